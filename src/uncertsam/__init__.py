@@ -1,0 +1,3 @@
+"""UncertSAM: where is a segmentation model wrong?"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,50 @@
+"""The command `uncertsam`. Every mistake of a user ends as one sentence and exit code 1."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uncertsam.stage import guarded
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Where is a segmentation model wrong?")
+track = typer.Typer(no_args_is_help=True, help="Send runs to MLflow, or rebuild its whole view.")
+app.add_typer(track, name="track")
+
+
+@app.command()
+def use(
+    profile: Annotated[str, typer.Argument(help="demo, folder or paper: a file in profiles/")],
+    root: Annotated[Path | None, typer.Option(help="folder: every sub-folder with images/ and masks/")] = None,
+    fit_on: Annotated[str | None, typer.Option(help="folder: the dataset of your own to fit on")] = None,
+) -> None:
+    """Make a profile the current params.yaml. Example: uncertsam use folder --root ~/my_images"""
+    from uncertsam.params import FILE
+    from uncertsam.profiles import use as write
+
+    datasets = write(profile, Path("profiles"), FILE, root, fit_on)
+    typer.echo(f"{FILE} now holds the profile {profile}: {', '.join(datasets)}\nnext: dvc repro")
+
+
+@track.command()
+def send() -> None:
+    """Send the runs that are waiting (a server was unreachable, or stages were too short to bother)."""
+    from uncertsam import tracking
+
+    sent = tracking.send()
+    typer.echo(f"sent {sent.sent}, still waiting {sent.kept}" + (f": {sent.problem}" if sent.problem else ""))
+    raise typer.Exit(1 if sent.kept else 0)
+
+
+@track.command()
+def rebuild() -> None:
+    """Rebuild MLflow's view from reports/ and dvc.lock; deleting mlflow.db loses nothing."""
+    from uncertsam import tracking
+
+    sent = tracking.rebuild()
+    typer.echo(f"sent {sent.sent}, still waiting {sent.kept}" + (f": {sent.problem}" if sent.problem else ""))
+    raise typer.Exit(1 if sent.kept else 0)
+
+
+def main() -> None:
+    guarded(app)

@@ -1,0 +1,131 @@
+"""What an adapter is: raw files of one layout in, images with named binary masks out."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+import pydantic
+
+from uncertsam.data import adapters
+from uncertsam.data.format import Quality
+from uncertsam.data.masks import Mask, connected_components
+from uncertsam.errors import UserError
+
+Kind = Literal["binary", "indexed", "colour", "instances"]
+Parts = list[tuple[str, Mask]]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The masks of one image with their labels, its void pixels, and what was left out and why."""
+
+    shape: tuple[int, int]  # H, W of the mask file
+    masks: Parts
+    ignore: Mask | None = None
+    skipped: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """One image of a raw set. Its masks are read when asked for, and `read_labels` may raise Unusable.
+
+    `name` is its path below the raw root (with /); images of one `group` (a scene, a video, a patient) stay together.
+    """
+
+    name: str
+    path: Path
+    read_labels: Callable[[], Labels]
+    group: str
+    quality: Quality
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is left out, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A raw set: `choices` are plain sentences for the report on what was recognised and which rules apply."""
+
+    images: list[RawImage]
+    kind: Kind
+    licence: str
+    choices: list[str]
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+class Adapter(Protocol):
+    """What a module of `uncertsam.data.adapters` exposes."""
+
+    Params: type[pydantic.BaseModel]
+
+    def read(self, root: Path, params: Any) -> Reading:
+        """List the images of the raw set below `root`. Raises UserError where the layout is another one."""
+
+
+class ComponentParams(pydantic.BaseModel, extra="forbid"):
+    """The connected component analysis of App. B, with its defaults."""
+
+    close_iterations: int = pydantic.Field(2, ge=0)
+    close_kernel: Literal[3, 5, 7, 9] = 3
+    connectivity: Literal[4, 8] = 8
+    min_area: int = pydantic.Field(1000, ge=0)  # pixels
+
+    def parts(self, label: str, mask: Mask) -> tuple[Parts, list[str]]:
+        """The components as label/1, label/2, ... and what was too small."""
+        parts = connected_components(mask, self.close_iterations, self.close_kernel, self.min_area, self.connectivity)
+        lost = np.count_nonzero(mask) - sum(np.count_nonzero(part) for part in parts)
+        reason = f"{label}: its components of at most {self.min_area} pixels, {lost} pixels in all"
+        return [(f"{label}/{i}", part) for i, part in enumerate(parts, 1)], [reason] if lost else []
+
+    def sentence(self) -> str:
+        """The rule, for the report."""
+        return (
+            "Masks are separated into connected components as in App. B of the paper: closed with a "
+            f"{self.close_kernel}x{self.close_kernel} square ({self.close_iterations} dilations, as many erosions), "
+            f"labelled with {self.connectivity}-connectivity, cut back to the original mask, and kept if larger than "
+            f"{self.min_area} pixels after the cut."
+        )
+
+
+def available() -> list[str]:
+    """The names of the adapters that exist, sorted."""
+    return sorted({module.name for module in pkgutil.iter_modules(adapters.__path__)} - {"base"})
+
+
+def read_raw(adapter: str, root: Path, options: dict[str, Any]) -> Reading:
+    """Read a raw set with the adapter of that name. Raises UserError on an unknown adapter or a wrong option."""
+    if adapter not in available():
+        raise UserError(f"There is no adapter '{adapter}'.", f"Those that exist: {', '.join(available())}.")
+    module = cast(Adapter, importlib.import_module(f"{adapters.__name__}.{adapter}"))
+    try:
+        params = module.Params.model_validate(options)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        known = ", ".join(module.Params.model_fields)
+        raise UserError(
+            f"Option '{key}' of adapter '{adapter}' is wrong: {first['msg']} (given: {first['input']!r}).",
+            f"The options are {known}.",
+        ) from None
+    return module.read(root, params)
+
+
+def need_folder(folder: Path, layout: str) -> Path:
+    """`folder`, or a UserError that says which layout is meant."""
+    if not folder.is_dir():
+        raise UserError(f"{folder} is missing.", f"The expected layout is {layout}.")
+    return folder
+
+
+def plural(number: int, thing: str) -> str:
+    """Such as "1 image", "2 images"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

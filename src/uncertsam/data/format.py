@@ -1,0 +1,178 @@
+"""The benchmark format: what the authors publish, indexed.
+
+    <DATASET>/<split>/images/00000012.jpg       integer stems
+    <DATASET>/<split>/annotations/dataset.json  {"annotations": [{id, image_id, area, segmentation}, ...]}
+
+`segmentation` is {size: [H, W], counts: base64 of COCO's compressed RLE}. Beside `annotations` we write an `images`
+list (where each image came from) and `info` (what the whole set is); published sets without them read as well.
+"""
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+from pycocotools import mask as coco
+
+from uncertsam.errors import UserError
+from uncertsam.files import write_json
+
+Quality = Literal["human", "derived", "model", "synthetic", "unknown"]  # who made the label
+Rle = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image: `source` is its path in the raw set, `sha256` that of the raw file, `group` its near-duplicates' key.
+
+    `ignore` marks void pixels, which no metric counts.
+    """
+
+    id: int
+    width: int
+    height: int
+    source: str = ""
+    sha256: str = ""
+    group: str = ""
+    quality: Quality = "unknown"
+    ignore: Rle | None = None
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.id:08d}.jpg"
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One binary mask of one image; `id` is unique in its split."""
+
+    id: int
+    image_id: int
+    area: int
+    segmentation: Rle
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of one dataset, with its look-ups built once."""
+
+    root: Path
+    info: dict[str, Any]
+    images: dict[int, ImageRecord]
+    annotations: dict[int, list[Annotation]] = field(repr=False)
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        return iter(self.images.values())
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def pixels(self, image_id: int) -> UInt8[np.ndarray, "h w 3"]:
+        """The image as RGB in [0, 255]. Raises UserError where the file is missing or broken."""
+        path = self.root / "images" / self.images[image_id].file_name
+        try:
+            with Image.open(path) as image:
+                return np.asarray(image.convert("RGB"))
+        except OSError as error:
+            raise UserError(f"{path} cannot be read as an image ({error}).", "Run the preprocess stage again.") from None
+
+    def masks(self, image_id: int) -> Bool[np.ndarray, "n h w"]:
+        """The masks of one image, in the order of its annotations."""
+        return np.stack([decode_rle(a.segmentation) for a in self.annotations[image_id]])
+
+    def ignored(self, image_id: int) -> Bool[np.ndarray, "h w"]:
+        """The void pixels of one image; mostly none."""
+        record = self.images[image_id]
+        if record.ignore is None:
+            return np.zeros((record.height, record.width), bool)
+        return decode_rle(record.ignore)
+
+
+def encode_rle(mask: Bool[np.ndarray, "h w"]) -> Rle:
+    """A binary mask as {size: [H, W], counts: base64 of COCO's compressed RLE}."""
+    rle = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": [int(n) for n in rle["size"]], "counts": base64.b64encode(rle["counts"]).decode()}
+
+
+def decode_rle(rle: Rle) -> Bool[np.ndarray, "h w"]:
+    """The inverse of `encode_rle`. Raises UserError on a broken entry."""
+    try:
+        counts = base64.b64decode(rle["counts"], validate=True)
+        height, width = (int(n) for n in rle["size"])
+        return coco.decode({"size": [height, width], "counts": counts}).astype(bool)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"A mask's RLE is broken ({error!r}).", "Run the preprocess stage again.") from None
+
+
+def write_split(root: Path, info: dict[str, Any], images: Iterable[ImageRecord], masks: Iterable[Annotation]) -> None:
+    """Write `annotations/dataset.json` below `root` (<DATASET>/<split>); the images are written by the caller."""
+    value = {"info": info, "images": [asdict(i) for i in images], "annotations": [asdict(a) for a in masks]}
+    write_json(root / "annotations" / "dataset.json", value)
+
+
+def read_split(root: Path) -> Split:
+    """Read <DATASET>/<split>. Raises UserError where it is missing, broken or names images that are not there."""
+    path = root / "annotations" / "dataset.json"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        annotations = [_annotation(a) for a in value["annotations"]]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing.", "Run the preprocess stage, or check the dataset's folder.") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is not in the benchmark format ({error!r}).", "Run the preprocess stage.") from None
+    by_image: dict[int, list[Annotation]] = defaultdict(list)
+    for annotation in annotations:
+        by_image[annotation.image_id].append(annotation)
+    images = _image_records(root, value.get("images"), by_image)
+    _check(path, root, images, by_image, annotations)
+    return Split(root, value.get("info", {}), images, {i: by_image.get(i, []) for i in images})
+
+
+def splits_of(dataset: Path) -> list[str]:
+    """The names of the splits that a dataset has, sorted."""
+    return sorted(p.parent.parent.name for p in dataset.glob("*/annotations/dataset.json"))
+
+
+def _annotation(value: dict[str, Any]) -> Annotation:
+    return Annotation(
+        int(value["id"]),
+        int(value["image_id"]),
+        int(value["area"]),
+        value["segmentation"],
+        str(value.get("label", "")),
+    )
+
+
+def _image_records(
+    root: Path, listed: list[dict[str, Any]] | None, by_image: dict[int, list[Annotation]]
+) -> dict[int, ImageRecord]:
+    """The images in ascending id; a published set lists none, so its annotations name them and give their sizes."""
+    if listed is not None:
+        records = [ImageRecord(**entry) for entry in listed]
+    else:
+        sizes = {i: a[0].segmentation["size"] for i, a in by_image.items()}
+        records = [ImageRecord(i, int(width), int(height)) for i, (height, width) in sizes.items()]
+    return {r.id: r for r in sorted(records, key=lambda r: r.id)}
+
+
+def _check(
+    path: Path,
+    root: Path,
+    images: dict[int, ImageRecord],
+    by_image: dict[int, list[Annotation]],
+    annotations: list[Annotation],
+) -> None:
+    if len({a.id for a in annotations}) < len(annotations):
+        raise UserError(f"{path} uses an annotation id twice.", "Give every mask of the split its own id.")
+    present = {p.name for p in (root / "images").glob("*.jpg")}
+    lost = [images[i].file_name if i in images else f"{i:08d}.jpg" for i in by_image]
+    lost = [name for name in lost if name not in present]
+    if lost:
+        raise UserError(f"{path} annotates {lost[0]}, which is not in {root / 'images'}.", "Restore the image.")

@@ -1,0 +1,95 @@
+"""Photos as they come (any orientation, depth or alpha) as 8-bit RGB, and JPEG out."""
+
+import shutil
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+ORIENTATION = 0x0112  # EXIF's tag
+
+Change = Literal["turned", "deep", "alpha"]
+
+
+class Unusable(Exception):
+    """Why one file cannot be used, as part of a sentence. The preprocess stage lists it and goes on."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An image as RGB in [0, 255], what was done to it, and whether its file can stay as it is."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    changes: frozenset[Change]
+    is_jpeg: bool
+
+
+def load(path: Path) -> Image.Image:
+    """The decoded first frame of an image file. Raises Unusable with PIL's reason."""
+    try:
+        image = Image.open(path)
+        image.load()
+    except BROKEN as error:
+        raise Unusable(f"{path.name} cannot be read as an image ({error})") from None
+    return image
+
+
+def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+    """8-bit colours, alpha dropped. Raises Unusable on colour spaces that PIL cannot convert."""
+    try:
+        if image.has_transparency_data:
+            image = image.convert("RGBA")  # a palette with transparency has to go this way
+        return np.array(image.convert("RGB"))
+    except BROKEN as error:
+        raise Unusable(f"its colours ({image.mode}) cannot be read ({error})") from None
+
+
+def read_photo(path: Path) -> Photo:
+    """Read an image: turned upright by its EXIF tag, alpha dropped, more than 8 bits scaled by its largest value.
+
+    Raises Unusable where the file is broken.
+    """
+    image = load(path)
+    changes: set[Change] = set()
+    if _is_turned(image):
+        changes.add("turned")
+        upright = ImageOps.exif_transpose(image)
+    else:
+        upright = image
+    if upright.mode == "F" or upright.mode.startswith("I"):
+        changes.add("deep")
+        pixels = _scaled(np.asarray(upright))
+    else:
+        changes |= {"alpha"} if upright.has_transparency_data else set()
+        pixels = rgb(upright)
+    is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and not changes
+    return Photo(pixels, frozenset(changes), is_jpeg)
+
+
+def write_photo(photo: Photo, source: Path, target: Path) -> None:
+    """Write a JPEG: the source's own bytes where it is one and nothing changed, otherwise quality 95 and 4:4:4."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if photo.is_jpeg:
+        shutil.copyfile(source, target)
+    else:
+        Image.fromarray(photo.pixels).save(target, "JPEG", quality=95, subsampling=0)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    try:
+        return image.getexif().get(ORIENTATION) in range(2, 9)
+    except (*BROKEN, TypeError):  # a broken tag turns nothing
+        return False
+
+
+def _scaled(values: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
+    """Grey of any depth as RGB in [0, 255]: the image's largest value becomes 255; below 0 becomes 0."""
+    grey = np.nan_to_num(values.astype(np.float64), posinf=0.0).clip(min=0.0)
+    scaled = np.rint(grey * (255.0 / max(float(grey.max()), 1e-12))).astype(np.uint8)
+    return np.repeat(scaled[..., None], 3, axis=2)

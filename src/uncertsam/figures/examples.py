@@ -1,0 +1,125 @@
+"""Which masks are shown, by a stated rule, and what is needed to show them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, UInt8
+
+from uncertsam.data.format import Split, decode_rle
+from uncertsam.errors import UserError
+from uncertsam.figures.table import TOO_SMALL
+
+RULES = {"median": 2, "lower quartile": 4}  # of the masks ordered by IoU: every second, every fourth
+AGAIN = "Run the predict stage again."
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A mask to show, and the rule that chose it."""
+
+    dataset: str
+    image_id: int
+    mask_id: int
+    rule: str
+
+
+@dataclass(frozen=True)
+class MethodMap:
+    """What one method says about one mask: low-resolution maps, as predicted, and its scores by metric."""
+
+    method: str
+    measure: str
+    logits: Float[np.ndarray, "h w"]
+    uncertainty: Float[np.ndarray, "h w"]
+    scores: dict[str, float]
+
+    @property
+    def unit(self) -> str:
+        """The unit of the measure: "nats" of "predictive entropy [nats]"."""
+        return self.measure.rpartition("[")[2].rstrip("]")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One mask with its image, truth and prompt (x0, y0, x1, y1 in pixels, inclusive), and a map per method."""
+
+    choice: Choice
+    image: UInt8[np.ndarray, "height width 3"]
+    truth: Bool[np.ndarray, "height width"]
+    ignored: Bool[np.ndarray, "height width"]
+    box: tuple[float, float, float, float]
+    maps: tuple[MethodMap, ...]
+    synthetic: bool
+    quality: str
+    note: str = ""
+
+
+def choose(results: pd.DataFrame, dataset: str, method: str = "sam") -> list[Choice]:
+    """The masks at the median and the lower quartile of a method's IoU; of equals, the first by image and mask id.
+
+    `results` is the long table of `results.parquet`. Raises UserError where it has no IoU of that method.
+    """
+    rows = _scores(results, dataset, method)
+    rows = rows[rows["metric"] == "iou"].dropna(subset="value").sort_values(["value", "image_id", "mask_id"])
+    if rows.empty:
+        raise UserError(f"The results have no IoU of {method} on {dataset}.", "Run the measure and tabulate stages.")
+    taken: dict[int, Choice] = {}
+    for rule, part in RULES.items():
+        place = (len(rows) - 1) // part
+        row = rows.iloc[place]
+        taken.setdefault(place, Choice(dataset, int(row["image_id"]), int(row["mask_id"]), rule))
+    return list(taken.values())
+
+
+def load(choice: Choice, split: Split, predictions: Path, methods: Sequence[str], results: pd.DataFrame) -> Example:
+    """Read all that is drawn of one mask. `predictions` holds <method>/<dataset>/{index.parquet, maps.safetensors}.
+
+    Raises UserError where a file, or this mask in it, is missing.
+    """
+    found = [a for a in split.annotations.get(choice.image_id, []) if a.id == choice.mask_id]
+    if not found:
+        lost = f"{split.root} has no mask {choice.mask_id} of image {choice.image_id}"
+        raise UserError(f"{lost}, but the results do.", "Run the stages from preprocess on again.")
+    read = [_read_map(predictions / method / choice.dataset, method, choice, results) for method in methods]
+    return Example(
+        choice,
+        split.pixels(choice.image_id),
+        decode_rle(found[0].segmentation),
+        split.ignored(choice.image_id),
+        read[0][1],
+        tuple(drawn for drawn, _ in read),
+        bool(split.info.get("synthetic", False)),
+        split.images[choice.image_id].quality,
+        TOO_SMALL if len(split) < 5 else "",
+    )
+
+
+def _read_map(
+    folder: Path, method: str, choice: Choice, results: pd.DataFrame
+) -> tuple[MethodMap, tuple[float, float, float, float]]:
+    from safetensors import safe_open
+
+    try:
+        index = pd.read_parquet(folder / "index.parquet")
+        measure = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["measure"]
+        row = index[(index["image_id"] == choice.image_id) & (index["mask_id"] == choice.mask_id)].iloc[0]
+        with safe_open(folder / "maps.safetensors", framework="numpy") as maps:
+            logits, uncertainty = (maps.get_slice(name)[int(row["row"])] for name in ("logits", "uncertainty"))
+    except FileNotFoundError as error:
+        raise UserError(f"{folder} is incomplete ({error}).", AGAIN) from None
+    except (IndexError, KeyError) as error:
+        raise UserError(f"{folder} lacks mask {choice.mask_id} of image {choice.image_id} ({error}).", AGAIN) from None
+    scores = _scores(results, choice.dataset, method)
+    mine = scores[(scores["image_id"] == choice.image_id) & (scores["mask_id"] == choice.mask_id)]
+    box = (float(row["x0"]), float(row["y0"]), float(row["x1"]), float(row["y1"]))
+    values = {str(metric): float(value) for metric, value in zip(mine["metric"], mine["value"], strict=True)}
+    return MethodMap(method, measure, logits, uncertainty, values), box
+
+
+def _scores(results: pd.DataFrame, dataset: str, method: str) -> pd.DataFrame:
+    keys = (results["dataset"] == dataset) & (results["method"] == method) & (results["region"] == "full")
+    return results[keys]

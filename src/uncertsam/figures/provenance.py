@@ -1,0 +1,49 @@
+"""What stands under a picture: the footnotes that its datasets need, and where its numbers come from."""
+
+import hashlib
+import json
+from typing import Any
+
+import pandas as pd
+
+from uncertsam.figures.style import DATASETS, spoken
+from uncertsam.figures.table import TOO_SMALL
+
+UNTRUE = {
+    "derived": "labels derived by a script, not drawn by people",
+    "model": "labels are another model's output",
+    "mixed": "labels of mixed origin, not all of them ground truth",
+}
+
+
+def fingerprint(value: Any) -> str:
+    """Eight hexadecimal digits of the SHA-256 of any JSON value; the order of keys does not matter."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def provenance_line(params: Any, data: Any) -> str:
+    """The footer of a figure, such as "params 1a2b3c4d · data 9f8e7d6c": the same for the same inputs.
+
+    `params` and `data` are JSON values, for instance the resolved parameters and {path: sha256}.
+    """
+    return f"params {fingerprint(params)} · data {fingerprint(data)}"
+
+
+def footnotes(frame: pd.DataFrame) -> list[str]:
+    """The sentences that the marks of `style.dataset_label` call for; `frame` has dataset, quality and note."""
+    notes = []
+    for quality, meaning in UNTRUE.items():
+        names = _names(frame[frame["quality"] == quality])
+        if names:
+            notes.append(f"† {names}: {meaning}.")
+    small = _names(frame[frame["note"] == TOO_SMALL])
+    if small:
+        notes.append(f"‡ {small}: fewer than 5 images, too few to conclude anything.")
+    if frame["synthetic"].any():
+        notes.append("(synthetic): generated pictures; they say nothing about photos.")
+    return notes
+
+
+def _names(frame: pd.DataFrame) -> str:
+    return ", ".join(DATASETS.get(name) or spoken(name) for name in frame["dataset"].drop_duplicates())

@@ -1,0 +1,68 @@
+"""The sheet of paper under every figure: title, body, footnotes, provenance; and how it is written."""
+
+import textwrap
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from uncertsam.figures.style import MUTED
+from uncertsam.files import written_aside
+
+LINE = 0.15  # height of a line of small print, inches
+MARGIN = 0.12  # inches
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A figure and where its body is, in inches from the lower left corner."""
+
+    figure: Figure
+    width: float
+    height: float
+    bottom: float
+
+    def place(self, left: float, bottom: float, width: float, height: float) -> tuple[float, float, float, float]:
+        """A rectangle in inches within the body as the fractions that `figure.add_axes` wants."""
+        return left / self.width, (self.bottom + bottom) / self.height, width / self.width, height / self.height
+
+
+def sheet(
+    size: tuple[float, float], title: str, subtitle: str, notes: Sequence[str] = (), provenance: str = ""
+) -> Sheet:
+    """An empty figure with a body of `size` (width, height; inches) between its title and its small print.
+
+    Axes are placed in inches (`Sheet.place`): no layout engine, so that pictures of different data line up.
+    """
+    width, body = size
+    small = [line for note in notes for line in _wrapped(note, width)]
+    above = 0.3 + LINE * len(_wrapped(subtitle, width)) + MARGIN
+    below = LINE * (len(small) + bool(provenance)) + MARGIN
+    height = body + above + below
+    figure = Figure(figsize=(width, height))
+    left = MARGIN / width
+    figure.text(left, 1 - 0.08 / height, title, fontsize=12, fontweight="bold", va="top")
+    figure.text(left, 1 - 0.31 / height, "\n".join(_wrapped(subtitle, width)), color=MUTED, va="top")
+    for rank, line in enumerate([provenance] * bool(provenance) + small[::-1]):
+        figure.text(left, (0.06 + LINE * rank) / height, line, fontsize=7, color=MUTED, va="bottom")
+    return Sheet(figure, width, height, below)
+
+
+def write(figure: Figure, frame: pd.DataFrame, stem: Path) -> list[Path]:
+    """Write STEM.csv, STEM.svg and STEM.png; same figure, same bytes. Returns the three paths."""
+    paths = [stem.with_name(stem.name + suffix) for suffix in (".csv", ".svg", ".png")]
+    with written_aside(paths[0]) as aside:
+        frame.to_csv(aside, index=False)
+    for path, tags in zip(paths[1:], ({"Date": None, "Creator": None}, {"Software": None}), strict=True):
+        with written_aside(path) as aside, warnings.catch_warnings():
+            # a name in a script that the font lacks: boxes in the PNG, right in SVG and table
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            figure.savefig(aside, format=path.suffix[1:], metadata=tags)
+    return paths
+
+
+def _wrapped(text: str, width: float) -> list[str]:
+    return textwrap.wrap(text, int(width * 15)) or [""]

@@ -1,0 +1,149 @@
+"""How things look and are called: one colour, marker and name per method, in every picture and table.
+
+The colours start from Okabe and Ito's colour-blind safe set. Importing this module loads no drawing library, so that
+the report can use the same names and colours.
+"""
+
+import colorsys
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+STYLE_SHEET = Path(__file__).with_name("uncertsam.mplstyle")
+
+# the page colours of the style sheet, in code: a page may repaint them (dark mode), a method's colour never changes
+INK, MUTED, RULE, GRID, PAPER = "#1c2430", "#5c6573", "#c9cfd8", "#e3e7ec", "#ffffff"
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """The look of a method; `line` is a Matplotlib line style, `baseline` marks the naive ones."""
+
+    label: str
+    colour: str
+    marker: str
+    line: Any = "-"
+    baseline: bool = False
+
+
+@dataclass(frozen=True)
+class MetricStyle:
+    """The name of a metric, which end of it is good, and its natural limits."""
+
+    label: str
+    better: Literal["higher", "lower", "neither"]
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def arrow(self) -> str:
+        return {"higher": "↑", "lower": "↓", "neither": ""}[self.better]
+
+    @property
+    def title(self) -> str:
+        """The name with its direction, such as "Brier score ↓"."""
+        return f"{self.label} {self.arrow}".strip()
+
+
+METHODS: dict[str, MethodStyle] = {
+    "sam": MethodStyle("SAM 2", "#0072B2", "o"),
+    "laplace": MethodStyle("Laplace", "#D55E00", "D"),
+    "laplace_closed": MethodStyle("Laplace, closed form", "#E69F00", "s"),
+    "tta_train": MethodStyle("TTA, training-style", "#009C6D", "^"),
+    "tta_hue": MethodStyle("TTA, hue", "#8FD694", "v"),
+    "tta_geometric": MethodStyle("TTA, geometric", "#59DBDB", "<"),
+    "prompt": MethodStyle("Prompt perturbation", "#C0104A", "P"),
+    "variance_logvar": MethodStyle("Variance net, log variance", "#9266F2", "h"),
+    "variance_var": MethodStyle("Variance net, variance", "#5E2BC8", "p"),
+    "variance_entropy": MethodStyle("Variance net, entropy", "#45AFF7", "8"),
+    "constant": MethodStyle("Constant (baseline)", "#A3A8B0", "X", (0, (1.5, 1.5)), True),
+    "boundary_distance": MethodStyle("Boundary distance (baseline)", "#59606B", "d", (0, (4, 2)), True),
+}
+BASELINES = tuple(name for name, style in METHODS.items() if style.baseline)
+
+METRICS: dict[str, MetricStyle] = {
+    "iou": MetricStyle("Mean IoU", "higher"),
+    "boundary_iou_0.02": MetricStyle("Boundary IoU (2 %)", "higher"),
+    "boundary_iou_0.01": MetricStyle("Boundary IoU (1 %)", "higher"),
+    "dice": MetricStyle("Dice", "higher"),
+    "pearson": MetricStyle("Pearson correlation ρ", "higher", -1.0),
+    "spearman": MetricStyle("Spearman correlation", "higher", -1.0),
+    "brier": MetricStyle("Brier score", "lower"),
+    "nll": MetricStyle("Negative log-likelihood", "lower", 0.0, float("inf")),
+    "ece": MetricStyle("Calibration error (ECE)", "lower"),
+    "aurc": MetricStyle("AURC", "lower"),
+    "augrc": MetricStyle("AUGRC", "lower"),
+    "auroc": MetricStyle("Pixel AUROC", "higher"),
+    "pixel_auroc": MetricStyle("Pixel AUROC", "higher"),
+    "image_auroc": MetricStyle("Image AUROC", "higher"),
+    "image_augrc": MetricStyle("Image AUGRC", "lower"),
+}
+
+DATASETS = {  # the paper's order and spelling
+    "BIG": "BIG",
+    "COIFT": "COIFT",
+    "COD10K-v3": "COD10K",
+    "MSD_Spleen": "MSD Spleen",
+    "ISTD": "ISTD",
+    "SBU-shadow": "SBU",
+    "Flare7K": "Flare7K",
+    "Trans10K": "Trans10K",
+}
+UNTRUE_LABELS = ("derived", "model", "mixed")  # label qualities that are not (wholly) ground truth
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", ">", "h", "<", "p")
+
+
+def method_style(name: str) -> MethodStyle:
+    """The look of a method. An unknown one gets a colour and a marker by the hash of its name, the same everywhere."""
+    if name in METHODS:
+        return METHODS[name]
+    code = hashlib.sha256(name.encode()).digest()
+    if name.startswith("combined_"):
+        colour = _hex(0.06 + code[0] / 255 * 0.06, 0.22 + code[1] / 255 * 0.25, 0.8)
+        return MethodStyle(f"Combined: {spoken(name[9:])}", colour, "*", (0, (6, 1.5, 1.5, 1.5)))
+    colour = _hex(code[0] / 256, 0.35 + code[1] / 255 * 0.25, 0.7)
+    return MethodStyle(spoken(name), colour, _MARKERS[code[2] % len(_MARKERS)])
+
+
+def metric_style(name: str) -> MetricStyle:
+    """The name and direction of a metric; of an unknown one no direction is claimed."""
+    return METRICS.get(name) or MetricStyle(spoken(name), "neither", float("-inf"), float("inf"))
+
+
+def dataset_label(name: str, synthetic: bool = False, quality: str = "human", too_small: bool = False) -> str:
+    """The name of a dataset with all that a reader must not miss: "(synthetic)", † untrue labels, ‡ few images."""
+    marks = ("†" if quality in UNTRUE_LABELS else "") + ("‡" if too_small else "")
+    text = DATASETS.get(name) or spoken(name)
+    if synthetic:
+        text += " (synthetic)"
+    return f"{text}\u00a0{marks}" if marks else text  # a mark never starts a line
+
+
+def spoken(name: str) -> str:
+    """A key as people read it: "soft_shadows" becomes "Soft shadows"."""
+    text = name.replace("_", " ").strip() or name
+    return text[:1].upper() + text[1:]
+
+
+def in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Each name once: the known ones in their own order, then the others by alphabet."""
+    present = set(names)
+    first = [name for name in known if name in present]
+    return first + sorted(present.difference(first))
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw inside this: the project's style sheet on Matplotlib's defaults, whatever the machine's own settings are."""
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", STYLE_SHEET]):
+        yield
+
+
+def _hex(hue: float, lightness: float, saturation: float) -> str:
+    return "#" + "".join(f"{round(255 * c):02X}" for c in colorsys.hls_to_rgb(hue, lightness, saturation))

@@ -1,0 +1,72 @@
+"""The numbers that are drawn: reading `intervals.csv`, and choosing and ordering its rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from uncertsam.errors import UserError
+from uncertsam.figures.style import DATASETS, METHODS, dataset_label, in_order
+
+KEYS = ["dataset", "method", "metric", "region"]
+NUMBERS = ["mean_masks", "mean_images", "low", "high", "n_images", "n_masks", "n_nan", "detectable"]
+FLAGS = ["note", "synthetic", "quality"]
+TOO_SMALL = "n too small"
+
+
+def read_intervals(path: Path) -> pd.DataFrame:
+    """Read `intervals.csv`: one row per (dataset, method, metric, region). Raises UserError if missing or broken."""
+    empty = {name: ["", "nan", "NaN"] for name in NUMBERS}  # a dataset may well be called "NA"
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, na_values=empty, dtype=dict.fromkeys(KEYS, str))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing.", "Run the tabulate stage first.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not a table ({error}).", "Run the tabulate stage again.") from None
+    lost = [name for name in KEYS + NUMBERS + FLAGS if name not in frame]
+    if lost:
+        raise UserError(f"{path} has no column {', '.join(lost)}.", "Run the tabulate stage again.")
+    return frame
+
+
+def chosen(
+    frame: pd.DataFrame, metrics: Sequence[str], columns: Sequence[str] = NUMBERS, region: str = "full"
+) -> pd.DataFrame:
+    """The rows of some metrics with the columns that a figure draws, in the order in which it draws them.
+
+    Missing (dataset, method) pairs stay missing and NaN stays NaN. Raises UserError where nothing is left.
+    """
+    rows = frame[frame["metric"].isin(list(metrics)) & (frame["region"] == region)]
+    if rows.empty:
+        raise UserError(f"The table has no row of {', '.join(metrics)} ({region}).", "Measure it, or drop the figure.")
+    ranks = [
+        ("dataset", in_order(rows["dataset"], DATASETS)),
+        ("method", in_order(rows["method"], METHODS)),
+        ("metric", list(metrics)),
+    ]
+    order = pd.DataFrame({key: rows[key].map(names.index) for key, names in ranks}, index=rows.index)
+    columns = ["dataset", "method", "metric", *columns, *FLAGS]
+    return rows.loc[order.sort_values(["dataset", "method", "metric"]).index, columns].reset_index(drop=True)
+
+
+def labels(frame: pd.DataFrame) -> dict[str, str]:
+    """Each dataset of a table, in the table's order, with its label (see `style.dataset_label`)."""
+    flags = frame.groupby("dataset", sort=False).agg(
+        synthetic=("synthetic", "any"), quality=("quality", "first"), note=("note", "first")
+    )
+    return {
+        str(name): dataset_label(str(name), bool(row.synthetic), str(row.quality), row.note == TOO_SMALL)
+        for name, row in flags.iterrows()
+    }
+
+
+def methods(frame: pd.DataFrame) -> list[str]:
+    """The methods of a table, in the order that every figure uses."""
+    return in_order(frame["method"], METHODS)
+
+
+def single(frame: pd.DataFrame, dataset: str, method: str, metric: str) -> pd.Series | None:
+    """The row of one mark in a figure; None where there is no such row or its value is NaN."""
+    keys = (frame["dataset"] == dataset) & (frame["method"] == method) & (frame["metric"] == metric)
+    rows = frame[keys & frame["mean_masks"].notna()]
+    return None if rows.empty else rows.iloc[0]

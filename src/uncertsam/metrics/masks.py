@@ -1,0 +1,129 @@
+"""All metrics of one mask at the image's own resolution (spec 7). What is measured, and when there is no answer:
+
+Both maps are upsampled alike (`upsample`), the mask is logit > 0, a pixel is wrong where the mask differs from the
+truth M, and the error that Pearson and Spearman follow is |P - M|. Void pixels count nowhere.
+
+    iou, dice                    overlap of mask and truth; NaN where both are empty
+    boundary_iou_0.02, _0.01     overlap of the inner boundaries, found on the whole image; NaN where both are empty
+    pearson, spearman            of U and |P - M|; NaN where |P - M| is constant, else 0 where U is constant
+    brier, nll, ece              of P (see `calibration`); P is held in [1e-7, 1 - 1e-7] for nll alone
+    aurc, augrc                  of U and wrong pixels; both 0 where no pixel is wrong
+    auroc                        of U and wrong pixels; NaN where no pixel or every pixel is wrong
+    mean_u, error_rate           mean uncertainty ("sharpness"), share of wrong pixels
+
+Every metric is NaN in a region without pixels: in `roi` where the truth is empty or void.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from uncertsam.metrics.boundary import boundary_width, inner_boundary
+from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
+from uncertsam.metrics.correlation import pearson, spearman
+from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
+from uncertsam.metrics.region import BOUNDARY_RATIOS, REGIONS, TruthSide
+
+OVERLAPS = ("iou", *(f"boundary_iou_{r}" for r in BOUNDARY_RATIOS), "dice")
+PIXEL_METRICS = (
+    "pearson", "spearman", "brier", "nll", "ece", "aurc", "augrc", "auroc", "mean_u", "error_rate",
+)  # fmt: skip
+METRICS = OVERLAPS + PIXEL_METRICS
+
+
+def upsample(low: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "height width"]:
+    """A low-resolution map at the image's size: bilinear, half-pixel centres, no antialiasing, no crop.
+
+    It equals torch's `interpolate(mode="bilinear", align_corners=False)`, and keeps a constant exactly constant.
+    """
+    return cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def measure_mask(
+    side: TruthSide,
+    logits: Float[np.ndarray, "h w"],
+    uncertainty: Float[np.ndarray, "h w"],
+    ranks: Ranks = "exact",
+) -> dict[tuple[str, str], float]:
+    """Every metric of `METRICS` in every region of `REGIONS`, as {(metric, region): value}.
+
+    `logits` is the logit of the mean probability, `uncertainty` any finite number that grows with doubt; both finite
+    and of the truth's size. `ranks` says how U is ranked: "exact" (a sort) or "bits" (a histogram, within 1e-5).
+    """
+    return _overlaps(side, logits > 0) | _pixel_metrics(side, logits, uncertainty, ranks)
+
+
+def _overlaps(side: TruthSide, predicted: Bool[np.ndarray, "h w"]) -> dict[tuple[str, str], float]:
+    found = {}
+    for name in REGIONS:
+        inside = side.inside[name]
+        both, either = _counts(predicted, side.truth, inside)
+        found["iou", name] = float(ratio(both, either))
+        found["dice", name] = float(ratio(2 * both, both + either))
+    for depth_ratio, truth in side.boundaries.items():
+        boundary = inner_boundary(predicted, boundary_width(depth_ratio, *predicted.shape))
+        for name in REGIONS:
+            overlap = ratio(*_counts(boundary, truth, side.inside[name]))
+            found[f"boundary_iou_{depth_ratio}", name] = float(overlap)
+    return found
+
+
+def _counts(
+    one: Bool[np.ndarray, "h w"], other: Bool[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w"]
+) -> tuple[int, int]:
+    """The sizes of intersection and union within a region."""
+    return int(np.count_nonzero(one & other & inside)), int(np.count_nonzero((one | other) & inside))
+
+
+def _pixel_metrics(
+    side: TruthSide, logits: Float[np.ndarray, "h w"], uncertainty: Float[np.ndarray, "h w"], ranks: Ranks
+) -> dict[tuple[str, str], float]:
+    z, truth, u = (m.ravel()[side.counted] for m in (logits, side.truth, uncertainty))
+    pixels = _Pixels.of(z, truth, u, ranks)
+    regions = {"full": pixels, "roi": pixels.at(side.band)}
+    return {(metric, name): value for name, part in regions.items() for metric, value in part.metrics().items()}
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """The pixels of one region; levels found in a region keep their order in any part of it."""
+
+    forecast: Forecast
+    uncertainty: Float[np.ndarray, " n"]
+    levels: Int[np.ndarray, " n"]
+    error_levels: Int[np.ndarray, " n"]
+
+    @classmethod
+    def of(
+        cls,
+        logits: Float[np.ndarray, " n"],
+        truth: Bool[np.ndarray, " n"],
+        uncertainty: Float[np.ndarray, " n"],
+        ranks: Ranks,
+    ) -> "_Pixels":
+        forecast = Forecast.of(logits, truth)
+        return cls(forecast, uncertainty, levels_of(uncertainty, ranks), levels_of(forecast.error_logit, ranks))
+
+    def at(self, pixels: Int[np.ndarray, " k"]) -> "_Pixels":
+        arrays = (a[pixels] for a in (self.uncertainty, self.levels, self.error_levels))
+        return _Pixels(self.forecast.at(pixels), *arrays)
+
+    def metrics(self) -> dict[str, float]:
+        """The metrics of `PIXEL_METRICS`, in their order."""
+        if not self.uncertainty.size:
+            return dict.fromkeys(PIXEL_METRICS, float("nan"))
+        forecast = self.forecast
+        ranked = histogram(self.levels, forecast.wrong)
+        values = (
+            pearson(self.uncertainty, np.abs(forecast.residual)),
+            spearman(self.levels, self.error_levels),
+            brier(forecast.residual),
+            float(forecast.surprise.mean(dtype=np.float64)),
+            expected_calibration_error(forecast.probability, forecast.residual),
+            *(float(measure(*ranked)) for measure in (aurc, augrc, auroc)),
+            float(self.uncertainty.mean(dtype=np.float64)),
+            float(forecast.wrong.mean()),
+        )
+        return dict(zip(PIXEL_METRICS, values, strict=True))

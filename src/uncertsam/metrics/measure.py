@@ -1,0 +1,117 @@
+"""Metrics of one cell: every mask that one method predicted on one dataset."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+from safetensors import SafetensorError, safe_open
+
+from uncertsam.data.format import Annotation, ImageRecord, Split, decode_rle, read_split
+from uncertsam.errors import UserError
+from uncertsam.metrics.masks import METRICS, measure_mask, upsample
+from uncertsam.metrics.ranking import Ranks
+from uncertsam.metrics.region import REGIONS, TruthSide
+
+Progress = Callable[[Iterable[ImageRecord]], Iterable[ImageRecord]]
+KEYS = [(metric, region) for metric in METRICS for region in REGIONS]
+AGAIN = "Run the predict stage of this method and dataset again."
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One cell's low-resolution maps, read from the disk one mask at a time. `rows`: mask id -> row of the maps."""
+
+    root: Path
+    rows: dict[int, int]
+    logits: Any
+    uncertainty: Any
+
+    @classmethod
+    def open(cls, root: Path, owners: Mapping[int, int]) -> "Predictions":
+        """Open a cell; `owners` says which masks it must hold: mask id -> image id.
+
+        Raises UserError where a mask is missing, unknown or listed twice, or the maps do not fit the index.
+        """
+        rows, path = _read_rows(root / "index.parquet", owners), root / "maps.safetensors"
+        try:
+            store: Any = safe_open(path, framework="numpy")
+            maps = [store.get_slice(name) for name in ("logits", "uncertainty")]
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
+        shapes = [m.get_shape() for m in maps]
+        if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][0] != len(rows):
+            raise UserError(f"{path} holds maps of shapes {shapes}, its index {len(rows)} masks.", AGAIN)
+        return cls(root, rows, *maps)
+
+    def of(self, mask_id: int) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+        """Logits and uncertainty of one mask. Raises UserError where they hold NaN or infinity."""
+        row = self.rows[mask_id]
+        logits, uncertainty = self.logits[row], self.uncertainty[row]
+        if not (np.isfinite(logits).all() and np.isfinite(uncertainty).all()):
+            raise UserError(f"{self.root / 'maps.safetensors'} holds NaN or infinity for mask {mask_id}.", AGAIN)
+        return logits, uncertainty
+
+
+def measure_cell(
+    predictions: Path,
+    benchmark_split: Path,
+    method: str,
+    dataset: str,
+    progress: Progress = iter,
+    ranks: Ranks = "exact",
+) -> pd.DataFrame:
+    """The long table of one (method, dataset): dataset, image_id, mask_id, method, metric, region, value (float64).
+
+    `predictions` holds index.parquet and maps.safetensors, `benchmark_split` is <DATASET>/<split>. Images pass through
+    `progress` (tqdm, say). Memory does not grow with the number of images, but for the table.
+    Raises UserError where the predicted masks are not exactly those of the split, or a file is missing or broken.
+    """
+    split = read_split(benchmark_split)
+    owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
+    cell = Predictions.open(predictions, owners)
+    measured = dict(_measured(split, cell, progress, ranks))
+    masks = pd.DataFrame({"dataset": dataset, "image_id": map(owners.get, measured), "mask_id": list(measured)})
+    table = masks.loc[masks.index.repeat(len(KEYS))].reset_index(drop=True)
+    metrics, regions = zip(*KEYS, strict=True)
+    labels = {"metric": np.tile(metrics, len(masks)), "region": np.tile(regions, len(masks))}
+    return table.assign(method=method, **labels, value=np.array(list(measured.values()), float).ravel())
+
+
+def _measured(split: Split, cell: Predictions, progress: Progress, ranks: Ranks) -> Iterator[tuple[int, list[float]]]:
+    """Mask id and the values of `KEYS`, image by image."""
+    for image in progress(split):
+        ignore = split.ignored(image.id)
+        for annotation in split.annotations[image.id]:
+            side = TruthSide.of(_truth(split, image, annotation), ignore)
+            logits, uncertainty = (upsample(low, image.height, image.width) for low in cell.of(annotation.id))
+            values = measure_mask(side, logits, uncertainty, ranks)
+            yield annotation.id, [values[key] for key in KEYS]
+
+
+def _truth(split: Split, image: ImageRecord, annotation: Annotation) -> Bool[np.ndarray, "h w"]:
+    truth = decode_rle(annotation.segmentation)
+    if truth.shape != (image.height, image.width):
+        problem = f"In {split.root}, mask {annotation.id} has not the size of its image {image.id}."
+        raise UserError(problem, "Run the preprocess stage again.")
+    return truth
+
+
+def _read_rows(path: Path, owners: Mapping[int, int]) -> dict[int, int]:
+    """mask id -> row, checked against the benchmark."""
+    try:
+        index = pd.read_parquet(path, columns=["row", "image_id", "mask_id"])
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
+    found = dict(zip(index["mask_id"].tolist(), index["image_id"].tolist(), strict=True))
+    if len(found) < len(index) or sorted(index["row"]) != list(range(len(index))):
+        raise UserError(f"{path} lists a mask or a row twice.", AGAIN)
+    wrong = sorted(found.items() ^ owners.items())
+    if wrong:
+        mask_id, image_id = wrong[0]
+        kind = "lacks" if owners.get(mask_id) == image_id else "holds, unlike the benchmark,"
+        raise UserError(f"{path} {kind} mask {mask_id} of image {image_id} ({len(wrong)} differences).", AGAIN)
+    return dict(zip(index["mask_id"].tolist(), index["row"].tolist(), strict=True))

@@ -1,0 +1,67 @@
+"""Profiles: whole parameter files to start from; `folder` is filled in with what it finds under a root."""
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from uncertsam.errors import UserError
+from uncertsam.files import written_aside
+
+FOLDER = "folder"
+
+
+def names(profiles: Path) -> list[str]:
+    """The profiles there are."""
+    return sorted(path.stem for path in profiles.glob("*.yaml"))
+
+
+def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_on: str | None = None) -> list[str]:
+    """Write a profile to `target` (params.yaml) and return the names of its datasets.
+
+    `folder` takes every sub-folder of `root` with images/ and masks/ as a dataset. Raises UserError on an unknown
+    profile, and where `root` is missing or of no use.
+    """
+    path = profiles / f"{name}.yaml"
+    if not path.is_file():
+        raise UserError(f"There is no profile {name!r}.", f"Choose one of {', '.join(names(profiles))}.")
+    if (name == FOLDER) != (root is not None):
+        need = "needs --root DIR" if name == FOLDER else "takes no --root"
+        raise UserError(f"The profile {name!r} {need}.", "For your own images: uncertsam use folder --root DIR")
+    yaml = YAML()  # the round-trip reader keeps the comments
+    yaml.width = 120
+    values = yaml.load(path.read_text(encoding="utf-8"))
+    if root is not None:
+        _fill(values, root, fit_on)
+    text = StringIO()
+    yaml.dump(values, text)
+    with written_aside(target) as aside:
+        aside.write_text(text.getvalue(), encoding="utf-8")
+    return list(values["datasets"])
+
+
+def _fill(values: Any, root: Path, fit_on: str | None) -> None:
+    """Enter the datasets found under `root`; everything is fitted on one of them, or on the synthetic stand-in.
+
+    The profile's `discovered` section says how a found dataset is described, by default and by name.
+    """
+    from uncertsam.data.adapters.folder import discover
+
+    rules, found = values.pop("discovered"), discover(root)
+    chosen = fit_on or next((name for name in rules["fit_preferred"] if name in found), None)
+    if fit_on and fit_on not in found:
+        raise UserError(f"{root} has no dataset {fit_on!r} to fit on.", f"Found: {', '.join(found)}.")
+    for name, folder in found.items():
+        split = rules["fit_split"] if name == chosen else rules["split"]
+        options = {**rules["adapter_options"].get(name, {})}
+        values["data"][name] = {
+            "acquire": "local", "source": str(folder), "adapter": "folder", "adapter_options": options,
+            "split": {**split},
+        }  # fmt: skip
+    if chosen is None:
+        chosen = rules["fit_fallback"]
+    else:
+        del values["data"][rules["fit_fallback"]]
+    values["fit"]["dataset"] = chosen
+    values["datasets"] = list(found)

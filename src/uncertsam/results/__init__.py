@@ -1,0 +1,1 @@
+"""From the measures of every cell to tables with intervals."""

@@ -1,0 +1,84 @@
+"""Do two report folders say the same? Numbers within a tolerance, pictures within a few pixels."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+NUMBER_TOLERANCE = 2e-3  # processors differ in the last bits of a logit, and a pixel may change sides
+PIXEL_TOLERANCE = 24  # of 255, before a pixel counts as changed
+CHANGED_SHARE = 0.02  # of a picture's pixels
+
+
+def differences(old: Path, new: Path) -> list[str]:
+    """What `new` lacks, adds or changes against `old`, one sentence each; empty where they agree."""
+    before, after = _files(old), _files(new)
+    lost = [f"{name} is missing" for name in sorted(before - after)]
+    added = [f"{name} is new" for name in sorted(after - before)]
+    changed = [line for name in sorted(before & after) for line in _compare(old / name, new / name, name)]
+    return lost + added + changed
+
+
+def _files(root: Path) -> set[str]:
+    """Everything of a report but its page and its vector pictures, which are drawn from the rest."""
+    kept = {".json", ".csv", ".parquet", ".png"}
+    return {p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix in kept}
+
+
+def _compare(old: Path, new: Path, name: str) -> Iterator[str]:
+    if old.suffix == ".png":
+        yield from _pictures(old, new, name)
+    elif old.suffix == ".json":
+        yield from _trees(json.loads(old.read_text("utf-8")), json.loads(new.read_text("utf-8")), name)
+    else:
+        read = pd.read_csv if old.suffix == ".csv" else pd.read_parquet
+        yield from _tables(read(old), read(new), name)
+
+
+def _pictures(old: Path, new: Path, name: str) -> Iterator[str]:
+    with Image.open(old) as first, Image.open(new) as second:
+        a, b = (np.asarray(image.convert("RGB"), np.int16) for image in (first, second))
+    if a.shape != b.shape:
+        yield f"{name} is {b.shape[1]}x{b.shape[0]}, was {a.shape[1]}x{a.shape[0]}"
+        return
+    share = float((np.abs(a - b).max(2) > PIXEL_TOLERANCE).mean())
+    if share > CHANGED_SHARE:
+        yield f"{name} differs in {share:.1%} of its pixels"
+
+
+def _trees(old: Any, new: Any, name: str) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _trees(old.get(key), new.get(key), f"{name}: {key}")
+    elif not _same(old, new):
+        yield f"{name} is {new}, was {old}"
+
+
+def _tables(old: pd.DataFrame, new: pd.DataFrame, name: str) -> Iterator[str]:
+    if list(old.columns) != list(new.columns) or len(old) != len(new):
+        yield f"{name} has another shape: {new.shape}, was {old.shape}"
+        return
+    for column in old.columns:
+        if pd.api.types.is_numeric_dtype(old[column]) and not pd.api.types.is_bool_dtype(old[column]):
+            close = np.isclose(old[column], new[column], atol=_tolerance(name), rtol=NUMBER_TOLERANCE, equal_nan=True)
+        else:
+            close = (old[column].fillna("") == new[column].fillna("")).to_numpy()
+        if not close.all():
+            row = int(np.flatnonzero(~close)[0])
+            yield f"{name}: {column} of row {row} is {new[column][row]}, was {old[column][row]}"
+
+
+def _tolerance(name: str) -> float:
+    """A single mask may move further than a mean over masks."""
+    return 10 * NUMBER_TOLERANCE if name.endswith(".parquet") else NUMBER_TOLERANCE
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, float | int) and isinstance(new, float | int) and not isinstance(old, bool):
+        return math.isclose(old, new, abs_tol=NUMBER_TOLERANCE, rel_tol=NUMBER_TOLERANCE)
+    return bool(old == new)

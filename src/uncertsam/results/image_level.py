@@ -1,0 +1,94 @@
+"""Does a mask's mean uncertainty tell that the mask is bad? Failure detection over the masks of a dataset.
+
+The score of a mask is its mean U, its risk 1 - IoU (full region). Masks without either value are left out.
+
+    image_auroc   of mean U for the event IoU < 0.5; NaN where all masks are of one kind
+    image_aurc    area under the risk-coverage curve over masks
+    image_augrc   area under the generalised risk-coverage curve over masks (Traub et al., NeurIPS 2024)
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from uncertsam.metrics.ranking import augrc, aurc, auroc
+from uncertsam.results.intervals import DatasetFacts, finished, limits, resamples
+
+METRICS = ("image_auroc", "image_aurc", "image_augrc")
+FAILURE_IOU = 0.5
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Masks in ascending mean U: the position of their image, their risk, and where each tie begins."""
+
+    images: Int[np.ndarray, " n"]
+    risks: Float[np.ndarray, " n"]
+    failed: Bool[np.ndarray, " n"]
+    starts: Int[np.ndarray, " g"]
+
+    @classmethod
+    def of(cls, masks: pd.DataFrame, failure_iou: float) -> "Ranking":
+        """Rank masks (columns image, iou, mean_u), leaving out those with NaN."""
+        masks = masks.dropna().sort_values("mean_u", kind="stable")
+        iou = masks["iou"].to_numpy()
+        starts = np.unique(masks["mean_u"], return_index=True)[1]
+        return cls(masks["image"].to_numpy(), 1 - iou, iou < failure_iou, starts)
+
+    def scores(self, weights: Int[np.ndarray, "b n_images"]) -> Float[np.ndarray, "b 3"]:
+        """The values of `METRICS` with every image counted as often as its weight says."""
+        often = weights[:, self.images]
+        counts, risks, failures = (
+            np.add.reduceat(often * value, self.starts, axis=1) for value in (1, self.risks, self.failed)
+        )
+        return np.stack([auroc(counts, failures), aurc(counts, risks), augrc(counts, risks)], axis=1)
+
+
+def image_level_scores(table: pd.DataFrame, failure_iou: float = FAILURE_IOU) -> pd.DataFrame:
+    """dataset, method, metric, region ("full"), value: the scores of `METRICS` of each method on each dataset."""
+    names = ["dataset", "method", "metric", "region", "value"]
+    rows = []
+    for dataset, method, masks in _cells(table):
+        everything = np.ones((1, masks["image"].max() + 1), int)
+        scores = Ranking.of(masks, failure_iou).scores(everything)[0]
+        rows += [(dataset, method, metric, "full", s) for metric, s in zip(METRICS, scores, strict=True)]
+    return pd.DataFrame(rows, columns=names).astype({"value": float})
+
+
+def image_level_intervals(
+    table: pd.DataFrame,
+    facts: Mapping[str, DatasetFacts],
+    draws: int = 2000,
+    seed: int = 0,
+    failure_iou: float = FAILURE_IOU,
+) -> pd.DataFrame:
+    """Rows as `intervals.intervals` gives them, for the scores of `METRICS`, from the same resamples.
+
+    mean_masks is the score over all masks; mean_images is NaN, for a ranking has no mean over images.
+    """
+    rows = image_level_scores(table, failure_iou).rename(columns={"value": "mean_masks"}).assign(mean_images=np.nan)
+    ranges = [_interval(dataset, masks, draws, seed, failure_iou) for dataset, _, masks in _cells(table)]
+    columns = ["low", "high", "n_images", "n_masks", "n_nan"]
+    return finished(rows.join(pd.DataFrame(np.concatenate(ranges), columns=columns)), facts)
+
+
+def _interval(dataset: str, masks: pd.DataFrame, draws: int, seed: int, failure_iou: float) -> Float[np.ndarray, "3 5"]:
+    """low, high, n_images, n_masks, n_nan of each of `METRICS`."""
+    ranking = Ranking.of(masks, failure_iou)
+    weights = resamples(dataset, masks["image"].max() + 1, draws, seed, width=len(masks))
+    low, high = limits(np.concatenate([ranking.scores(block) for block in weights]))
+    n_images, n_ranked = len(np.unique(ranking.images)), len(ranking.images)
+    numbers = np.tile([n_images, len(masks), len(masks) - n_ranked], (len(METRICS), 1))
+    return np.column_stack([low, high, numbers])
+
+
+def _cells(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Each method of each dataset, and its masks: image (position among the dataset's images), iou, mean_u."""
+    chosen = table[(table["region"] == "full") & table["metric"].isin(["iou", "mean_u"])]
+    for (dataset, method), cell in chosen.groupby(["dataset", "method"]):
+        masks = cell.pivot(index=["image_id", "mask_id"], columns="metric", values="value").reset_index()
+        position = np.unique(masks["image_id"], return_inverse=True)[1]
+        yield str(dataset), str(method), masks.reindex(columns=["iou", "mean_u"]).assign(image=position)

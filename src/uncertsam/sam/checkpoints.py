@@ -1,0 +1,109 @@
+"""Named models and their weights: read without executing anything, with a checked hash.
+
+Beside the weights lies a manifest, `<weights>.json`: SHA-256, and for the embedded model what it was trained on.
+SAM 2's own checkpoints come without one; their hash is recorded at the first use and checked ever after.
+"""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from uncertsam.errors import UserError
+from uncertsam.files import sha256, write_json, written_aside
+from uncertsam.sam.model import PromptableModel
+
+CONFIGS = {  # name -> the configuration that ships inside sam2
+    "sam2_tiny": "configs/sam2/sam2_hiera_t.yaml",
+    "sam2_small": "configs/sam2/sam2_hiera_s.yaml",
+    "sam2_base_plus": "configs/sam2/sam2_hiera_b+.yaml",
+    "sam2_large": "configs/sam2/sam2_hiera_l.yaml",
+    "sam2.1_tiny": "configs/sam2.1/sam2.1_hiera_t.yaml",
+    "sam2.1_small": "configs/sam2.1/sam2.1_hiera_s.yaml",
+    "sam2.1_base_plus": "configs/sam2.1/sam2.1_hiera_b+.yaml",
+    "sam2.1_large": "configs/sam2.1/sam2.1_hiera_l.yaml",
+}
+EMBEDDED = "sam2_nano"
+NAMES = (EMBEDDED, *CONFIGS)
+
+
+def load_model(name: str, weights: Path, device: torch.device) -> PromptableModel:
+    """A model in evaluation mode. Raises UserError on an unknown name and on missing, altered or foreign weights."""
+    network = build_network(name)
+    digest = _checked_digest(weights, name)
+    state = _read_state(weights)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise UserError(
+            f"{weights} does not hold the weights of {name} ({detail[:160]}).",
+            "Set model.name and model.weights in params.yaml to a pair that belongs together.",
+        ) from None
+    return PromptableModel(network.float().eval().to(device), name, digest)
+
+
+def build_network(name: str) -> Any:
+    """The architecture of a named model with fresh weights."""
+    if name == EMBEDDED:
+        from uncertsam.sam.nano import NanoSam
+
+        return NanoSam()
+    if name not in CONFIGS:
+        raise UserError(f"There is no model named {name!r}.", f"model.name is one of {', '.join(NAMES)}.")
+    from sam2.build_sam import build_sam2
+
+    return build_sam2(CONFIGS[name], ckpt_path=None, device="cpu", apply_postprocessing=False)
+
+
+def save_embedded(network: nn.Module, weights: Path, facts: dict[str, Any]) -> None:
+    """Write half-precision weights and the manifest that names their hash and what they were trained on."""
+    state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    with written_aside(weights) as aside:
+        save_file({k: v.contiguous() for k, v in state.items()}, aside)
+    write_json(manifest_path(weights), {**facts, "name": EMBEDDED, "sha256": sha256(weights)})
+
+
+def manifest_path(weights: Path) -> Path:
+    return weights.with_suffix(weights.suffix + ".json")
+
+
+def read_manifest(weights: Path) -> dict[str, Any]:
+    """The manifest beside the weights; empty where there is none. Raises UserError where it is broken."""
+    path = manifest_path(weights)
+    if not path.exists():
+        return {}
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return value
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}).", "Restore it, or delete it to record the hash anew.") from None
+
+
+def _checked_digest(weights: Path, name: str) -> str:
+    if not weights.is_file():
+        raise UserError(f"The weights {weights} are missing.", "Put them there, or change model.weights in params.yaml.")
+    digest, manifest = sha256(weights), read_manifest(weights)
+    if not manifest:
+        write_json(manifest_path(weights), {"name": name, "sha256": digest, "note": "hash recorded at the first use"})
+    elif manifest.get("sha256") != digest:
+        raise UserError(
+            f"{weights} is not the file that {manifest_path(weights)} describes: its SHA-256 differs.",
+            "Restore the weights; only if you replaced them on purpose, delete the manifest.",
+        )
+    return digest
+
+
+def _read_state(weights: Path) -> dict[str, Tensor]:
+    try:
+        if weights.suffix == ".safetensors":
+            return load_file(weights)
+        state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)["model"]
+        return state
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, KeyError, OSError, EOFError) as error:
+        raise UserError(f"{weights} cannot be read as weights ({error}).", "Fetch or restore the file.") from None

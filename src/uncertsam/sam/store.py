@@ -1,0 +1,136 @@
+"""The embeddings of a dataset: encoded once, in shards that are read by image; or streamed, when disk is dearer.
+
+    index.json             {"model_sha256", "dtype", "stream", "images": {"<split>": {"<image id>": [shard, row]}}}
+    00000.safetensors      image [n c h w], skip0, skip1
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from uncertsam.data.format import Split, read_split, splits_of
+from uncertsam.errors import UserError
+from uncertsam.files import written_aside
+from uncertsam.sam.model import Embedding, PromptableModel
+from uncertsam.sam.transforms import to_input
+
+PARTS = ("image", "skip0", "skip1")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+class Embeddings(Protocol):
+    """Whatever gives the embedding of an image of a split: a store, or the model itself."""
+
+    def read(self, split: Split, image_id: int) -> Embedding:
+        """Float32 features of one image, on the model's device."""
+        ...
+
+
+class StreamedEmbeddings:
+    """No store: each image is encoded when it is asked for."""
+
+    def __init__(self, model: PromptableModel, dtype: torch.dtype) -> None:
+        self.model, self.dtype = model, dtype
+
+    def read(self, split: Split, image_id: int) -> Embedding:
+        image = to_input(split.pixels(image_id), self.model.image_size)
+        return encode(self.model, image[None], self.dtype)
+
+
+class StoredEmbeddings:
+    """Reads single rows out of the shards that `encode_dataset` wrote."""
+
+    def __init__(self, folder: Path, index: dict[str, Any], device: torch.device) -> None:
+        self.folder, self.index, self.device = folder, index, device
+
+    def read(self, split: Split, image_id: int) -> Embedding:
+        shard, row = self.index["images"][split.root.name][str(image_id)]
+        with safe_open(self.folder / f"{shard:05d}.safetensors", "pt") as file:
+            image, first, second = (file.get_slice(part)[row : row + 1] for part in PARTS)
+        return Embedding(image, (first, second)).to(self.device, torch.float32)
+
+
+def encode(model: PromptableModel, images: Tensor, dtype: torch.dtype) -> Embedding:
+    """Encode a batch without gradients, the encoder in `dtype`; the result is float32 (the precision rule)."""
+    with torch.inference_mode(), torch.autocast(model.device.type, dtype, enabled=dtype != torch.float32):
+        return model.encode(images.to(model.device))
+
+
+def open_embeddings(folder: Path, model: PromptableModel) -> Embeddings:
+    """The embeddings written for this very model. Raises UserError where they are missing or another model's."""
+    path = folder / "index.json"
+    if not path.exists():
+        raise UserError(f"{path} is missing.", "Run the encode stage.")
+    index = json.loads(path.read_text(encoding="utf-8"))
+    if index["model_sha256"] != model.digest:
+        raise UserError(f"{folder} was encoded by another model than {model.name}.", "Run the encode stage again.")
+    if index["stream"]:
+        return StreamedEmbeddings(model, DTYPES[index["dtype"]])
+    return StoredEmbeddings(folder, index, model.device)
+
+
+def encode_dataset(
+    model: PromptableModel, dataset: Path, out: Path, dtype: str, batch: int, stream: bool
+) -> dict[str, int]:
+    """Encode every split but `pretrain` (whose images are never reported) into `out`; returns counts and bytes."""
+    splits = [read_split(dataset / name) for name in splits_of(dataset) if name != "pretrain"]
+    index: dict[str, Any] = {"model_sha256": model.digest, "dtype": dtype, "stream": stream, "images": {}}
+    count, written = sum(map(len, splits)), 0
+    with written_aside(out) as folder:
+        folder.mkdir(parents=True)
+        if not stream:
+            written = _announce(model, count, DTYPES[dtype])
+            _write_shards(model, splits, folder, DTYPES[dtype], batch, index["images"])
+        (folder / "index.json").write_text(json.dumps(index, sort_keys=True) + "\n", encoding="utf-8")
+    return {"images": count, "bytes": written}
+
+
+def _announce(model: PromptableModel, count: int, dtype: torch.dtype) -> int:
+    """Print what the store will take before it is written."""
+    empty = torch.zeros(1, 3, model.image_size, model.image_size)
+    probe = encode(model, empty, dtype)
+    per_image = dtype.itemsize * sum(t.numel() for t in (probe.image, *probe.skips))
+    print(f"{count} images take {count * per_image / 2**20:.1f} MiB of embeddings ({per_image / 2**20:.2f} MiB each)")
+    return count * per_image
+
+
+def _write_shards(
+    model: PromptableModel, splits: list[Split], folder: Path, dtype: torch.dtype, batch: int, images: dict[str, Any]
+) -> None:
+    total = sum(map(len, splits))
+    with tqdm(total=total, desc="encode", disable=None) as bar:
+        for shard, (split, ids) in enumerate(_batches(splits, batch)):
+            inputs = torch.stack([to_input(split.pixels(i), model.image_size) for i in ids])
+            embedding = encode(model, inputs, dtype)
+            tensors = dict(zip(PARTS, (embedding.image, *embedding.skips), strict=True))
+            rows = {name: t.to(dtype).cpu().contiguous() for name, t in tensors.items()}
+            save_file(rows, folder / f"{shard:05d}.safetensors")
+            images.setdefault(split.root.name, {}).update({str(i): [shard, row] for row, i in enumerate(ids)})
+            bar.update(len(ids))
+
+
+def _batches(splits: list[Split], batch: int) -> Iterator[tuple[Split, list[int]]]:
+    for split in splits:
+        ids = list(split.images)
+        for start in range(0, len(ids), batch):
+            yield split, ids[start : start + batch]
+
+
+@contextmanager
+def evaluating(threads: int | None) -> Iterator[None]:
+    """Inference without gradients on a fixed number of threads (None: torch's own choice)."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,34 @@
+"""How a stage is run: its arguments are the paths that `dvc.yaml` gives it, its errors are one sentence."""
+
+import argparse
+import inspect
+import sys
+from collections.abc import Callable
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from uncertsam.errors import UserError
+
+
+def run_stage(main: Callable[..., None], argv: list[str] | None = None) -> None:
+    """Call `main` with one `--option` per parameter (those with a default may be left out). A UserError is printed without traceback, exit code 1."""
+    hints = get_type_hints(main)
+    parser = argparse.ArgumentParser(description=(main.__doc__ or "").splitlines()[0])
+    for name, parameter in inspect.signature(main).parameters.items():
+        kind = next((t for t in get_args(hints[name]) if t is not NoneType), hints[name])
+        optional = parameter.default is not parameter.empty
+        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, required=not optional)
+    guarded(main, **vars(parser.parse_args(argv)))
+
+
+def guarded(call: Callable[..., Any], **arguments: Any) -> None:
+    """Run `call`; whatever a user can mend ends as one line on stderr and exit code 1, Ctrl-C as 130."""
+    try:
+        call(**arguments)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("interrupted: nothing was half-written; run again to go on", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror}. Free space or fix the permissions, run again.")

@@ -1,0 +1,130 @@
+"""Where a stage runs, and what is known about that place: settings, git, DVC."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uncertsam.errors import UserError
+
+# the state of the code: these three change while the pipeline runs, and are recorded by other means
+NOT_CODE = (":!params.yaml", ":!dvc.lock", ":!reports")
+
+
+@dataclass(frozen=True)
+class Place:
+    """`workspace` is what the stage reads (a temporary copy under `dvc exp run --temp`); `home` outlives it."""
+
+    workspace: Path
+    home: Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The section `tracking` of params.yaml."""
+
+    enabled: bool = True
+    flush_after_seconds: float = 10.0
+    experiment: str = "uncertsam"
+
+
+def locate(root: Path | None = None) -> Place:
+    """The workspace above the current folder, and the repository that owns it. `root` overrides both.
+
+    DVC runs experiments in a temporary copy that it deletes afterwards, and exports the real root as $DVC_ROOT.
+    Raises UserError outside of a repository.
+    """
+    if root is not None:
+        return Place(Path(root).resolve(), Path(root).resolve())
+    here = Path.cwd()
+    marked = (folder for folder in (here, *here.parents) if _is_marked(folder))
+    workspace = next(marked, None)
+    owner = os.environ.get("DVC_ROOT") or workspace
+    if owner is None:
+        raise UserError(f"{here} has neither params.yaml nor .git, nor has any folder above it.", "Run it in the repo.")
+    return Place(workspace or here, Path(owner).resolve())
+
+
+def repository_root() -> Path:
+    """The repository that the runs belong to: $DVC_ROOT, else the nearest folder with params.yaml or .git."""
+    return locate().home
+
+
+def default_uri(home: Path) -> str:
+    """The MLflow store: $MLFLOW_TRACKING_URI, else a SQLite file at the repository root (never in a temporary copy)."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db"
+
+
+def read_params(workspace: Path) -> dict[str, Any]:
+    """params.yaml as nested dicts; {} where there is none."""
+    return read_yaml(workspace / "params.yaml")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping; {} where there is no file. The C loader: a lock of 170 stages takes Python's one a second."""
+    import yaml
+
+    return yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {} if path.is_file() else {}
+
+
+def read_settings(params: Mapping[str, Any]) -> Settings:
+    """The settings in `params`, off where $MLFLOW_DISABLED says so. Raises UserError for a value of the wrong type."""
+    section: Mapping[str, Any] = params.get("tracking") or {}
+    enabled, seconds = section.get("enabled", True), section.get("flush_after_seconds", 10.0)
+    if not isinstance(enabled, bool):
+        raise UserError(f"tracking.enabled in params.yaml is {enabled!r}.", "Write true or false.")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        raise UserError(f"tracking.flush_after_seconds in params.yaml is {seconds!r}.", "Write a number, 0 or more.")
+    forbidden = os.environ.get("MLFLOW_DISABLED", "").lower() in {"1", "true", "yes", "on"}
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or section.get("experiment") or "uncertsam"
+    return Settings(enabled and not forbidden, float(seconds), str(experiment))
+
+
+def git_tags(workspace: Path) -> dict[str, str]:
+    """`git.sha` and `git.dirty` (tracked code differs from that commit); {} outside of git or before any commit."""
+    sha = _git(workspace, "rev-parse", "HEAD")
+    if not sha:
+        return {}
+    changes = _git(workspace, "status", "--porcelain", "--untracked-files=no", "--", ".", *NOT_CODE)
+    # the last one is MLflow's own key, which its UI shows as the version
+    return {"git.sha": sha, "git.dirty": str(bool(changes)).lower(), "mlflow.source.git.commit": sha}
+
+
+def dvc_tags() -> dict[str, str]:
+    """What DVC tells its stages: `dvc.stage`, and in an experiment `dvc.exp` and `dvc.baseline_rev`."""
+    names = {"dvc.stage": "DVC_STAGE", "dvc.exp": "DVC_EXP_NAME", "dvc.baseline_rev": "DVC_EXP_BASELINE_REV"}
+    return {tag: os.environ[name] for tag, name in names.items() if os.environ.get(name)}
+
+
+def profile_tags(params: Mapping[str, Any]) -> dict[str, str]:
+    """The profile that params.yaml was made from, where it says so (`profile` or `base.profile`)."""
+    base = params.get("base")
+    profile = params.get("profile") or (base.get("profile") if isinstance(base, dict) else None)
+    return {"profile": str(profile)} if profile else {}
+
+
+def dataset_digest(workspace: Path, dataset: str) -> str | None:
+    """The MD5 in dvc.lock of what `preprocess@<dataset>` wrote, None where it is not locked.
+
+    Found as text: parsing the whole lock in every stage would cost more than the stage's own bookkeeping.
+    """
+    lock = workspace / "dvc.lock"
+    text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
+    stage = re.search(rf"^  preprocess@{re.escape(dataset)}:\n(.*?)(?=^  \S|\Z)", text, re.MULTILINE | re.DOTALL)
+    out = stage and re.search(r"^    outs:\n.*?^      md5: (\S+)", stage[1], re.MULTILINE | re.DOTALL)
+    return out[1] if out else None
+
+
+def _is_marked(folder: Path) -> bool:
+    return (folder / "params.yaml").exists() or (folder / ".git").exists()
+
+
+def _git(workspace: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=workspace, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

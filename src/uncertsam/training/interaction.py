@@ -1,0 +1,60 @@
+"""The prompts that `sam2_nano` is trained with: boxes, clicks, and corrections with the earlier mask fed back."""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from uncertsam.sam.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT, Prompts
+
+SLOTS = 7  # two corners and up to five clicks
+Rng = np.random.Generator
+Mask = Bool[np.ndarray, "h w"]
+
+
+def first_prompt(rng: Rng, mask: Mask) -> tuple[Float[np.ndarray, "k 2"], Int[np.ndarray, " k"]]:
+    """A jittered box (60 %), one to four clicks (30 %), or both (10 %); padded to `SLOTS`."""
+    kind = rng.random()
+    points, labels = np.zeros((SLOTS, 2), np.float32), np.full(SLOTS, PAD)
+    used = 0
+    if kind < 0.7:
+        points[:2], labels[:2], used = noisy_box(rng, mask), (TOP_LEFT, BOTTOM_RIGHT), 2
+    if kind > 0.6:
+        count = int(rng.choice([1, 1, 1, 2, 3, 4]))
+        points[used : used + count], labels[used : used + count] = clicks(rng, mask, count)
+    return points, labels
+
+
+def noisy_box(rng: Rng, mask: Mask) -> Float[np.ndarray, "2 2"]:
+    """The inclusive box of `mask`, each coordinate moved by up to 10 % of its side and 20 px at 1024 (paper App. E)."""
+    size = mask.shape[1]
+    ys, xs = np.nonzero(mask)
+    corners = np.array([[xs.min(), ys.min()], [xs.max(), ys.max()]], np.float32)
+    reach = np.minimum(0.1 * (corners[1] - corners[0]), 20 * size / 1024)
+    moved = np.clip(corners + rng.uniform(-1, 1, (2, 2)) * reach, 0, size - 1)
+    return np.sort(moved, 0).astype(np.float32)
+
+
+def clicks(rng: Rng, mask: Mask, count: int) -> tuple[Float[np.ndarray, "k 2"], Int[np.ndarray, " k"]]:
+    """The first click on the object, the others on it or beside it with equal probability."""
+    inside, outside = np.argwhere(mask), np.argwhere(~mask)
+    on = np.append(True, rng.random(count - 1) < 0.5)
+    at = [(inside if o or not len(outside) else outside) for o in on]
+    points = np.stack([a[rng.integers(len(a))][::-1] for a in at]).astype(np.float32)
+    return points, np.where(on, FOREGROUND, BACKGROUND)
+
+
+def correct(
+    prompts: Prompts, logits: Float[Tensor, "n h w"], target: Float[Tensor, "n h w"], rng: Rng, size: int, feed_back: bool
+) -> Prompts:
+    """Add one click where the answer is wrong (anywhere if nowhere), and perhaps feed the answer back as a mask."""
+    wrong = ((logits > 0) != (target > 0.5)).cpu().numpy()
+    points, labels = prompts.points.clone(), prompts.labels.clone()
+    for i, errors in enumerate(wrong):
+        candidates = np.argwhere(errors if errors.any() else np.ones_like(errors))
+        y, x = candidates[rng.integers(len(candidates))]
+        slot = int((labels[i] != PAD).sum())
+        points[i, slot] = (torch.tensor([x, y]) + 0.5) * size / wrong.shape[-1] - 0.5
+        labels[i, slot] = FOREGROUND if target[i, y, x] > 0.5 else BACKGROUND
+    masks = logits.detach().clamp(-32, 32)[:, None] if feed_back else None
+    return Prompts(points, labels, masks)

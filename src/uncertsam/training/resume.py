@@ -1,0 +1,32 @@
+"""Resumable training state: written whole or not at all, read only by the same code, parameters and data.
+
+DVC deletes a stage's outputs before it reruns it, so the state lives outside of them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uncertsam.files import remove, written_aside
+
+
+class ResumeState:
+    """One file per training run, named by the key of what it trains; removed when the run has succeeded."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.path = folder / f"{key}.pt"
+
+    def load(self) -> dict[str, Any] | None:
+        """The last state, or None at a fresh start."""
+        if not self.path.exists():
+            return None
+        state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        return state
+
+    def save(self, state: dict[str, Any]) -> None:
+        with written_aside(self.path) as aside:
+            torch.save(state, aside)
+
+    def clear(self) -> None:
+        remove(self.path)

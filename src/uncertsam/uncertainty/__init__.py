@@ -1,0 +1,29 @@
+"""Uncertainty methods. Each is one file of this package with `Params`, `FITTED` and `build`; a new file is a new method.
+
+    method = load_method("laplace")
+    ask = method.build(method.Params(**params), model, fitted)
+    answer(ask, inputs)  # see algebra.py
+"""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from uncertsam.errors import UserError
+
+
+def method_names() -> list[str]:
+    """The methods there are, sorted. Files are read, not imported: some of their neighbours import for seconds."""
+    files = Path(__file__).parent.glob("*.py")
+    return sorted(f.stem for f in files if "\ndef build(" in f.read_text(encoding="utf-8"))
+
+
+def load_method(name: str) -> Any:
+    """The module of one method. Raises UserError on an unknown name.
+
+    It has `Params` (a pydantic model of the method's section of the parameters), `FITTED` (the name of the fitted part
+    that it reads, or None) and `build(params, model, fitted) -> Method`.
+    """
+    if name not in method_names():
+        raise UserError(f"There is no method {name!r}.", f"Choose one of: {', '.join(method_names())}.")
+    return importlib.import_module(f"{__name__}.{name}")

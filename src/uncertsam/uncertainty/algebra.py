@@ -1,0 +1,167 @@
+"""What every method is: (embedding, prompts) -> samples or moments of the logits; a measure maps those to U.
+
+Probabilities are handled by their smaller side, min(P, 1 - P): float32 has no digits left near 1, and a confident
+foreground must be told apart as finely as a confident background. All of it is float32, whatever the caller's autocast.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from uncertsam.sam.model import Decoded, Embedding, PromptableModel
+from uncertsam.sam.prompts import Prompts
+from uncertsam.sam.select import TokenPolicy, select
+from uncertsam.uncertainty.quadrature import expected_sigmoid
+
+TINY = 1e-7  # probabilities are clamped to [TINY, 1 - TINY], logits hence to +-16.12
+
+Masks = Float[Tensor, "n h w"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One image and what is asked about it.
+
+    embedding: of that one image. prompts: one per object. image: gives the RGB array [h, w, 3] in [0, 255], for
+    methods that change it. generator: the random numbers of one member of an ensemble, by its name; the same name
+    gives the same numbers again, so they must not depend on which objects are asked about together.
+    """
+
+    model: PromptableModel
+    embedding: Embedding
+    prompts: Prompts
+    image: Callable[[], Any]
+    generator: Callable[[str], torch.Generator]
+
+    @cached_property
+    def decoded(self) -> Decoded:
+        """The plain decoder's output, computed once for all methods that start from it."""
+        return self.model.decode(self.embedding, self.prompts)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Equally likely logits. iou: predicted quality of each mask. object_score: logit that there is an object.
+
+    chunks: gives them in portions over samples, anew on each call; all of them together may not fit in memory.
+    """
+
+    chunks: Callable[[], Iterable[Float[Tensor, "s n h w"]]]
+    iou: Float[Tensor, " n"]
+    object_score: Float[Tensor, " n"]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Logits that are normal, pixel by pixel. iou, object_score: as in `Samples`."""
+
+    mean: Float[Tensor, "n h w"]
+    variance: Float[Tensor, "n h w"]
+    iou: Float[Tensor, " n"]
+    object_score: Float[Tensor, " n"]
+
+
+Outcome = Samples | Moments
+
+
+@dataclass(frozen=True)
+class Measure:
+    """U from an outcome and the logit of its mean probability. name: what it is, with its unit."""
+
+    name: str
+    of: Callable[[Outcome, Masks], Masks]
+
+
+class Method(Protocol):
+    """Anything that turns inputs into an outcome, and says how its U is read off."""
+
+    @property
+    def measure(self) -> Measure: ...
+
+    def __call__(self, inputs: Inputs) -> Outcome: ...
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The model's own answer as a sample of one, with a measure."""
+
+    policy: TokenPolicy
+    measure: Measure
+
+    def __call__(self, inputs: Inputs) -> Samples:
+        selected = select(inputs.decoded, self.policy)
+        return Samples(lambda: [selected.logits[None]], selected.iou, inputs.decoded.object_score)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Per object: logit of the mean probability in +-16.12, U, predicted IoU, object score; all on the inputs' device."""
+
+    logits: Float[Tensor, "n h w"]
+    uncertainty: Float[Tensor, "n h w"]
+    iou: Float[Tensor, " n"]
+    object_score: Float[Tensor, " n"]
+
+
+@torch.inference_mode()
+def answer(method: Method, inputs: Inputs, objects: int | None = None) -> Answer:
+    """Ask a method about every object, `objects` at a time (None: what was measured to be fastest on the device).
+
+    Memory is bounded by that many objects; the result does not depend on it. Raises ValueError without prompts.
+    """
+    count = len(inputs.prompts)
+    if not count:
+        raise ValueError("no prompts: nothing to answer")
+    step = objects or objects_at_once(inputs.model)
+    portions = [replace(inputs, prompts=inputs.prompts[i : i + step]) for i in range(0, count, step)]
+    with torch.autocast(inputs.model.device.type, enabled=False):
+        answers = [_answer(method, portion) for portion in portions]
+    return Answer(*(torch.cat(parts) for parts in zip(*map(_fields, answers), strict=True)))
+
+
+def objects_at_once(model: PromptableModel) -> int:
+    """How many objects to decode together: on a CPU only as many as its cache holds features of."""
+    return max(1, (256 if model.device.type == "cpu" else 1024 * 32) // model.image_size)
+
+
+def mean_logit(outcome: Outcome) -> Masks:
+    """log(P / (1 - P)) of the mean probability P, which is clamped to [1e-7, 1 - 1e-7]."""
+    sign, tail = _tail_of_moments(outcome) if isinstance(outcome, Moments) else _tail_of_samples(outcome)
+    tail = tail.clamp(TINY, 1 - TINY)
+    return sign * (torch.log1p(-tail) - torch.log(tail))
+
+
+def _answer(method: Method, inputs: Inputs) -> Answer:
+    outcome = method(inputs)
+    logits = mean_logit(outcome)
+    return Answer(logits, method.measure.of(outcome, logits), outcome.iou, outcome.object_score)
+
+
+def _fields(answer: Answer) -> tuple[Tensor, ...]:
+    return answer.logits, answer.uncertainty, answer.iou, answer.object_score
+
+
+def _tail_of_samples(samples: Samples) -> tuple[Masks, Masks]:
+    """The sign of the logits (by the first portion) and the mean probability of the other sign."""
+    sign: Tensor | None = None
+    total, count = 0.0, 0
+    for logits in samples.chunks():
+        if sign is None:
+            sign = _sign(logits.mean(0))
+        total = total + (logits * -sign).sigmoid_().sum(0)
+        count += len(logits)
+    assert sign is not None and isinstance(total, Tensor), "a method must give at least one sample"
+    return sign, total / count
+
+
+def _tail_of_moments(moments: Moments) -> tuple[Masks, Masks]:
+    return _sign(moments.mean), expected_sigmoid(-moments.mean.abs(), moments.variance)
+
+
+def _sign(logits: Masks) -> Masks:
+    return torch.where(logits < 0, -1.0, 1.0)

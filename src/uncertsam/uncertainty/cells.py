@@ -1,0 +1,91 @@
+"""One cell of the experiment: the answers of one method on one dataset.
+
+    index.parquet      row, image_id, mask_id, x0, y0, x1, y1 (the box, original pixels, inclusive), iou_predicted,
+                       object_score
+    maps.safetensors   logits, uncertainty: float32 [n, h, w], low resolution of the square input
+    meta.json          method, dataset, model and its hash, params, measure
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from safetensors.torch import save_file
+from torch import Tensor
+from tqdm import tqdm
+
+from uncertsam.data.format import Annotation, ImageRecord, Split
+from uncertsam.files import written_aside
+from uncertsam.rng import torch_generator
+from uncertsam.sam.model import PromptableModel
+from uncertsam.sam.prompts import box_of_mask, from_boxes
+from uncertsam.sam.store import Embeddings
+from uncertsam.sam.transforms import scale_boxes
+from uncertsam.uncertainty.algebra import Answer, Inputs, Method, answer
+
+COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Which method on which data; `seed` feeds the generators of the members."""
+
+    model: PromptableModel
+    method: Method
+    embeddings: Embeddings
+    split: Split
+    dataset: str
+    seed: int
+
+
+def predict_cell(cell: Cell, out: Path, meta: dict[str, Any]) -> pd.DataFrame:
+    """Answer every mask's clean box, write the cell to `out`, return its index."""
+    logits, uncertainty, rows = [], [], []
+    for image in tqdm(cell.split, "predict", disable=None):
+        boxes = torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in cell.split.masks(image.id)])
+        found = answer(cell.method, _inputs(cell, image, boxes))
+        logits.append(found.logits.cpu())
+        uncertainty.append(found.uncertainty.cpu())
+        rows += list(_rows(cell.split.annotations[image.id], boxes, found))
+    index = pd.DataFrame([[i, *row] for i, row in enumerate(rows)], columns=COLUMNS)
+    _write(out, index, torch.cat(logits), torch.cat(uncertainty), meta)
+    return index
+
+
+def _inputs(cell: Cell, image: ImageRecord, boxes: Float[Tensor, "n 4"]) -> Inputs:
+    """All boxes of one image; the generators of the members know the image and nothing of the order of work."""
+    prompts = from_boxes(scale_boxes(boxes, image.height, image.width, cell.model.image_size))
+    return Inputs(
+        model=cell.model,
+        embedding=cell.embeddings.read(cell.split, image.id),
+        prompts=prompts.to(cell.model.device),
+        image=partial(cell.split.pixels, image.id),
+        generator=partial(torch_generator, cell.seed, cell.dataset, image.id),
+    )
+
+
+def _rows(annotations: list[Annotation], boxes: Float[Tensor, "n 4"], found: Answer) -> Iterator[list[float]]:
+    for annotation, box, iou, score in zip(annotations, boxes, found.iou, found.object_score, strict=True):
+        yield [annotation.image_id, annotation.id, *map(float, box), float(iou), float(score)]
+
+
+def _write(
+    out: Path,
+    index: pd.DataFrame,
+    logits: Float[Tensor, "n h w"],
+    uncertainty: Float[Tensor, "n h w"],
+    meta: dict[str, Any],
+) -> None:
+    assert np.isfinite(logits.numpy()).all() and np.isfinite(uncertainty.numpy()).all()
+    with written_aside(out) as folder:
+        folder.mkdir(parents=True)
+        index.to_parquet(folder / "index.parquet", index=False)
+        save_file({"logits": logits, "uncertainty": uncertainty}, folder / "maps.safetensors")
+        (folder / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,75 @@
+"""The generalised Gauss-Newton diagonal of the last linear layer in closed form, as a backend of laplace-torch.
+
+The logit of a pixel i is linear in the layer's weights: z_i = sum_c (W h + b)_c E_c(i), with h the layer's input and E
+the upscaled features. With p the predicted probabilities, the diagonal per mask (spec 3.6) is
+
+    softmax_pixels: H_b[c] = sum_i p_i (E_c(i) - sum_j p_j E_c(j))^2   one categorical over the pixels
+    bernoulli:      H_b[c] = sum_i p_i (1 - p_i) E_c(i)^2              one coin per pixel
+    both:           H_W[c, d] = h_d^2 H_b[c]
+
+Importing this module imports laplace-torch, which takes seconds: do so where something is fitted, nowhere else.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from laplace.curvature import CurvatureInterface
+from torch import Tensor, nn
+
+Likelihood = Literal["bernoulli", "softmax_pixels"]
+Data = Mapping[str, Tensor]  # hidden [n, d], features [n, c, pixels], labels
+
+
+class Head(nn.Module):
+    """The last layer as a model of its own, in the form that laplace-torch's "classification" wants.
+
+    softmax_pixels: logits [n, pixels], labels float [n, pixels]. bernoulli: logits [n * pixels, 2], whose first
+    column is 0, and labels int [n * pixels].
+    """
+
+    def __init__(self, layer: nn.Linear, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.likelihood = likelihood
+        self.layer = nn.Linear(layer.in_features, layer.out_features, device=layer.weight.device)
+        self.layer.load_state_dict(layer.state_dict())
+
+    def forward(self, data: Data) -> Float[Tensor, "observations classes"]:
+        logits = (self.layer(data["hidden"])[:, None] @ data["features"])[:, 0]
+        if self.likelihood == "softmax_pixels":
+            return logits
+        return torch.stack([torch.zeros_like(logits), logits], -1).flatten(0, 1)
+
+    def labels(self, target: Float[Tensor, "n pixels"]) -> Tensor:
+        """Masks of 0 and 1 as labels of the likelihood."""
+        return target if self.likelihood == "softmax_pixels" else target.flatten().long()
+
+
+class LastLayerGgn(CurvatureInterface):  # type: ignore[misc]  # laplace-torch's classes are untyped here
+    """Curvature of a `Head`: no Jacobian, no matrix of pixels by pixels."""
+
+    model: Head
+
+    def diag(self, x: Data, y: Tensor, **kwargs: Any) -> tuple[Float[Tensor, ""], Float[Tensor, " parameters"]]:
+        """Summed loss and GGN diagonal of one batch, both detached: the marginal likelihood is refused a graph."""
+        with torch.no_grad():
+            logits = self.model(x)
+            probability = torch.softmax(logits, -1)
+            if self.model.likelihood == "softmax_pixels":
+                bias = _variance(x["features"], probability)
+            else:
+                bias = _coins(x["features"], probability.prod(-1).reshape(len(x["hidden"]), -1))
+            weight = bias.T @ x["hidden"].square()
+            return self.factor * self.lossfunc(logits, y), torch.cat([weight.flatten(), bias.sum(0)])
+
+
+def _variance(features: Float[Tensor, "n c p"], probability: Float[Tensor, "n p"]) -> Float[Tensor, "n c"]:
+    """Variance of each feature over the pixels under `probability`; centred first, for the digits."""
+    weight = probability[:, :, None]
+    centred = features - features @ weight
+    return (centred.square() @ weight)[..., 0]
+
+
+def _coins(features: Float[Tensor, "n c p"], spread: Float[Tensor, "n p"]) -> Float[Tensor, "n c"]:
+    return (features.square() @ spread[:, :, None])[..., 0]

@@ -1,0 +1,23 @@
+"""Acquire: bring one raw dataset within reach and write down the hash of every file."""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.data import acquire
+from uncertsam.params import Dataset, Params
+from uncertsam.stage import run_stage
+
+
+def main(dataset: str, source: Path, out: Path) -> None:
+    """Generate a synthetic world, or take stock of a local folder."""
+    spec = Params.read().section(f"data.{dataset}", Dataset)
+    with tracking.stage("acquire", spec.model_dump(mode="json"), dataset=dataset):
+        if spec.acquire == "generate":
+            acquire.generate(source.stem, spec.options, out)
+        else:
+            acquire.local(source, out)
+    print(f"acquired {dataset} from {source}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

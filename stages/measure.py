@@ -1,0 +1,23 @@
+"""Measure: every metric of every mask of one method on one dataset, at the original resolution."""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.metrics.measure import measure_cell
+from uncertsam.params import Params, Predict
+from uncertsam.results.table import write_table
+from uncertsam.stage import run_stage
+
+
+def main(method: str, dataset: str, benchmark: Path, predictions: Path, out: Path) -> None:
+    """Compare one cell's maps with the truth."""
+    split = Params.read().section("predict", Predict).split
+    with tracking.stage("measure", {}, method=method, dataset=dataset) as run:
+        table = measure_cell(predictions, benchmark / split, method, dataset)
+        write_table(out, table)
+        run.metrics(table[table["region"] == "full"].groupby("metric")["value"].mean().to_dict())
+    print(f"measured {table['mask_id'].nunique()} masks of {method} on {dataset}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,26 @@
+"""Preprocess: a raw dataset becomes the benchmark format, divided by the split contract."""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.data.preprocess import preprocess
+from uncertsam.data.splits import read_reserved
+from uncertsam.params import Dataset, Params, SplitContract
+from uncertsam.stage import run_stage
+
+
+def main(dataset: str, raw: Path, manifest: Path, out: Path) -> None:
+    """Convert one dataset; what the checkpoint was trained on (its manifest says) never reaches a reported split."""
+    params = Params.read()
+    spec, contract = params.section(f"data.{dataset}", Dataset), params.section("split", SplitContract)
+    with tracking.stage("preprocess", spec.model_dump(mode="json"), dataset=dataset) as run:
+        reserved = read_reserved(manifest)
+        summary = preprocess(
+            raw, out, dataset, spec.adapter, spec.adapter_options, spec.split, reserved, contract.salt, contract.near
+        )
+        run.metrics(summary["splits"])
+    print(f"preprocessed {dataset}: {summary['splits']}, {summary['skipped']} skipped")
+
+
+if __name__ == "__main__":
+    run_stage(main)

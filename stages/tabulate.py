@@ -1,0 +1,39 @@
+"""Tabulate: all measures become one long table, means, and intervals."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from uncertsam import tracking
+from uncertsam.data.format import read_split
+from uncertsam.params import Base, Params, Predict, Tabulate
+from uncertsam.results.image_level import image_level_intervals
+from uncertsam.results.intervals import facts_of, intervals
+from uncertsam.results.table import collect, metrics_json, write_metrics, write_table
+from uncertsam.files import written_aside
+from uncertsam.stage import run_stage
+
+
+def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: Path) -> None:
+    """Collect the cells that params.yaml names, and summarise them."""
+    params = Params.read()
+    knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
+    names, methods = params.names("datasets"), params.names("methods")
+    split = params.section("predict", Predict).split
+    with tracking.stage("tabulate", knobs.model_dump()) as run:
+        table = collect({(m, d): measures / m / f"{d}.parquet" for m in methods for d in names})
+        facts = {d: facts_of(read_split(benchmark / d / split)) for d in names}
+        rows = [
+            intervals(table, facts, knobs.resamples, seed),
+            image_level_intervals(table, facts, knobs.resamples, seed, knobs.failure_iou),
+        ]
+        write_table(results, table)
+        write_metrics(metrics, table)
+        with written_aside(bounds) as aside:
+            pd.concat(rows, ignore_index=True).to_csv(aside, index=False, float_format="%.8g")
+        run.metrics(metrics_json(table))
+    print(f"tabulated {len(table)} values of {len(methods)} methods on {len(names)} datasets")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,135 @@
+"""One cell of predictions, from files to the long table."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
+from uncertsam.errors import UserError
+from uncertsam.metrics.masks import METRICS, measure_mask, upsample
+from uncertsam.metrics.measure import measure_cell
+from uncertsam.metrics.region import REGIONS, TruthSide
+
+MASKS = {10: 1, 11: 1, 20: 2}  # mask -> image; image 3 has none
+SIZES = {1: (30, 44), 2: (50, 20), 3: (8, 8)}
+LOW = 16
+
+
+def truth_of(mask_id):
+    height, width = SIZES[MASKS[mask_id]]
+    truth = np.zeros((height, width), bool)
+    truth[mask_id % 7 : 20, 3:15] = True
+    return truth
+
+
+def void_of(image_id):
+    void = np.zeros(SIZES[image_id], bool)
+    void[:2] = image_id == 2
+    return void
+
+
+@pytest.fixture
+def split(tmp_path):
+    root = tmp_path / "benchmark" / "test"
+    (root / "images").mkdir(parents=True)
+    for i, (h, w) in SIZES.items():
+        Image.new("RGB", (w, h)).save(root / "images" / f"{i:08d}.jpg")
+    images = [ImageRecord(i, w, h, ignore=encode_rle(void_of(i))) for i, (h, w) in SIZES.items()]
+    masks = [Annotation(m, i, int(truth_of(m).sum()), encode_rle(truth_of(m))) for m, i in MASKS.items()]
+    write_split(root, {"dataset": "toy"}, images, masks)
+    return root
+
+
+def maps(shape=(len(MASKS), LOW, LOW)):
+    rng = np.random.default_rng(0)
+    return {name: rng.normal(0, 3, shape).astype(np.float32) for name in ("logits", "uncertainty")}
+
+
+def write_cell(root, mask_ids=(20, 10, 11), rows=(0, 1, 2), arrays=None):
+    """Predictions in another order than the benchmark's."""
+    root.mkdir(exist_ok=True)
+    index = pd.DataFrame({"row": rows, "image_id": [MASKS.get(m, 1) for m in mask_ids], "mask_id": mask_ids})
+    index.to_parquet(root / "index.parquet")
+    save_file(maps() if arrays is None else arrays, root / "maps.safetensors")
+    return root
+
+
+def measure(predictions, split, **options):
+    return measure_cell(predictions, split, "sam", "toy", **options)
+
+
+def test_every_mask_is_measured_with_its_own_maps_truth_and_void(split, tmp_path):
+    table = measure(write_cell(tmp_path / "cell"), split)
+    assert list(table.columns) == ["dataset", "image_id", "mask_id", "method", "metric", "region", "value"]
+    assert len(table) == len(MASKS) * len(METRICS) * len(REGIONS)
+    values = table.set_index(["mask_id", "metric", "region"])["value"]
+    for row, mask_id in enumerate((20, 10, 11)):
+        truth, void = truth_of(mask_id), void_of(MASKS[mask_id])
+        high = [upsample(m[row], *truth.shape) for m in (maps()["logits"], maps()["uncertainty"])]
+        for (metric, region), value in measure_mask(TruthSide.of(truth, void), *high).items():
+            assert values[mask_id, metric, region] == pytest.approx(value, abs=0, nan_ok=True)
+
+
+def test_rows_name_their_image_method_and_dataset(split, tmp_path):
+    table = measure(write_cell(tmp_path / "cell"), split)
+    assert dict(zip(table["mask_id"], table["image_id"], strict=True)) == MASKS
+    assert set(table["method"]) == {"sam"} and set(table["dataset"]) == {"toy"}
+    assert table["value"].dtype == "float64" and table["image_id"].dtype == "int64"
+
+
+def test_the_order_of_predictions_does_not_matter(split, tmp_path):
+    order = [2, 0, 1]
+    turned = {name: a[order] for name, a in maps().items()}
+    one = measure(write_cell(tmp_path / "one"), split)
+    other = measure(write_cell(tmp_path / "other", (11, 20, 10), arrays=turned), split)
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_images_pass_through_progress(split, tmp_path):
+    seen = []
+    measure(write_cell(tmp_path / "cell"), split, progress=lambda images: (seen.append(i.id) or i for i in images))
+    assert seen == [1, 2, 3]
+
+
+BROKEN = {
+    "a mask is missing": dict(mask_ids=(20, 10), rows=(0, 1), arrays=maps((2, LOW, LOW))),
+    "a mask is unknown": dict(mask_ids=(20, 10, 99)),
+    "a mask comes twice": dict(mask_ids=(20, 10, 10)),
+    "a row comes twice": dict(rows=(0, 1, 1)),
+    "maps are too few": dict(arrays=maps((2, LOW, LOW))),
+    "maps differ in shape": dict(arrays=maps() | {"logits": maps((3, 8, 8))["logits"]}),
+    "no uncertainty": dict(arrays={"logits": maps()["logits"]}),
+    "infinite logits": dict(arrays=maps() | {"logits": np.full((3, LOW, LOW), np.inf, np.float32)}),
+    "uncertainty is NaN": dict(arrays=maps() | {"uncertainty": np.full((3, LOW, LOW), np.nan, np.float32)}),
+}
+
+
+@pytest.mark.parametrize("problem", BROKEN)
+def test_broken_predictions_are_refused_by_name(split, tmp_path, problem):
+    cell = write_cell(tmp_path / "cell", **BROKEN[problem])
+    with pytest.raises(UserError, match=r"(index\.parquet|maps\.safetensors).*predict stage"):
+        measure(cell, split)
+
+
+@pytest.mark.parametrize("name", ["index.parquet", "maps.safetensors"])
+@pytest.mark.parametrize("content", [None, b"not this format"])
+def test_missing_or_broken_files_are_refused_by_name(split, tmp_path, name, content):
+    cell = write_cell(tmp_path / "cell")
+    (cell / name).unlink()
+    if content:
+        (cell / name).write_bytes(content)
+    with pytest.raises(UserError, match=name):
+        measure(cell, split)
+
+
+def test_a_truth_of_another_size_than_its_image_is_refused(split, tmp_path):
+    path = split / "annotations" / "dataset.json"
+    value = json.loads(path.read_text())
+    value["annotations"][0]["segmentation"] = encode_rle(np.ones((9, 9), bool))
+    path.write_text(json.dumps(value))
+    with pytest.raises(UserError, match="mask 10"):
+        measure(write_cell(tmp_path / "cell"), split)
