@@ -82,6 +82,29 @@ class Tabulate(Section):
     failure_iou: float
 
 
+class TrainingPhase(Section):
+    """`cooldown`: the share of the steps over which the learning rate falls to 1 %."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    cooldown: float
+    warmup: int = 200
+
+
+class Pretrain(Section):
+    """Pre-training of the embedded model: two phases, and what its scenes are made of."""
+
+    seed: int
+    longest: int
+    textures: int
+    texture_size: int
+    save_every: int
+    geometry: TrainingPhase
+    scenes: TrainingPhase
+
+
 class Tracking(Section):
     """A stage that ran longer than `flush_after_seconds` sends its own record to MLflow."""
 

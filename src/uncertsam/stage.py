@@ -4,6 +4,7 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -12,6 +13,8 @@ from uncertsam.errors import UserError
 
 def run_stage(main: Callable[..., None], argv: list[str] | None = None) -> None:
     """Call `main` with one `--option` per parameter (those with a default may be left out). A UserError is printed without traceback, exit code 1."""
+    scripts = str(Path(inspect.getfile(main)).resolve().parent)
+    sys.path[:] = [entry for entry in sys.path if entry != scripts]  # or stages/tabulate.py hides a library
     hints = get_type_hints(main)
     parser = argparse.ArgumentParser(description=(main.__doc__ or "").splitlines()[0])
     for name, parameter in inspect.signature(main).parameters.items():

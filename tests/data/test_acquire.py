@@ -123,7 +123,7 @@ def test_an_unknown_world_is_answered_with_those_that_exist(tmp_path: Path, name
     ("options", "key"), [({"colour": 1}, "colour"), ({"count": 0}, "count"), ({"size": "x"}, "size")]
 )
 def test_a_wrong_option_is_refused_by_its_key(tmp_path: Path, options: dict[str, object], key: str) -> None:
-    with pytest.raises(UserError, match=rf"data\.set\.{key}: .*count, size, seed, contrast"):
+    with pytest.raises(UserError, match=rf"data\.set\.options\.{key}: .*count, size, seed, contrast"):
         acquire.generate("soft_shadows", options, tmp_path / "set")
 
 
@@ -135,8 +135,8 @@ def test_a_folder_of_other_data_is_never_replaced(raw: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"root": "."}'])
 def test_a_broken_or_missing_inventory_says_which_stage_mends_it(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UserError, match="missing.*acquire"):
+    with pytest.raises(UserError, match=r"missing.*acquire"):
         Inventory.read(tmp_path)
     (tmp_path / "inventory.json").write_text(text)
-    with pytest.raises(UserError, match="not an inventory.*acquire"):
+    with pytest.raises(UserError, match=r"not an inventory.*acquire"):
         Inventory.read(tmp_path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
@@ -55,6 +55,7 @@ def rewrite(root: Path, change: Any) -> None:
 
 
 @given(masks)
+@settings(max_examples=50, deadline=None)
 def test_rle_round_trip_is_exact(mask: np.ndarray) -> None:
     rle = json.loads(json.dumps(encode_rle(mask)))
     assert rle["size"] == list(mask.shape)
@@ -111,7 +112,10 @@ def test_an_image_without_masks_has_an_empty_list(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda value: value["annotations"].append(value["annotations"][0]), "annotation id twice"),
-        (lambda value: value["annotations"].append(value["annotations"][0] | {"id": 9, "image_id": 99}), "00000099.jpg"),
+        (
+            lambda value: value["annotations"].append(value["annotations"][0] | {"id": 9, "image_id": 99}),
+            "00000099.jpg",
+        ),
         (lambda value: value.pop("annotations"), "not in the benchmark format"),
         (lambda value: value["annotations"][0].pop("segmentation"), "not in the benchmark format"),
         (lambda value: value["annotations"][0].update(area="large"), "not in the benchmark format"),

@@ -31,12 +31,12 @@ def as_set(parts: list[np.ndarray]) -> set[bytes]:
 
 
 def scipy_components(mask: np.ndarray, iterations: int, min_area: int) -> list[np.ndarray]:
-    """App. B in scipy's words, on a padded copy because scipy erodes from the border."""
-    square, pad = np.ones((3, 3), bool), 3 + iterations
-    closed = np.pad(mask, pad)
+    """App. B in scipy's words; as in OpenCV, nothing is eroded from outside the picture."""
+    square, closed = np.ones((3, 3), bool), mask
     if iterations:
-        closed = ndimage.binary_closing(closed, square, iterations)
-    labels, n = ndimage.label(closed[pad:-pad, pad:-pad], square)
+        closed = ndimage.binary_dilation(closed, square, iterations)
+        closed = ndimage.binary_erosion(closed, square, iterations, border_value=1)
+    labels, n = ndimage.label(closed, square)
     parts = [(labels == i) & mask for i in range(1, n + 1)]
     return [part for part in parts if part.sum() > min_area]
 
@@ -45,7 +45,9 @@ def scipy_components(mask: np.ndarray, iterations: int, min_area: int) -> list[n
 def test_indices_divide_the_image(image: np.ndarray, left_out: set[int]) -> None:
     parts = split_indices(image, left_out)
     assert list(parts) == sorted(set(np.unique(image).tolist()) - left_out)
-    assert np.array_equal(sum((m.astype(int) for m in parts.values()), np.zeros(image.shape, int)), ~np.isin(image, list(left_out)))
+    assert np.array_equal(
+        sum((m.astype(int) for m in parts.values()), np.zeros(image.shape, int)), ~np.isin(image, list(left_out))
+    )
     assert all((image[mask] == value).all() for value, mask in parts.items())
 
 
@@ -67,7 +69,7 @@ def test_packed_colours_read_as_hexadecimal() -> None:
 
 
 @given(masks, st.integers(0, 3), st.sampled_from([0, 2, 9]))
-@settings(max_examples=200)
+@settings(max_examples=60, deadline=None)
 def test_components_equal_scipys(mask: np.ndarray, iterations: int, min_area: int) -> None:
     ours = connected_components(mask, iterations=iterations, min_area=min_area)
     assert as_set(ours) == as_set(scipy_components(mask, iterations, min_area))
@@ -80,6 +82,7 @@ def test_components_of_any_size_divide_the_original(mask: np.ndarray) -> None:
 
 
 @given(masks, st.sampled_from([0, 4]))
+@settings(max_examples=40, deadline=None)
 def test_components_turn_with_the_image(mask: np.ndarray, min_area: int) -> None:
     turned = connected_components(np.ascontiguousarray(np.rot90(mask)), min_area=min_area)
     assert as_set([np.ascontiguousarray(np.rot90(p, -1)) for p in turned]) == as_set(
@@ -121,7 +124,7 @@ def test_diagonal_pixels_touch_in_8_connectivity_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "reason"), [(0, "empty"), (7, "7 pixels, fewer than 8"), (8, None), (99, None), (100, "every pixel")]
+    ("pixels", "reason"), [(0, "empty"), (7, "fewer than 8 pixels (7)"), (8, None), (99, None), (100, "every pixel")]
 )
 def test_masks_that_are_no_task_are_named(pixels: int, reason: str | None) -> None:
     mask = (np.arange(100) < pixels).reshape(10, 10)
@@ -149,9 +152,10 @@ def test_grey_codes_are_the_same_in_every_mode(tmp_path: Path, mode: str) -> Non
     grey = np.array([[0, 255, 0], [255, 255, 0]], np.uint8)
     deep = np.array([[0, 40000, 7], [1, 2, 0]], np.uint16)
     image = Image.fromarray(deep) if mode == "I;16" else Image.fromarray(grey).convert(mode)
-    image.save(tmp_path / "m.tif" if mode == "I" else tmp_path / "m.png")
-    wanted = {"1": grey // 255, "I;16": deep}.get(mode, grey)
-    assert np.array_equal(read_codes(tmp_path / ("m.tif" if mode == "I" else "m.png")), wanted)
+    path = tmp_path / ("m.tif" if mode == "I" else "m.png")
+    image.save(path)
+    wanted = deep if mode == "I;16" else grey // 255 if mode == "1" else grey
+    assert np.array_equal(read_codes(path), wanted)
 
 
 def test_channels_that_differ_stay_colours(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The split contract as theorems: groups are never divided, nothing depends on order, what was trained on is reserved."""
+"""The split contract as theorems: groups stay whole, order does not matter, what was trained on is reserved."""
 
 import hashlib
 import io
@@ -59,12 +59,14 @@ fingerprints = st.lists(
 
 
 def linked(a: Fingerprint, b: Fingerprint, near: int) -> bool:
-    close = (a.dhash ^ b.dhash).bit_count() <= near and 8 <= a.dhash.bit_count() <= 56 and 8 <= b.dhash.bit_count() <= 56
-    return a.sha256 == b.sha256 or (a.hint == b.hint != "") or close
+    close = (
+        (a.dhash ^ b.dhash).bit_count() <= near and 8 <= a.dhash.bit_count() <= 56 and 8 <= b.dhash.bit_count() <= 56
+    )
+    return bool(close or a.sha256 == b.sha256 or a.hint == b.hint != "")
 
 
 @given(fingerprints, st.integers(0, 6))
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_groups_are_the_components_of_the_three_relations(images: list[Fingerprint], near: int) -> None:
     groups = group_images(images, near)
     parent = {i: i for i in range(len(images))}
@@ -79,7 +81,7 @@ def test_groups_are_the_components_of_the_three_relations(images: list[Fingerpri
 
 
 @given(fingerprints, st.randoms())
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_splits_do_not_depend_on_file_order(images: list[Fingerprint], rng: random.Random) -> None:
     shuffled = list(images)
     rng.shuffle(shuffled)
@@ -160,7 +162,7 @@ def test_a_growing_first_fraction_only_takes_from_the_others() -> None:
 
 
 @given(fingerprints, st.sets(st.integers(0, 30)), st.floats(0, 1))
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_group_is_divided_and_none_that_was_trained_on_is_tested(
     images: list[Fingerprint], trained: set[int], share: float
 ) -> None:

@@ -1,5 +1,6 @@
 """The synthetic worlds: repeatable, in their raw layouts, and true to what their masks claim."""
 
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -12,17 +13,17 @@ from uncertsam.data.worlds import camouflage, shapes, soft_shadows, textures
 from uncertsam.rng import numpy_generator
 
 WORLDS = [soft_shadows, camouflage]
-SIZE = 160
+SIZE = 144
 
 
 @pytest.fixture(scope="module")
 def shadows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _generated(soft_shadows, tmp_path_factory.mktemp("shadows"), count=10)
+    return _generated(soft_shadows, tmp_path_factory.mktemp("shadows"), count=6)
 
 
 @pytest.fixture(scope="module")
 def hidden(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _generated(camouflage, tmp_path_factory.mktemp("hidden"), count=10)
+    return _generated(camouflage, tmp_path_factory.mktemp("hidden"), count=6)
 
 
 def _generated(world: ModuleType, root: Path, **params: float) -> Path:
@@ -69,13 +70,13 @@ def test_two_pieces_of_one_material_look_more_alike_than_two_materials() -> None
 
     stuffs = [textures.Material.draw(numpy_generator(4, k)) for k in range(12)]
     alike = [np.abs(mean(s, 0) - mean(s, 1)).sum() for s in stuffs]
-    unlike = [np.abs(mean(s, 0) - mean(t, 1)).sum() for s, t in zip(stuffs, stuffs[1:], strict=False)]
+    unlike = [np.abs(mean(s, 0) - mean(t, 1)).sum() for s, t in pairwise(stuffs)]
     assert np.median(alike) < 0.5 * np.median(unlike)
 
 
 def test_noise_is_standard_and_stretched_along_its_angle() -> None:
     flat, upright = (textures.noise(numpy_generator(0), 200, 200, 4.0, a, 6.0) for a in (0.0, np.pi / 2))
-    assert abs(flat.mean()) < 0.1 and 0.7 < flat.std() < 1.3
+    assert abs(flat.mean()) < 0.25 and 0.7 < flat.std() < 1.3
     assert np.abs(np.diff(flat, axis=1)).mean() < 0.4 * np.abs(np.diff(flat, axis=0)).mean()
     assert np.abs(np.diff(upright, axis=0)).mean() < 0.4 * np.abs(np.diff(upright, axis=1)).mean()
 
@@ -121,13 +122,11 @@ def test_wrong_parameters_are_refused(world: ModuleType, wrong: dict[str, float]
 
 
 def test_soft_shadows_have_istds_layout(shadows: Path) -> None:
-    names = {
-        f"{s}-{v}.png" for s, v in [(1, 1), (2, 1), (3, 1), (4, 1), (4, 2), (5, 1), (6, 1), (7, 1), (8, 1), (8, 2)]
-    }
+    names = {f"{name}.png" for name in ("1-1", "2-1", "3-1", "4-1", "4-2", "5-1")}
     for part in "ABC":
         assert {p.name for p in (shadows / "test" / f"test_{part}").iterdir()} == names
-    shapes_ = {_read(p).shape for p in (shadows / "test/test_A").iterdir()}
-    assert all(max(s) == SIZE for s in shapes_) and len(shapes_) > 2
+    sizes = {_read(p).shape for p in (shadows / "test/test_A").iterdir()}
+    assert all(max(s) == SIZE for s in sizes) and len(sizes) > 1
 
 
 def test_shadow_mask_is_where_more_than_half_of_the_shadows_depth_is_gone(shadows: Path) -> None:
@@ -176,7 +175,7 @@ def test_camouflage_has_cod10ks_layout(hidden: Path) -> None:
     for stem in stems["Image"]:
         fields = stem.split("-")
         assert len(fields) == 7 and fields[:4] == ["COD10K", "CAM", "1", "Synthetic"] and fields[4].isdigit()
-    assert {int(s.split("-")[-1]) for s in stems["Image"]} == set(range(1, 11))
+    assert {int(s.split("-")[-1]) for s in stems["Image"]} == set(range(1, 7))
 
 
 def test_instances_are_one_to_three_colours_whose_union_is_the_object(hidden: Path) -> None:

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from uncertsam.metrics.correlation import spearman
-from uncertsam.metrics.ranking import augrc, aurc, auroc, bit_levels, exact_levels, histogram, levels_of
+from uncertsam.metrics.ranking import (
+    augrc,
+    aurc,
+    auroc,
+    bit_levels,
+    exact_levels,
+    failure_histogram,
+    histogram,
+    levels_of,
+)
 
 RISKS = st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=6)
 ERRORS = st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=40)
@@ -105,16 +114,28 @@ def uncertainties(rng, n):
     yield "constant", np.full(n, 0.3)
 
 
+@few
+@given(ERRORS)
+def test_ranking_the_rarer_kind_by_value_equals_ranking_all(items):
+    scores, wrong = (np.array(c) for c in zip(*items, strict=True))
+    around = failure_histogram(scores.astype(np.float32), np.zeros(scores.size, int), wrong)
+    for measure in (aurc, augrc, auroc):
+        assert measure(*around) == pytest.approx(float(measure(*ranked(scores, wrong))), abs=1e-12, nan_ok=True)
+
+
 @pytest.mark.parametrize("case", range(7))
 def test_bit_levels_are_within_1e_5_of_the_sort(case):
     rng = np.random.default_rng(case)
     n = 60_000
     u = list(uncertainties(rng, n))[case][1].astype(np.float32)
     share = exact_levels(u) / n
-    wrong, error = rng.random(n) < 0.02 + 0.3 * share**3, (share + rng.normal(0, 0.3, n)).astype(np.float32)
-    exact, bits = histogram(exact_levels(u), wrong), histogram(bit_levels(u), wrong)
-    for measure in (aurc, augrc, auroc):
-        assert measure(*bits) == pytest.approx(measure(*exact), abs=1e-5)
+    error = (share + rng.normal(0, 0.3, n)).astype(np.float32)
+    for failures in (1, 3, 100, 4000, 5000, 30_000, n - 7):
+        wrong = np.zeros(n, bool)
+        wrong[np.argsort(-error)[:failures]] = True
+        exact, bits = histogram(exact_levels(u), wrong), failure_histogram(u, bit_levels(u), wrong)
+        for measure in (aurc, augrc, auroc):
+            assert measure(*bits) == pytest.approx(measure(*exact), abs=1e-5)
     found = spearman(bit_levels(u), bit_levels(error))
     assert found == pytest.approx(spearman(exact_levels(u), exact_levels(error)), abs=1e-5)
 

@@ -67,7 +67,7 @@ def generate(world: str, options: dict[str, Any], out: Path) -> None:
         params = module.Params(**options)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(["data", out.name, *map(str, first["loc"])])
+        key = ".".join(["data", out.name, "options", *map(str, first["loc"])])
         known = ", ".join(module.Params.model_fields)
         raise UserError(f"{key}: {first['msg']}.", f"The world {world} knows {known}.") from None
     if out.exists() and any(out.iterdir()) and not (out / INVENTORY).is_file():

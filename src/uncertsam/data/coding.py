@@ -114,8 +114,10 @@ def recognise(
     assert kind != "auto"
     back = None if background is None else _packed(background, kind)
     void = tuple(_packed(code, kind) for code in ignore)
-    soft = kind == "binary" and seen is not None and not _two_valued(seen, background, ignore)
-    coding = Coding(kind, back, void, seen.white // 2 if soft and seen else None)
+    threshold = None
+    if kind == "binary" and seen is not None and not _two_valued(seen, background, ignore):
+        threshold = _middle(seen, masks[0].parent)
+    coding = Coding(kind, back, void, threshold)
     return coding, coding.sentences(seen, told)
 
 
@@ -157,6 +159,16 @@ def _kind(seen: Seen, background: Code | None, ignore: Sequence[Code], folder: P
         f"`ignore: [{seen.white}]` if white marks pixels without a label, or `kind: indexed` or `kind: colour` if "
         "every value is a mask of its own.",
     )
+
+
+def _middle(seen: Seen, folder: Path) -> int:
+    middle = seen.white // 2
+    if not seen.colours and max(seen.values, default=0) <= middle:
+        raise UserError(
+            f"The masks in {folder} are to be read as binary, but they have {seen}, none of them above {middle}.",
+            "Set `kind: indexed`, or make every object white.",
+        )
+    return middle
 
 
 def _packed(code: Code, kind: CodingKind) -> int:

@@ -1,5 +1,6 @@
 """Photos as they come (any orientation, depth or alpha) as 8-bit RGB, and JPEG out."""
 
+import io
 import shutil
 import struct
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
@@ -31,10 +32,12 @@ class Photo:
 
 
 def load(path: Path) -> Image.Image:
-    """The decoded first frame of an image file. Raises Unusable with PIL's reason."""
+    """The decoded first frame of an image file. Raises Unusable with PIL's reason, which names no other path."""
     try:
-        image = Image.open(path)
+        image = Image.open(io.BytesIO(path.read_bytes()))
         image.load()
+    except UnidentifiedImageError:
+        raise Unusable(f"{path.name} cannot be read as an image (no known format)") from None
     except BROKEN as error:
         raise Unusable(f"{path.name} cannot be read as an image ({error})") from None
     return image

@@ -74,7 +74,8 @@ def connected_components(
     """App. B's components: close, label, AND with the original, keep those larger than `min_area` pixels.
 
     "Close twice" is read as OpenCV reads `iterations=2`: two dilations, then two erosions. (Closing is idempotent, so
-    two whole closings would be one.) The area is measured after the AND. Ordered by first pixel, row by row.
+    two whole closings would be one.) As there, nothing is eroded from outside the image. The area is measured after the
+    AND. Ordered by first pixel, row by row.
     """
     square = np.ones((kernel, kernel), np.uint8)
     closed = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, square, iterations=iterations)
@@ -84,13 +85,18 @@ def connected_components(
     return [(labels == label) & mask for label in found[large][np.argsort(first[large])]]
 
 
+def area_of(mask: Mask) -> int:
+    """The number of its pixels; ten times as fast as `sum`."""
+    return int(np.count_nonzero(mask))
+
+
 def fault(mask: Mask, ignore: Mask | None = None) -> str | None:
     """Why a mask is no task for a segmentation model, as part of a sentence; None where it is one."""
-    area = np.count_nonzero(mask)
+    area = area_of(mask)
     if area == 0:
         return "the mask is empty"
     if area < SMALLEST:
-        return f"the mask has {area} pixels, fewer than {SMALLEST}"
-    if area + (0 if ignore is None else np.count_nonzero(ignore & ~mask)) == mask.size:
+        return f"the mask has fewer than {SMALLEST} pixels ({area})"
+    if area + (0 if ignore is None else area_of(ignore & ~mask)) == mask.size:
         return "the mask covers every pixel that counts"
     return None

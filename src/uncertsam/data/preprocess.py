@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from uncertsam.data.acquire import Inventory
 from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural, read_raw
 from uncertsam.data.format import Annotation, ImageRecord, Rle, encode_rle, write_split
 from uncertsam.data.images import Change, Unusable, read_photo, write_photo
-from uncertsam.data.masks import fault
+from uncertsam.data.masks import area_of, fault
 from uncertsam.data.splits import (
     FEWEST_GROUPS,
     SPLITS,
@@ -60,10 +59,11 @@ def preprocess(
     near: int,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Write <out>/<split>/{images,annotations} from <raw>/inventory.json, whole or not at all; return the counts.
+    """Write <out>/<split>/{images,annotations} from <raw>/inventory.json, whole or not at all.
 
-    Images are numbered 1..n in the order of their raw paths, masks 1..m, over all splits of the set. Raises UserError
-    where files are lost or have changed, the adapter refuses, or no image is left.
+    Images are numbered 1..n in the order of their raw paths, masks 1..m, over all splits of the set. Returns {dataset,
+    kind, groups, skipped, splits: {split: {images, masks}}}. Raises UserError where files are lost or have changed, the
+    adapter refuses, or no image is left.
     """
     check_fractions(fractions)
     reading, hashes, synthetic = _read(raw, adapter, options)
@@ -72,19 +72,12 @@ def preprocess(
         prints = [k.fingerprint for k in kept]
         groups = group_images(prints, near)
         split_of = assign(groups, fractions, salt, reserved_splits(prints, reserved, near))
+        facts = {"dataset": dataset, "kind": reading.kind}
         choices = [*reading.choices, *_changes(kept), *_division(groups.values(), fractions, near)]
-        info = {
-            "dataset": dataset,
-            "adapter": adapter,
-            "synthetic": synthetic,
-            "licence": reading.licence,
-            "kind": reading.kind,
-            "choices": choices,
-            "skipped": [asdict(s) for s in skipped],
-        }
+        about = {"adapter": adapter, "synthetic": synthetic, "licence": reading.licence, "choices": choices}
+        info = facts | about | {"skipped": [asdict(s) for s in skipped]}
         counts = _write(aside, info, kept, groups, split_of)
-    number = {"groups": len(set(groups.values())), "skipped": len(skipped)}
-    return {"dataset": dataset, "kind": reading.kind, **number, "splits": counts}
+    return facts | {"groups": len(set(groups.values())), "skipped": len(skipped), "splits": counts}
 
 
 def _read(raw: Path, adapter: str, options: dict[str, Any]) -> tuple[Reading, dict[Path, str], bool]:
@@ -132,7 +125,7 @@ def _convert_one(raw: RawImage, number: int, sha256: str, pool: Path) -> Kept:
     ignore = None if labels.ignore is None else encode_rle(labels.ignore)
     record = ImageRecord(number, width, height, raw.name, sha256, quality=raw.quality, ignore=ignore)
     write_photo(photo, raw.path, pool / record.file_name)
-    coded = [(label, int(np.count_nonzero(mask)), encode_rle(mask)) for label, mask in masks]
+    coded = [(label, area_of(mask), encode_rle(mask)) for label, mask in masks]
     fingerprint = Fingerprint(sha256, dhash(photo.pixels), raw.group)
     return Kept(record, fingerprint, coded, photo.changes, photo.is_jpeg, reasons)
 

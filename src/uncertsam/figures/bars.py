@@ -63,7 +63,9 @@ def _draw(
     with styled():
         page = sheet((WIDTH, body + legend + 0.6), title, subtitle, footnotes(drawn), provenance)
         corner = page.place(0, 0.6 + body, WIDTH, legend)
-        page.figure.legend(handles=[_key(name, mark) for name in names], loc="center left", ncols=3, bbox_to_anchor=corner)
+        page.figure.legend(
+            handles=[_key(name, mark) for name in names], loc="center left", ncols=3, bbox_to_anchor=corner
+        )
         for column, metric in enumerate(metrics):
             axes = page.figure.add_axes(page.place(NAMES + column * (panel + GAP), 0.3, panel, body))
             _bands(axes, datasets, named=column == 0)
@@ -86,7 +88,7 @@ def _bands(axes: Axes, names: list[str], named: bool) -> None:
 def _panel(axes: Axes, drawn: pd.DataFrame, metric: str, mark: Mark) -> None:
     names, datasets = methods(drawn), list(labels(drawn))
     step = 1 / (len(names) + 1)
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
     for rank, dataset in enumerate(datasets):
         for place, name in enumerate(names):

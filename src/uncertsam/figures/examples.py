@@ -39,8 +39,8 @@ class MethodMap:
 
     @property
     def unit(self) -> str:
-        """The unit of the measure: "nats" of "predictive entropy [nats]"."""
-        return self.measure.rpartition("[")[2].rstrip("]")
+        """The unit of the measure: "nats" of "predictive entropy [nats]", and "1" where none is named."""
+        return self.measure.partition("[")[2].rstrip("]") or "1"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,11 @@ def overlay(
     """Tint the image, in [0, 255], by true positives, false positives and false negatives; void pixels become grey."""
     grey = image.mean(axis=2, keepdims=True)
     picture = np.repeat(0.45 * grey, 3, axis=2)
-    parts = [(truth & prediction, RIGHT, 0.6), (prediction & ~truth, TOO_MUCH, 0.85), (truth & ~prediction, MISSED, 0.85)]
+    parts = [
+        (truth & prediction, RIGHT, 0.6),
+        (prediction & ~truth, TOO_MUCH, 0.85),
+        (truth & ~prediction, MISSED, 0.85),
+    ]
     for part, colour, weight in parts:
         picture[part] = (1 - weight) * grey[part] + weight * np.array(colour)
     if ignored is not None:

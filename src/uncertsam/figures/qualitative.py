@@ -23,7 +23,7 @@ from uncertsam.figures.table import labels
 
 SHOWN = 256  # longest side of a picture in a cell, pixels
 CELL, GAP, LEFT = 1.42, 0.07, 0.3  # width of a cell, gap between cells, room for the names of rows; inches
-HEAD, CAPTION = 0.62, 0.2  # height of a block's heading and of a line under a cell; inches
+HEAD, CAPTION, BAR = 0.62, 0.2, 0.32  # heights of a block's heading, of a line under a cell, of a colour bar; inches
 NATS = (0.0, math.log(2))  # the whole range of a binary entropy
 BOX_COLOUR = "#FFD400"
 HOW = (
@@ -57,11 +57,11 @@ def qualitative(examples: Sequence[Example], stem: Path, provenance: str = "") -
     views = [_view(example, grid) for example, grid in zip(examples, grids, strict=True)]
     frame = pd.concat([_rows(*one, scales) for one in zip(examples, grids, views, strict=True)], ignore_index=True)
     with styled():
-        page = _sheet(examples, views, frame, provenance)
-        top = sum(_height(view) for view in views)
+        top = sum(_height(view, scales) for view in views)
+        page = _sheet(examples, top, frame, provenance)
         for example, grid, view in zip(examples, grids, views, strict=True):
             _draw_block(Block(page, top, view), example, grid, frame, scales)
-            top -= _height(view)
+            top -= _height(view, scales)
         return write(page.figure, frame, stem)
 
 
@@ -112,12 +112,12 @@ def _rows(example: Example, grid: Sequence[Cell], view: View, scales: Scales) ->
     return pd.DataFrame(rows)
 
 
-def _sheet(examples: Sequence[Example], views: Sequence[View], frame: pd.DataFrame, provenance: str) -> Sheet:
+def _sheet(examples: Sequence[Example], height: float, frame: pd.DataFrame, provenance: str) -> Sheet:
     columns = 1 + max(len(example.maps) for example in examples)
-    size = (2 * LEFT - GAP + columns * (CELL + GAP), sum(_height(view) for view in views))
+    width = 2 * LEFT - GAP + columns * (CELL + GAP)
     title = "Examples: " + ", ".join(labels(frame).values())
     rules = " and the ".join(frame["rule"].drop_duplicates())
-    return sheet(size, title, HOW.format(rules=rules), footnotes(frame), provenance)
+    return sheet((width, height), title, HOW.format(rules=rules), footnotes(frame), provenance)
 
 
 def _tall(view: View) -> float:
@@ -126,8 +126,9 @@ def _tall(view: View) -> float:
     return CELL * float(np.clip((bottom - top) / (right - left), 0.55, 1.4))
 
 
-def _height(view: View) -> float:
-    return HEAD + 3 * (_tall(view) + CAPTION)
+def _height(view: View, scales: Scales) -> float:
+    row = _tall(view) + CAPTION
+    return HEAD + 2 * row + max(row, 0.75 + BAR * len(scales))
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Block:
 
     def write(self, at: tuple[float, float], text: str, **look: Any) -> None:
         x, y, *_ = self.page.place(*at, 0, 0)
-        self.page.figure.text(x, y, text, **({"va": "top", "fontsize": 7.5} | look))
+        self.page.figure.text(x, y, text, **{"va": "top", "fontsize": 7.5, **look})
 
     def picture(self, column: int, row: int, picture: np.ndarray, caption: str = "", **look: Any) -> None:
         """Show the part of a full-size picture that is in view, and a caption below it."""
@@ -200,12 +201,13 @@ def _prompt(block: Block, example: Example) -> None:
     axes = block.axes(0, 0)
     axes.imshow(_shrunk(example.image), extent=(0, width, height, 0))
     x0, y0, x1, y1 = example.box
-    frames = [((x0, y0, x1 + 1, y1 + 1), BOX_COLOUR, "-")]
+    frames: list[tuple[tuple[float, ...], str, Any]] = [((x0, y0, x1 + 1, y1 + 1), BOX_COLOUR, "-")]
     if block.view != (0, 0, width, height):
         frames.append((block.view, PAPER, (0, (2, 2))))
     for (left, top, right, bottom), colour, line in frames:
-        for look in ({"edgecolor": INK, "linewidth": 2.2, "alpha": 0.6}, {"edgecolor": colour, "linewidth": 1.2}):
-            axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, linestyle=line, **look))
+        for edge, thick in ((INK, 2.0), (colour, 1.2)):  # the dark rim shows on bright photos
+            look: dict[str, Any] = {"edgecolor": edge, "linewidth": thick, "linestyle": line, "fill": False}
+            axes.add_patch(Rectangle((left, top), right - left, bottom - top, **look))
     x, y = block.corner(0, 0)
     block.write((x + CELL / 2, y - _tall(block.view) - 0.03), "image and box", color=MUTED, ha="center", fontsize=7)
 
@@ -213,13 +215,12 @@ def _prompt(block: Block, example: Example) -> None:
 def _keys(block: Block, scales: Scales) -> None:
     """What the colours mean: of the overlay, and of each unit of uncertainty."""
     left, top = block.corner(0, 2)
-    handles = [Patch(color=np.array(colour) / 255, label=name) for name, colour in NAMES.items()]
+    handles = [Patch(color=[level / 255 for level in colour], label=name) for name, colour in NAMES.items()]  # type: ignore[arg-type]
     x, y, *_ = block.page.place(left, top, 0, 0)
-    block.page.figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(x, y), fontsize=7, borderpad=0, borderaxespad=0, handlelength=1.2
-    )
+    look: dict[str, Any] = {"fontsize": 7, "borderpad": 0, "borderaxespad": 0, "handlelength": 1.2}
+    block.page.figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(x, y), **look)
     for rank, (unit, (low, high)) in enumerate(scales.items()):
-        below = top - 0.62 - 0.32 * rank
+        below = top - 0.62 - BAR * rank
         axes = block.page.figure.add_axes(block.page.place(left, below, 0.92 * CELL, 0.08))
         axes.imshow(np.linspace(0, 1, 256)[None], aspect="auto", extent=(0, 1, 0, 1), cmap="magma")
         axes.set_yticks([])

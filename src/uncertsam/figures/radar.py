@@ -55,7 +55,7 @@ def _prepare(axes: PolarAxes, ends: list[float], spokes: int) -> None:
     axes.set_theta_zero_location("N")
     axes.set_theta_direction(-1)
     axes.set_ylim(0, 1)
-    axes.set_rorigin(-0.3 if spokes < 3 else -0.04)  # type: ignore[no-untyped-call]
+    axes.set_rorigin(-0.3 if spokes < 3 else -0.04)
     axes.set_xticks(_angles(spokes), labels=[""] * spokes)
     axes.set_yticks([_radius(value, ends) for value in ends], labels=[""] * len(ends))
     axes.grid(visible=spokes > 2, axis="x")

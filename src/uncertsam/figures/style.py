@@ -20,66 +20,93 @@ INK, MUTED, RULE, GRID, PAPER = "#1c2430", "#5c6573", "#c9cfd8", "#e3e7ec", "#ff
 
 @dataclass(frozen=True)
 class MethodStyle:
-    """The look of a method; `line` is a Matplotlib line style, `baseline` marks the naive ones."""
+    """The look of a method and a sentence on it; `line` is a Matplotlib line style, `baseline` marks the naive ones."""
 
     label: str
     colour: str
     marker: str
+    about: str = ""
     line: Any = "-"
     baseline: bool = False
 
 
 @dataclass(frozen=True)
 class MetricStyle:
-    """The name of a metric, which end of it is good, and its natural limits."""
+    """The name of a metric, which end of it is good, and a sentence on it.
+
+    ranks_uncertainty: it looks at the uncertainty map; the others see mask and probability alone.
+    """
 
     label: str
     better: Literal["higher", "lower", "neither"]
-    low: float = 0.0
-    high: float = 1.0
-
-    @property
-    def arrow(self) -> str:
-        return {"higher": "↑", "lower": "↓", "neither": ""}[self.better]
+    about: str = ""
+    ranks_uncertainty: bool = False
 
     @property
     def title(self) -> str:
         """The name with its direction, such as "Brier score ↓"."""
-        return f"{self.label} {self.arrow}".strip()
+        return self.label + {"higher": " ↑", "lower": " ↓", "neither": ""}[self.better]
 
 
 METHODS: dict[str, MethodStyle] = {
-    "sam": MethodStyle("SAM 2", "#0072B2", "o"),
-    "laplace": MethodStyle("Laplace", "#D55E00", "D"),
-    "laplace_closed": MethodStyle("Laplace, closed form", "#E69F00", "s"),
-    "tta_train": MethodStyle("TTA, training-style", "#009C6D", "^"),
-    "tta_hue": MethodStyle("TTA, hue", "#8FD694", "v"),
-    "tta_geometric": MethodStyle("TTA, geometric", "#59DBDB", "<"),
-    "prompt": MethodStyle("Prompt perturbation", "#C0104A", "P"),
-    "variance_logvar": MethodStyle("Variance net, log variance", "#9266F2", "h"),
-    "variance_var": MethodStyle("Variance net, variance", "#5E2BC8", "p"),
-    "variance_entropy": MethodStyle("Variance net, entropy", "#45AFF7", "8"),
-    "constant": MethodStyle("Constant (baseline)", "#A3A8B0", "X", (0, (1.5, 1.5)), True),
-    "boundary_distance": MethodStyle("Boundary distance (baseline)", "#59606B", "d", (0, (4, 2)), True),
+    "sam": MethodStyle(
+        "SAM 2", "#0072B2", "o", "The model as it is; uncertainty is the entropy of its own probability."
+    ),
+    "laplace": MethodStyle(
+        "Laplace", "#D55E00", "D", "The last layer's weights become a Gaussian; its samples vote, and are averaged."
+    ),
+    "laplace_closed": MethodStyle(
+        "Laplace, closed form", "#E69F00", "s", "The same Gaussian, averaged by formula instead of by sampling."
+    ),
+    "tta_train": MethodStyle(
+        "TTA, training-style", "#009C6D", "^", "Average over images changed as in SAM 2's training."
+    ),
+    "tta_hue": MethodStyle("TTA, hue", "#8FD694", "v", "Average over images with shifted hue."),
+    "tta_geometric": MethodStyle("TTA, geometric", "#59DBDB", "<", "Average over warped images, each warped back."),
+    "prompt": MethodStyle("Prompt perturbation", "#C0104A", "P", "Average over slightly moved boxes."),
+    "variance_logvar": MethodStyle(
+        "Variance net, log variance", "#9266F2", "h", "A trained head says the log variance."
+    ),
+    "variance_var": MethodStyle("Variance net, variance", "#5E2BC8", "p", "A trained head says the variance."),
+    "variance_entropy": MethodStyle(
+        "Variance net, entropy", "#45AFF7", "8", "Entropy under the trained head's variance."
+    ),
+    "constant": MethodStyle(
+        "Constant (baseline)", "#A3A8B0", "X", "SAM 2's mask, equally unsure everywhere.", (0, (1.5, 1.5)), True
+    ),
+    "boundary_distance": MethodStyle(
+        "Boundary distance (baseline)", "#59606B", "d", "SAM 2's mask, unsure near its own outline.", (0, (4, 2)), True
+    ),
 }
 BASELINES = tuple(name for name, style in METHODS.items() if style.baseline)
 
 METRICS: dict[str, MetricStyle] = {
-    "iou": MetricStyle("Mean IoU", "higher"),
-    "boundary_iou_0.02": MetricStyle("Boundary IoU (2 %)", "higher"),
-    "boundary_iou_0.01": MetricStyle("Boundary IoU (1 %)", "higher"),
-    "dice": MetricStyle("Dice", "higher"),
-    "pearson": MetricStyle("Pearson correlation ρ", "higher", -1.0),
-    "spearman": MetricStyle("Spearman correlation", "higher", -1.0),
-    "brier": MetricStyle("Brier score", "lower"),
-    "nll": MetricStyle("Negative log-likelihood", "lower", 0.0, float("inf")),
-    "ece": MetricStyle("Calibration error (ECE)", "lower"),
-    "aurc": MetricStyle("AURC", "lower"),
-    "augrc": MetricStyle("AUGRC", "lower"),
-    "auroc": MetricStyle("Pixel AUROC", "higher"),
-    "pixel_auroc": MetricStyle("Pixel AUROC", "higher"),
-    "image_auroc": MetricStyle("Image AUROC", "higher"),
-    "image_augrc": MetricStyle("Image AUGRC", "lower"),
+    "iou": MetricStyle("Mean IoU", "higher", "Overlap of mask and truth, from 0 to 1."),
+    "boundary_iou_0.02": MetricStyle(
+        "Boundary IoU (2 %)", "higher", "Overlap of the outlines alone, as wide as 2 % of the image's diagonal."
+    ),
+    "boundary_iou_0.01": MetricStyle("Boundary IoU (1 %)", "higher", "The same with 1 % of the diagonal."),
+    "dice": MetricStyle("Dice", "higher", "Overlap of mask and truth, counted twice against both areas."),
+    "pearson": MetricStyle(
+        "Pearson correlation ρ",
+        "higher",
+        "Does uncertainty rise and fall with the error |P - M|, pixel by pixel?",
+        True,
+    ),
+    "spearman": MetricStyle("Spearman correlation", "higher", "The same for ranks instead of values.", True),
+    "brier": MetricStyle("Brier score", "lower", "Mean squared distance of the probability from the truth."),
+    "nll": MetricStyle("Negative log-likelihood", "lower", "The surprise at the truth, in nats per pixel."),
+    "ece": MetricStyle("Calibration error (ECE)", "lower", "Of pixels said to be 80 % object, how far from 80 % are?"),
+    "aurc": MetricStyle("AURC", "lower", "Share of wrong pixels left when unsure ones are set aside, averaged.", True),
+    "augrc": MetricStyle("AUGRC", "lower", "As AURC, but the share is of all pixels: the fairer average.", True),
+    "auroc": MetricStyle("Pixel AUROC", "higher", "How often is a wrong pixel less certain than a right one?", True),
+    "image_auroc": MetricStyle(
+        "Mask AUROC", "higher", "How often has a failed mask more uncertainty, on average, than a good one?", True
+    ),
+    "image_aurc": MetricStyle("Mask AURC", "lower", "As AURC, over masks, with 1 - IoU as the risk.", True),
+    "image_augrc": MetricStyle("Mask AUGRC", "lower", "As AUGRC, over masks, with 1 - IoU as the risk.", True),
+    "error_rate": MetricStyle("Wrong pixels", "lower", "Share of wrong pixels."),
+    "mean_u": MetricStyle("Mean uncertainty", "neither", "Mean of the map; only comparable within a unit.", True),
 }
 
 DATASETS = {  # the paper's order and spelling
@@ -104,14 +131,14 @@ def method_style(name: str) -> MethodStyle:
     code = hashlib.sha256(name.encode()).digest()
     if name.startswith("combined_"):
         colour = _hex(0.06 + code[0] / 255 * 0.06, 0.22 + code[1] / 255 * 0.25, 0.8)
-        return MethodStyle(f"Combined: {spoken(name[9:])}", colour, "*", (0, (6, 1.5, 1.5, 1.5)))
+        return MethodStyle(f"Combined: {spoken(name[9:])}", colour, "*", line=(0, (6, 1.5, 1.5, 1.5)))
     colour = _hex(code[0] / 256, 0.35 + code[1] / 255 * 0.25, 0.7)
     return MethodStyle(spoken(name), colour, _MARKERS[code[2] % len(_MARKERS)])
 
 
 def metric_style(name: str) -> MetricStyle:
     """The name and direction of a metric; of an unknown one no direction is claimed."""
-    return METRICS.get(name) or MetricStyle(spoken(name), "neither", float("-inf"), float("inf"))
+    return METRICS.get(name) or MetricStyle(spoken(name), "neither")
 
 
 def dataset_label(name: str, synthetic: bool = False, quality: str = "human", too_small: bool = False) -> str:

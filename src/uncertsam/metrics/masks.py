@@ -11,7 +11,8 @@ truth M, and the error that Pearson and Spearman follow is |P - M|. Void pixels 
     auroc                        of U and wrong pixels; NaN where no pixel or every pixel is wrong
     mean_u, error_rate           mean uncertainty ("sharpness"), share of wrong pixels
 
-Every metric is NaN in a region without pixels: in `roi` where the truth is empty or void.
+Every metric is NaN in a region without pixels: in `roi` where the truth is empty or void. (`roi` is what the authors
+mark by the suffix `_`.)
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 from uncertsam.metrics.boundary import boundary_width, inner_boundary
 from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
 from uncertsam.metrics.correlation import pearson, spearman
-from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
+from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, failure_histogram, levels_of, ratio
 from uncertsam.metrics.region import BOUNDARY_RATIOS, REGIONS, TruthSide
 
 OVERLAPS = ("iou", *(f"boundary_iou_{r}" for r in BOUNDARY_RATIOS), "dice")
@@ -45,12 +46,12 @@ def measure_mask(
     side: TruthSide,
     logits: Float[np.ndarray, "h w"],
     uncertainty: Float[np.ndarray, "h w"],
-    ranks: Ranks = "exact",
+    ranks: Ranks = "bits",
 ) -> dict[tuple[str, str], float]:
     """Every metric of `METRICS` in every region of `REGIONS`, as {(metric, region): value}.
 
     `logits` is the logit of the mean probability, `uncertainty` any finite number that grows with doubt; both finite
-    and of the truth's size. `ranks` says how U is ranked: "exact" (a sort) or "bits" (a histogram, within 1e-5).
+    and of the truth's size. `ranks` says how pixels are ranked: "bits" (a histogram, within 1e-5) or "exact" (a sort).
     """
     return _overlaps(side, logits > 0) | _pixel_metrics(side, logits, uncertainty, ranks)
 
@@ -115,7 +116,7 @@ class _Pixels:
         if not self.uncertainty.size:
             return dict.fromkeys(PIXEL_METRICS, float("nan"))
         forecast = self.forecast
-        ranked = histogram(self.levels, forecast.wrong)
+        ranked = failure_histogram(self.uncertainty, self.levels, forecast.wrong)
         values = (
             pearson(self.uncertainty, np.abs(forecast.residual)),
             spearman(self.levels, self.error_levels),

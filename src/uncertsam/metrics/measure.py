@@ -62,7 +62,7 @@ def measure_cell(
     method: str,
     dataset: str,
     progress: Progress = iter,
-    ranks: Ranks = "exact",
+    ranks: Ranks = "bits",
 ) -> pd.DataFrame:
     """The long table of one (method, dataset): dataset, image_id, mask_id, method, metric, region, value (float64).
 

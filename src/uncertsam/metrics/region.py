@@ -32,7 +32,7 @@ class TruthSide:
     @classmethod
     def of(cls, truth: Bool[np.ndarray, "h w"], ignore: Bool[np.ndarray, "h w"]) -> "TruthSide":
         """Prepare one true mask; `ignore` marks void pixels, which leave both regions."""
-        full = ~ignore
+        truth, full = np.ascontiguousarray(truth), np.ascontiguousarray(~ignore)  # decoded masks come column by column
         roi = dilate(truth, roi_half_width(*truth.shape)) & full
         boundaries = {r: inner_boundary(truth, boundary_width(r, *truth.shape)) for r in BOUNDARY_RATIOS}
         counted = np.flatnonzero(full) if ignore.any() else slice(None)

@@ -49,13 +49,8 @@ class Ranking:
 
 def image_level_scores(table: pd.DataFrame, failure_iou: float = FAILURE_IOU) -> pd.DataFrame:
     """dataset, method, metric, region ("full"), value: the scores of `METRICS` of each method on each dataset."""
-    names = ["dataset", "method", "metric", "region", "value"]
-    rows = []
-    for dataset, method, masks in _cells(table):
-        everything = np.ones((1, masks["image"].max() + 1), int)
-        scores = Ranking.of(masks, failure_iou).scores(everything)[0]
-        rows += [(dataset, method, metric, "full", s) for metric, s in zip(METRICS, scores, strict=True)]
-    return pd.DataFrame(rows, columns=names).astype({"value": float})
+    parts = [_rows(d, m, masks, Ranking.of(masks, failure_iou)) for d, m, masks in _cells(table)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def image_level_intervals(
@@ -69,20 +64,23 @@ def image_level_intervals(
 
     mean_masks is the score over all masks; mean_images is NaN, for a ranking has no mean over images.
     """
-    rows = image_level_scores(table, failure_iou).rename(columns={"value": "mean_masks"}).assign(mean_images=np.nan)
-    ranges = [_interval(dataset, masks, draws, seed, failure_iou) for dataset, _, masks in _cells(table)]
-    columns = ["low", "high", "n_images", "n_masks", "n_nan"]
-    return finished(rows.join(pd.DataFrame(np.concatenate(ranges), columns=columns)), facts)
+    parts = []
+    for dataset, method, masks in _cells(table):
+        ranking = Ranking.of(masks, failure_iou)
+        weights = resamples(dataset, masks["image"].nunique(), draws, seed, width=len(masks))
+        low, high = limits(np.concatenate([ranking.scores(block) for block in weights]))
+        n_images, n_ranked = len(np.unique(ranking.images)), len(ranking.images)
+        counts = {"n_images": n_images, "n_masks": len(masks), "n_nan": len(masks) - n_ranked}
+        parts.append(_rows(dataset, method, masks, ranking).assign(low=low, high=high, **counts))
+    rows = pd.concat(parts, ignore_index=True).rename(columns={"value": "mean_masks"})
+    return finished(rows.assign(mean_images=np.nan), facts)
 
 
-def _interval(dataset: str, masks: pd.DataFrame, draws: int, seed: int, failure_iou: float) -> Float[np.ndarray, "3 5"]:
-    """low, high, n_images, n_masks, n_nan of each of `METRICS`."""
-    ranking = Ranking.of(masks, failure_iou)
-    weights = resamples(dataset, masks["image"].max() + 1, draws, seed, width=len(masks))
-    low, high = limits(np.concatenate([ranking.scores(block) for block in weights]))
-    n_images, n_ranked = len(np.unique(ranking.images)), len(ranking.images)
-    numbers = np.tile([n_images, len(masks), len(masks) - n_ranked], (len(METRICS), 1))
-    return np.column_stack([low, high, numbers])
+def _rows(dataset: str, method: str, masks: pd.DataFrame, ranking: Ranking) -> pd.DataFrame:
+    """The scores of one method on one dataset, every image counted once."""
+    scores = ranking.scores(np.ones((1, masks["image"].nunique()), int))[0]
+    labels = {"dataset": dataset, "method": method, "metric": METRICS, "region": "full"}
+    return pd.DataFrame({**labels, "value": scores})
 
 
 def _cells(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

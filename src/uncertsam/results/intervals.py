@@ -73,8 +73,7 @@ def _dataset_intervals(dataset: str, table: pd.DataFrame, draws: int, seed: int)
 def _by_image(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Sum of values, number of values, number of masks: a row per image, ascending, a column per cell."""
     values = table.groupby(["image_id", *CELL])["value"]
-    found = (getattr(values, name)().unstack(CELL, fill_value=0) for name in ("sum", "count", "size"))
-    sums, counts, masks = found
+    sums, counts, masks = (getattr(values, name)().unstack(CELL, fill_value=0) for name in ("sum", "count", "size"))
     return sums, counts, masks
 
 

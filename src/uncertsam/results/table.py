@@ -20,10 +20,10 @@ def collect(measures: Mapping[tuple[str, str], Path]) -> pd.DataFrame:
 
     Raises UserError where a file is missing, of another cell, or breaks a rule of `check_table`.
     """
-    if not measures:
-        raise UserError("There are no measures to collect.", "Name at least one method and one dataset.")
     cells = [_read_cell(path, method, dataset) for (method, dataset), path in measures.items()]
-    table = pd.concat(cells, ignore_index=True)
+    table = pd.concat(cells, ignore_index=True) if cells else pd.DataFrame()
+    if table.empty:
+        raise UserError("There are no measures to collect.", "Name at least one method and a dataset with masks.")
     check_table(table)
     return table.sort_values(KEY, ignore_index=True)
 

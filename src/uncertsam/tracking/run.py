@@ -26,6 +26,8 @@ from uncertsam.tracking.place import (
 from uncertsam.tracking.record import Group, Point, Record, Status
 from uncertsam.tracking.send import send
 
+BEFORE_THE_LOCK = {"acquire", "preprocess"}  # they make the dataset: what dvc.lock says of it is its last state
+
 log = logging.getLogger("uncertsam.tracking")
 
 
@@ -81,8 +83,8 @@ def stage(
 
     `params` are the stage's resolved params (nested or with dotted keys). A run that took longer than
     `tracking.flush_after_seconds`, and the stage `report`, also sends what waits in the spool. Whatever fails in the
-    bookkeeping is one line of warning: a stage whose work is done does not fail for it. Raises UserError for bad
-    settings, before the work begins.
+    bookkeeping is one line of warning: a stage whose work is done does not fail for it. A stage leaves `root` out: DVC
+    may run it in a temporary copy. Raises UserError for bad settings, before the work begins.
     """
     place, run = locate(root), Run(name, params, method, dataset)
     every_param = read_params(place.workspace)
@@ -132,17 +134,17 @@ class _Beginning:
             log.warning("the run of stage %s was not recorded: %r", self.run.name, problem)
 
     def record(self, error: BaseException | None, ended: int) -> Record:
-        run, inputs = self.run, self.inputs()
+        run, inputs, status = self.run, self.inputs(), _status(error)
         outcome = {"duration_seconds": f"{(ended - self.started) / 1000:.3f}"}
-        if error is not None:
-            outcome["error"] = f"{type(error).__name__}: {error}"
+        if status != "FINISHED":
+            outcome["error"] = f"{type(error).__name__}: {error}"[:500]
         return Record(
             id=f"{self.started:013d}-{uuid.uuid4().hex[:12]}",
             name="/".join(part for part in (run.name, run.method, run.dataset) if part),
             experiment=self.settings.experiment,
             started=self.started,
             ended=ended,
-            status=_status(error),
+            status=status,
             params=spool.flatten_text(run.params),
             metrics=run.points,
             tags=self.tags | outcome | {f"data.{name}": digest for name, digest in inputs.items()},
@@ -152,7 +154,7 @@ class _Beginning:
 
     def inputs(self) -> dict[str, str]:
         dataset = self.run.dataset
-        if dataset is None or dataset in self.run.inputs:
+        if dataset is None or dataset in self.run.inputs or self.run.name in BEFORE_THE_LOCK:
             return self.run.inputs
         digest = dataset_digest(self.place.workspace, dataset)
         return self.run.inputs | ({dataset: digest} if digest else {})
@@ -175,7 +177,7 @@ def _status(error: BaseException | None) -> Status:
 def _flush(home: Path) -> None:
     sent = send(home, wait_seconds=5.0)
     if sent.kept:
-        log.warning("%d runs wait in %s for `uncertsam track send`: %s", sent.kept, spool.SPOOL, sent.problem)
+        log.warning("runs kept in %s for `uncertsam track send`: %d (%s)", spool.SPOOL, sent.kept, sent.problem)
 
 
 def _now() -> int:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from uncertsam.tracking.place import default_uri, repository_root
-from uncertsam.tracking.record import SPOOL, Record, forget, read, waiting
+from uncertsam.tracking.place import default_uri, locate
+from uncertsam.tracking.record import SPOOL, Group, Record, forget, read, waiting
 
 RECORD_TAG = "uncertsam.record"
 ASK_SECONDS = 5  # to find out whether a server is there; sending may take MLflow's own time, artifact stores are slow
@@ -33,7 +33,7 @@ def send(root: Path | None = None, wait_seconds: float = 60.0) -> Sent:
     Sending again what was sent makes no second run, whenever the last attempt was interrupted. One process sends at a
     time; another waits up to `wait_seconds` for its turn. Only Ctrl-C and the like are raised.
     """
-    home = root or repository_root()
+    home = locate(root).home
     if not waiting(home):
         return Sent(0, 0)
     from filelock import FileLock, Timeout
@@ -111,7 +111,7 @@ class _Store:
         """Make the record's run, or finish what an earlier attempt left, then forget the record."""
         record = read(folder)
         experiment = self.experiment(record.experiment)
-        parent = self.parent(experiment, record) if record.parent else None
+        parent = self.parent(experiment, record.parent, record.started) if record.parent else None
         run = self.run(experiment, record.id, record.name, record.started, parent)
         if run.info.status == "RUNNING":
             self.write(run.info.run_id, record)
@@ -131,13 +131,10 @@ class _Store:
             self.experiments[name] = made
         return self.experiments[name]
 
-    def parent(self, experiment: str, record: Record) -> str | None:
-        """The id of the record's parent run, made if need be; its params and tags are written once per sending."""
-        group = record.parent
-        if group is None:
-            return None
+    def parent(self, experiment: str, group: Group, started: int) -> str:
+        """The id of a parent run, made if need be; its params and tags are written once per sending."""
         if group.key not in self.parents:
-            run = self.run(experiment, group.key, group.name, record.started, None)
+            run = self.run(experiment, group.key, group.name, started, None)
             self.client.log_batch(run.info.run_id, params=_params(group.params), tags=_tags(group.tags))
             self.parents[group.key] = run.info.run_id
         return self.parents[group.key]
@@ -176,16 +173,18 @@ def _tags(tags: dict[str, str]) -> list[Any]:
 
 
 def _one_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return first.partition(" with exception ")[0][:200]  # after it requests tells what it tried, at length
 
 
 @contextmanager
 def _quiet_mlflow() -> Iterator[None]:
-    """MLflow without telemetry, minutes of retries (a record that fails is sent later) and lines of INFO."""
+    """MLflow without telemetry, minutes of retries (a record that fails is sent later) and lines of good news."""
     with _environment(
         MLFLOW_DISABLE_TELEMETRY="true",
         DO_NOT_TRACK="true",
         MLFLOW_LOGGING_LEVEL="WARNING",
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
         MLFLOW_HTTP_REQUEST_MAX_RETRIES=0,
     ):
         yield

@@ -3,19 +3,26 @@
 DVC deletes a stage's outputs before it reruns it, so the state lives outside of them.
 """
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from uncertsam import __version__
 from uncertsam.files import remove, written_aside
 
 
 class ResumeState:
-    """One file per training run, named by the key of what it trains; removed when the run has succeeded."""
+    """One file per training run, named by a hash of what it depends on; removed when the run has succeeded.
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self.path = folder / f"{key}.pt"
+    facts: any JSON value (parameters, data hashes). Another version of this package never resumes the state.
+    """
+
+    def __init__(self, folder: Path, name: str, facts: Any) -> None:
+        text = json.dumps([__version__, facts], sort_keys=True)
+        self.path = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.pt"
 
     def load(self) -> dict[str, Any] | None:
         """The last state, or None at a fresh start."""

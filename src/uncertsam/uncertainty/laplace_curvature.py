@@ -10,13 +10,20 @@ the upscaled features. With p the predicted probabilities, the diagonal per mask
 Importing this module imports laplace-torch, which takes seconds: do so where something is fitted, nowhere else.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from laplace.curvature import CurvatureInterface
 from torch import Tensor, nn
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a dependency of laplace-torch compiles with a deprecated decorator
+    from laplace import DiagLaplace
+    from laplace.curvature import CurvatureInterface
+
+__all__ = ["DiagLaplace", "Head", "LastLayerGgn"]
 
 Likelihood = Literal["bernoulli", "softmax_pixels"]
 Data = Mapping[str, Tensor]  # hidden [n, d], features [n, c, pixels], labels
@@ -55,21 +62,20 @@ class LastLayerGgn(CurvatureInterface):  # type: ignore[misc]  # laplace-torch's
         """Summed loss and GGN diagonal of one batch, both detached: the marginal likelihood is refused a graph."""
         with torch.no_grad():
             logits = self.model(x)
-            probability = torch.softmax(logits, -1)
-            if self.model.likelihood == "softmax_pixels":
-                bias = _variance(x["features"], probability)
-            else:
-                bias = _coins(x["features"], probability.prod(-1).reshape(len(x["hidden"]), -1))
+            per_mask = _categorical if self.model.likelihood == "softmax_pixels" else _coins
+            bias = per_mask(x["features"], logits)
             weight = bias.T @ x["hidden"].square()
             return self.factor * self.lossfunc(logits, y), torch.cat([weight.flatten(), bias.sum(0)])
 
 
-def _variance(features: Float[Tensor, "n c p"], probability: Float[Tensor, "n p"]) -> Float[Tensor, "n c"]:
-    """Variance of each feature over the pixels under `probability`; centred first, for the digits."""
-    weight = probability[:, :, None]
-    centred = features - features @ weight
-    return (centred.square() @ weight)[..., 0]
+def _categorical(features: Float[Tensor, "n c p"], logits: Float[Tensor, "n p"]) -> Float[Tensor, "n c"]:
+    """Variance of each feature under the softmax over pixels; centred before it is squared, for the digits."""
+    probability = torch.softmax(logits, 1)[:, :, None]
+    centred = features - features @ probability
+    return (centred.square() @ probability)[..., 0]
 
 
-def _coins(features: Float[Tensor, "n c p"], spread: Float[Tensor, "n p"]) -> Float[Tensor, "n c"]:
-    return (features.square() @ spread[:, :, None])[..., 0]
+def _coins(features: Float[Tensor, "n c p"], logits: Float[Tensor, "np 2"]) -> Float[Tensor, "n c"]:
+    """Sum of each squared feature times the coins' variance. The first column of the logits is 0."""
+    logit = logits[:, 1].reshape(len(features), -1, 1)
+    return (features.square() @ (torch.sigmoid(logit) * torch.sigmoid(-logit)))[..., 0]

@@ -17,9 +17,7 @@ from uncertsam.sam.schedule import prefix, prompt_sequence, stack
 from uncertsam.uncertainty.laplace_state import LaplaceState
 
 if TYPE_CHECKING:
-    from laplace import DiagLaplace
-
-    from uncertsam.uncertainty.laplace_curvature import Head
+    from uncertsam.uncertainty.laplace_curvature import DiagLaplace, Head
 
 Example = tuple[Embedding, Prompts, Bool[Tensor, "n h w"]]  # one image, what is asked about it, and the truth
 
@@ -68,9 +66,7 @@ def fit(
 
     progress: wraps the examples, as tqdm does. Masks may have any resolution. Token 0 is read, whatever its quality.
     """
-    from laplace import DiagLaplace
-
-    from uncertsam.uncertainty.laplace_curvature import Head, LastLayerGgn
+    from uncertsam.uncertainty.laplace_curvature import DiagLaplace, Head, LastLayerGgn
 
     head = Head(model.last_layer, params.likelihood)
     posterior = DiagLaplace(head, "classification", temperature=params.temperature, backend=LastLayerGgn)

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
-import numpy as np
 import pydantic
 
 from uncertsam.data import adapters
 from uncertsam.data.format import Quality
-from uncertsam.data.masks import Mask, connected_components
+from uncertsam.data.masks import Mask, area_of, connected_components
 from uncertsam.errors import UserError
 
 Kind = Literal["binary", "indexed", "colour", "instances"]
@@ -82,8 +81,8 @@ class ComponentParams(pydantic.BaseModel, extra="forbid"):
     def parts(self, label: str, mask: Mask) -> tuple[Parts, list[str]]:
         """The components as label/1, label/2, ... and what was too small."""
         parts = connected_components(mask, self.close_iterations, self.close_kernel, self.min_area, self.connectivity)
-        lost = np.count_nonzero(mask) - sum(np.count_nonzero(part) for part in parts)
-        reason = f"{label}: its components of at most {self.min_area} pixels, {lost} pixels in all"
+        lost = area_of(mask) - sum(map(area_of, parts))
+        reason = f"{label}: its components of at most {self.min_area} pixels, {plural(lost, 'pixel')} in all"
         return [(f"{label}/{i}", part) for i, part in enumerate(parts, 1)], [reason] if lost else []
 
     def sentence(self) -> str:

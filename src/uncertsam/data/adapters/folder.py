@@ -24,6 +24,7 @@ from uncertsam.data.adapters.base import (
 from uncertsam.data.coding import Coding, recognise
 from uncertsam.data.format import Quality
 from uncertsam.data.images import SUFFIXES
+from uncertsam.data.masks import area_of
 from uncertsam.errors import UserError
 from uncertsam.rng import numpy_generator
 
@@ -102,23 +103,13 @@ def read(root: Path, params: Params) -> Reading:
     Raises UserError on two images of one name, on an empty set, and where the coding cannot be told.
     """
     pairs, skipped = _paired(root, params.exclude)
-    if not pairs:
-        raise UserError(
-            f"{root} has no image with a mask of the same name ({plural(len(skipped), 'file')} left out).",
-            f"The expected layout is {LAYOUT}.",
-        )
     coding, choices = recognise([mask for _, mask in pairs.values()], params.kind, params.background, params.ignore)
     groups, sentence = group_hints(list(pairs), params.group)
-    images = [
-        RawImage(
-            image.relative_to(root).as_posix(),
-            image,
-            partial(_labels, mask, coding, params),
-            groups[stem],
-            next((q for rule, q in params.quality_by_name.items() if re.search(rule, stem)), params.quality),
-        )
-        for stem, (image, mask) in pairs.items()
-    ]
+    images = []
+    for stem, (image, mask) in pairs.items():
+        quality = next((q for rule, q in params.quality_by_name.items() if re.search(rule, stem)), params.quality)
+        labels = partial(_labels, mask, coding, params)
+        images.append(RawImage(image.relative_to(root).as_posix(), image, labels, groups[stem], quality))
     return Reading(images, coding.kind, params.licence, [*choices, sentence, *_rules(params)], skipped)
 
 
@@ -129,10 +120,7 @@ def group_hints(stems: list[str], rule: str | None) -> tuple[dict[str, str], str
     train, and fits less than half of the images (otherwise every camera's counter would be one scene).
     """
     if rule is not None:
-        hits = {stem: re.search(rule, stem) for stem in stems}
-        groups = {stem: (hit and hit.group(1)) or stem for stem, hit in hits.items()}
-        misses = plural(sum(hit is None for hit in hits.values()), "name")
-        return groups, f"Images stay together by the pattern '{rule}' in their names; it does not fit {misses}."
+        return _by_pattern(stems, rule)
     prefixes = {stem: _prefix(stem) for stem in stems}
     counts = Counter(prefixes.values())
     scenes = {p for p, n in counts.items() if p and p.lower() not in SERIAL and 2 * n < len(stems)}
@@ -145,6 +133,13 @@ def group_hints(stems: list[str], rule: str | None) -> tuple[dict[str, str], str
             "for a scene of its own; if they are frames of one video or slices of one patient, set `group`."
         )
     return groups, sentence
+
+
+def _by_pattern(stems: list[str], rule: str) -> tuple[dict[str, str], str]:
+    hits = {stem: re.search(rule, stem) for stem in stems}
+    groups = {stem: (hit and hit.group(1)) or stem for stem, hit in hits.items()}
+    misses = plural(sum(hit is None for hit in hits.values()), "name")
+    return groups, f"Images stay together by the pattern '{rule}' in their names; it does not fit {misses}."
 
 
 def _prefix(stem: str) -> str:
@@ -169,6 +164,11 @@ def _paired(root: Path, exclude: list[str]) -> tuple[dict[str, tuple[Path, Path]
             skipped.append(Skipped(f"images/{path.name}", "it has no mask of the same name"))
         else:
             pairs[stem] = (path, masks[stem])
+    if not pairs:
+        raise UserError(
+            f"{root} has no image with a mask of the same name ({plural(len(skipped), 'image')} left out).",
+            f"The expected layout is {LAYOUT}.",
+        )
     alone = [path for stem, path in masks.items() if stem not in images]
     return pairs, skipped + [Skipped(f"masks/{path.name}", "it has no image of the same name") for path in alone]
 
@@ -203,8 +203,8 @@ def _labels(path: Path, coding: Coding, params: Params) -> Labels:
         if params.components:
             parts, reasons = params.parts(label, mask)
             masks, skipped = masks + parts, skipped + reasons
-        elif 0 < (area := np.count_nonzero(mask)) <= params.min_area:
-            skipped.append(f"{label}: the mask has {area} pixels, not more than {params.min_area}")
+        elif 0 < (area := area_of(mask)) <= params.min_area:
+            skipped.append(f"{label}: the mask has {plural(area, 'pixel')}, not more than {params.min_area}")
         else:
             masks.append((label, mask))
     kept = _sample(masks, params.max_masks_per_image, path.stem)

@@ -22,7 +22,7 @@ class WorldParams(BaseModel, extra="forbid"):
 
 def frame(rng: np.random.Generator, size: int) -> tuple[int, int]:
     """A picture's height and width: the longest side is `size`, a third stand upright."""
-    short = int(round(size * rng.choice([0.6, 0.67, 0.75, 0.75, 0.85, 1.0])))
+    short = round(size * float(rng.choice([0.6, 0.67, 0.75, 0.75, 0.85, 1.0])))
     return (size, short) if rng.random() < 0.33 else (short, size)
 
 

@@ -59,7 +59,8 @@ def _picture(
 
 def _objects(rng: np.random.Generator, height: int, width: int) -> list[Mask]:
     """One to three objects that keep apart."""
-    wanted, found = int(rng.choice([1, 1, 2, 3])), list[Mask]()
+    wanted = int(rng.choice([1, 1, 2, 3]))
+    found: list[Mask] = []
     for _ in range(4 * wanted):
         mask = shapes.sprawling(rng, height, width, (0.04, 0.2 / wanted**0.5))
         near = cv2.dilate(mask.astype(np.uint8), np.ones((11, 11), np.uint8)) > 0

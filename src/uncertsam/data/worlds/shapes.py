@@ -1,6 +1,7 @@
 """Seeded silhouettes: blobs, polygons, creatures, branching and thin things, rings, unions with holes."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -149,13 +150,13 @@ def _creature(rng: Rng, canvas: Canvas) -> None:
     centre, length = np.full(2, CANVAS / 2), rng.uniform(35, 60)
     body = _fourier(rng, np.zeros(2), length) * [1, rng.uniform(0.35, 0.7)]
     _filled(canvas, centre + body)
-    _filled(canvas, _fourier(rng, centre + [length * rng.uniform(0.8, 1.2), -length * 0.3], length * 0.35))
+    _filled(canvas, _fourier(rng, centre + length * np.array([rng.uniform(0.8, 1.2), -0.3]), length * 0.35))
     for start in np.linspace(-0.8, 0.8, int(rng.integers(2, 5))):
         foot = np.array([start + rng.normal(0, 0.25), rng.uniform(0.9, 1.5)]) * length
-        _limb(rng, canvas, centre + [start * length, 0], centre + foot, rng.uniform(4, 10))
+        _limb(rng, canvas, centre + length * np.array([start, 0]), centre + foot, rng.uniform(4, 10))
     if rng.random() < 0.7:
         tip = centre + np.array([-rng.uniform(1.4, 1.9), rng.uniform(-0.9, 0.5)]) * length
-        _limb(rng, canvas, centre - [length * 0.7, 0], tip, rng.uniform(3, 8))
+        _limb(rng, canvas, centre - length * np.array([0.7, 0]), tip, rng.uniform(3, 8))
 
 
 def _limb(
@@ -169,7 +170,7 @@ def _limb(
     bend = (start + end) / 2 + rng.normal(0, 0.15, 2) * np.linalg.norm(end - start)
     t = np.linspace(0, 1, 12)[:, None]
     curve = np.rint((1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end).astype(int).tolist()
-    for i, (a, b) in enumerate(zip(curve, curve[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(curve)):
         cv2.line(canvas, a, b, 1, max(1, round(thickness * (1 - i / 22))))
 
 

@@ -104,18 +104,18 @@ def _stained(rng: np.random.Generator, ground: Colour, patch: Mask, depth: float
     else:
         other = Material.draw(rng) if rng.random() < 0.5 else stuff.turned(float(rng.uniform(0.5, 2.5)), 0.7)
         spot = other.render(rng, height, width)
-        spot = spot * np.float32(gain * ground[patch].mean() / (spot[patch].mean() + 1e-3))
+        spot = spot * np.float32(gain * ground[patch].sum() / (spot[patch].sum() + 1e-3))
     soft = cv2.GaussianBlur(patch.astype(np.float32), (0, 0), float(np.exp(rng.uniform(-0.7, 1.5))))
     return ground + soft[..., None] * (np.clip(spot, 0, 1) - ground)
 
 
 def _tilted(rng: np.random.Generator, ground: Colour, dark: Mask) -> tuple[Colour, Mask]:
-    """See the ground from a slant: the far edge is up to half as large again."""
+    """See the ground from a slant: the near edge is up to twice as large as the far one."""
     height, width = dark.shape
-    far, roll = rng.uniform(0, 0.25) * width, rng.uniform(-0.05, 0.05) * height
-    seen = np.array([[far, roll], [width - far, -roll], [width, height], [0, height]], np.float32)
-    frame_ = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(seen, frame_)
+    near, roll = rng.uniform(0, 0.25) * width, rng.uniform(-0.05, 0.05) * height
+    whole = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    seen = np.array([[0, roll], [width, -roll], [width - near, height], [near, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(seen, whole)
     warped = [
         cv2.warpPerspective(layer, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
         for layer in (ground, dark.astype(np.float32))

@@ -24,7 +24,7 @@ def texture(rng: Rng, height: int, width: int) -> UInt8[np.ndarray, "h w 3"]:
     return photograph(rng, lit(ground, illumination(rng, height, width)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Material:
     """A texture process: what pattern, how large [px], which way, in which colours (sRGB in [0, 1], dark to bright)."""
 
@@ -118,12 +118,12 @@ def noise(rng: Rng, height: int, width: int, scale: float, angle: float = 0.0, s
     """Smooth noise of mean 0, deviation about 1; features are `scale` px across, `stretch` times that along `angle`."""
     if stretch == 1:
         rows, columns = int(height / scale) + 3, int(width / scale) + 3
-        return 1.4 * cv2.resize(_white(rng, rows, columns), (width, height), interpolation=cv2.INTER_CUBIC)
+        return 1.4 * _enlarged(_white(rng, rows, columns), height, width)
     # the affine warp knows 1/32 of a cell: large features are rendered small and enlarged, which is exact
     shrink = max(1.0, scale / 8)
     rows, columns = int(np.ceil(height / shrink)), int(np.ceil(width / shrink))
     small = _turned_noise(rng, rows, columns, scale / shrink, angle, stretch)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return _enlarged(small, height, width)
 
 
 def _turned_noise(rng: Rng, height: int, width: int, scale: float, angle: float, stretch: float) -> Field:
@@ -136,14 +136,16 @@ def _turned_noise(rng: Rng, height: int, width: int, scale: float, angle: float,
     return 1.4 * cv2.warpAffine(grid, np.c_[turn, shift], (width, height), None, how, cv2.BORDER_REFLECT_101)
 
 
+def _enlarged(small: Float32[np.ndarray, "rows columns"], height: int, width: int) -> Field:
+    """Smooth enlargement. Cubic to a quarter and linear from there looks the same and takes a quarter of the time."""
+    if 8 * small.shape[0] < height and 8 * small.shape[1] < width:
+        small = cv2.resize(small, (width // 4, height // 4), interpolation=cv2.INTER_CUBIC)
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
 def fractal(
-    rng: Rng,
-    height: int,
-    width: int,
-    scale: float,
-    persistence: float = 0.6,
-    angle: float = 0.0,
-    stretch: float = 1.0,
+    rng: Rng, height: int, width: int, scale: float, persistence: float = 0.6, angle: float = 0.0, stretch: float = 1.0
 ) -> Field:
     """Noise summed over octaves from `scale` px down to the pixel, each `persistence` times as strong; deviation 1."""
     total, weight = np.zeros((height, width), np.float32), 1.0
@@ -170,8 +172,7 @@ def _coloured(pattern: Field, colours: Float32[np.ndarray, "k 3"]) -> Colour:
 def _drift(rng: Rng, height: int, width: int) -> Colour:
     """Slow changes of brightness and a little of colour across a surface: factors about 1."""
     slow = 1 + 0.12 * _white(rng, 4, 4, 1) + 0.04 * _white(rng, 4, 4, 3)
-    channels = [cv2.resize(c, (width, height), interpolation=cv2.INTER_CUBIC) for c in cv2.split(slow)]
-    return cv2.merge(channels)
+    return cv2.merge([_enlarged(channel, height, width) for channel in cv2.split(slow)])
 
 
 def _white(rng: Rng, *shape: int) -> Float32[np.ndarray, "..."]:
@@ -265,8 +266,7 @@ def _pebbles(rng: Rng, height: int, width: int, m: Material) -> Field:
 
 def _voronoi(rng: Rng, height: int, width: int, m: Material) -> tuple[Field, Field]:
     """Per pixel: the shade of its cell in [0, 1], and the distance to the cell's edge [px]."""
-    spacing = max(5.0, m.scale)
-    count = max(4, int(height * width / spacing**2))
+    count = max(4, int(height * width / max(5.0, m.scale) ** 2))
     away = np.full((height, width), 255, np.uint8)
     away[rng.integers(0, height, count), rng.integers(0, width, count)] = 0
     _, label = cv2.distanceTransformWithLabels(away, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
@@ -278,7 +278,7 @@ def _voronoi(rng: Rng, height: int, width: int, m: Material) -> tuple[Field, Fie
 def _leaves(rng: Rng, height: int, width: int, m: Material) -> Field:
     """The dead-leaves model: overlapping ellipses with power-law sizes, known for the statistics of natural images."""
     canvas = rng.integers(0, 256, (height, width), dtype=np.uint8)
-    count = min(400, int(6 * height * width / (m.scale**2 * 4)) + 20)
+    count = min(400, int(1.5 * height * width / m.scale**2) + 20)
     radius = np.clip(0.4 * m.scale * rng.random(count) ** -0.6, 2, 3 * m.scale).astype(int)
     x, y = rng.integers(0, width, count).tolist(), rng.integers(0, height, count).tolist()
     turn = np.degrees(m.angle + rng.normal(0, m.warp, count)).tolist()

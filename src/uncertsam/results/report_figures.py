@@ -1,0 +1,117 @@
+"""Figures inside the page: drawings as inline SVG that follows light and dark, panels of photos as compressed images."""
+
+import base64
+import io
+import re
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from uncertsam.errors import UserError
+from uncertsam.figures.style import GRID, INK, MUTED, PAPER, RULE, spoken
+
+PANEL = "qualitative_"
+CAPTIONS: dict[str, tuple[str, str]] = {
+    "pearson_radar": (
+        "Does uncertainty follow the error?",
+        "Each spoke is a dataset, each line a method; farther out is better (Fig. 3 of the paper). "
+        "Compare with the grey, dashed baselines first: what lies inside them adds nothing. "
+        "A radar shows no doubt about its own numbers, so do not rank methods by it: the next figure does.",
+    ),
+    "pearson_bars": (
+        "The same correlations, with their doubt",
+        "A mark is the mean over masks, its line the 95 % interval from resampling images. "
+        "Where lines overlap much, the data cannot tell the methods apart.",
+    ),
+    "brier_radar": (
+        "Are the probabilities right?",
+        "Mean squared distance of the probability from the truth; the rim is 0, so farther out is better "
+        "(Fig. 6 of the paper). The baselines use SAM 2's own probability and coincide with it.",
+    ),
+    "brier_bars": (
+        "The same Brier scores, with their doubt",
+        "Read as the correlations above; here farther left is better.",
+    ),
+    "mask_quality": (
+        "How good are the masks themselves?",
+        "Overlap with the truth, over the whole mask and along its outline only. "
+        "A method that averages several answers changes the mask too; the baselines keep SAM 2's mask and are left out.",
+    ),
+}
+PANEL_CAPTION = (
+    "One column per method. Orange and blue mark what is wrong; a good uncertainty map is bright there and dark "
+    "elsewhere. Masks are chosen by rule, not by hand."
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure in the page: `markup` is safe HTML, `table` a data URI of the numbers drawn."""
+
+    name: str
+    title: str
+    caption: str
+    markup: str
+    table: str
+
+
+def pictures(folder: Path) -> list[Picture]:
+    """All drawings of a folder, the known ones first. Raises UserError where there is none."""
+    stems = {path.stem: path for path in sorted(folder.glob("*.svg")) if not path.stem.startswith(PANEL)}
+    if not stems:
+        raise UserError(f"{folder} holds no figures.", "Run the figures stage first.")
+    order = [name for name in CAPTIONS if name in stems] + [name for name in stems if name not in CAPTIONS]
+    return [_drawing(stems[name], f"f{rank}") for rank, name in enumerate(order)]
+
+
+def panels(folder: Path, names: dict[str, str]) -> list[Picture]:
+    """The panel of photos of each dataset that has one; `names` maps datasets to their labels, in order."""
+    found = ((name, label, folder / f"{PANEL}{name}.png") for name, label in names.items())
+    return [_panel(path, label) for _, label, path in found if path.is_file()]
+
+
+def _drawing(path: Path, prefix: str) -> Picture:
+    title, caption = CAPTIONS.get(path.stem, (spoken(path.stem), ""))
+    markup = inline_svg(_read(path).decode("utf-8"), prefix, title)
+    return Picture(path.stem, title, caption, markup, _table(path))
+
+
+def _panel(path: Path, label: str) -> Picture:
+    with Image.open(path) as image:
+        stream = io.BytesIO()
+        image.convert("RGB").save(stream, "WEBP", quality=84, method=4)
+        width, height = image.size
+    source = _uri("image/webp", stream.getvalue())
+    markup = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(label)}">'
+    return Picture(path.stem, label, PANEL_CAPTION, markup, _table(path))
+
+
+def inline_svg(text: str, prefix: str, title: str) -> str:
+    """A drawing as part of a page: ids of its own, page colours as variables, no declarations that point elsewhere."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"', "", text).replace("xlink:href", "href")
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'(url\(#|href="#)', rf"\1{prefix}-", text)
+    colours = {INK: "ink", MUTED: "muted", RULE: "rule", GRID: "grid", PAPER: "paper"}
+    for colour, name in colours.items():
+        text = re.sub(rf"(?<=: ){colour}\b", f"var(--{name})", text, flags=re.IGNORECASE)
+    return re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg role="img" aria-label="{escape(title)}" \1>', text, count=1)
+
+
+def _table(path: Path) -> str:
+    table = path.with_suffix(".csv")
+    return _uri("text/csv", _read(table))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing.", "Run the figures stage again.") from None
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

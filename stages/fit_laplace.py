@@ -1,0 +1,64 @@
+"""Fit: the curvature of SAM 2's last layer, summed over the fit split of one dataset."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from uncertsam import tracking
+from uncertsam.data.format import Split, read_split
+from uncertsam.errors import UserError
+from uncertsam.files import sha256
+from uncertsam.params import Base, Model, Params
+from uncertsam.rng import torch_generator
+from uncertsam.stage import run_stage
+
+if TYPE_CHECKING:
+    from uncertsam.sam.model import PromptableModel
+    from uncertsam.sam.store import Embeddings
+    from uncertsam.uncertainty.laplace_fit import Example, FitParams
+
+
+def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:
+    """Write the posterior of the last layer around the pretrained weights."""
+    import torch
+    from tqdm import tqdm
+
+    from uncertsam.sam.checkpoints import load_model
+    from uncertsam.sam.store import open_embeddings
+    from uncertsam.uncertainty.laplace import Params as LaplaceParams
+    from uncertsam.uncertainty.laplace_fit import FitParams, fit
+    from uncertsam.uncertainty.laplace_state import save
+
+    if not (benchmark / "fit").is_dir():
+        raise UserError(f"{dataset} has no fit split.", f"Give data.{dataset}.split a share for `fit`, or fit elsewhere.")
+    params = Params.read()
+    base, section = params.section("base", Base), params.section("laplace", LaplaceParams)
+    knobs = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
+    with tracking.stage("fit_laplace", knobs.model_dump(), "laplace", dataset) as run:
+        model = load_model(params.section("model", Model).name, weights, torch.device(base.device))
+        split = read_split(benchmark / "fit")
+        examples = _examples(model, open_embeddings(embeddings, model), split, knobs, base.seed, dataset)
+        state = fit(model, examples, knobs, lambda e: tqdm(e, "fit", len(split), disable=None))
+        save(state, out, {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")})
+        run.metrics({"images": state.images, "prior_precision": float(state.prior_precision)})
+        run.artifact(out)
+    print(f"fitted Laplace on {state.images} images of {dataset}, prior precision {float(state.prior_precision):.4g}")
+
+
+def _examples(
+    model: "PromptableModel", store: "Embeddings", split: Split, knobs: "FitParams", seed: int, dataset: str
+) -> Iterator["Example"]:
+    """One random prompt per image, from a generator that knows the image."""
+    import torch
+
+    from uncertsam.uncertainty.laplace_fit import draw_example
+
+    for image in split:
+        masks = torch.from_numpy(split.masks(image.id))
+        generator = torch_generator(seed, dataset, image.id, "fit_laplace")
+        prompts, chosen = draw_example(masks, model.image_size, knobs, generator)
+        yield store.read(split, image.id), prompts.to(model.device), chosen.to(model.device)
+
+
+if __name__ == "__main__":
+    run_stage(main)
