@@ -150,6 +150,8 @@ def test_rebuilding_twice_or_after_the_store_is_deleted_gives_the_same_view(resu
     (results / "reports" / "metrics.json").touch()
     tracking.rebuild()
     assert view(results) == first
+    client, runs = runs_in(results)
+    assert len(client.get_metric_history(runs["laplace"].info.run_id, "camouflage.iou")) == 1
     again = shutil.copytree(results, results.parent / "another clone")
     shutil.copy(empty_store, again / "mlflow.db")
     tracking.rebuild(again)

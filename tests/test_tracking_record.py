@@ -90,6 +90,13 @@ def test_a_wrong_setting_is_named_before_the_work_begins(home, setting):
         pytest.fail("the stage has begun")
 
 
+@pytest.mark.parametrize("content", ["a: [", "- a"])
+def test_a_broken_params_file_is_named_before_the_work_begins(home, content):
+    (home / "params.yaml").write_text(content)
+    with pytest.raises(UserError, match=r"params\.yaml is not"), tracking.stage("predict", {}):
+        pytest.fail("the stage has begun")
+
+
 def test_a_spool_that_cannot_be_written_does_not_fail_the_stage(home, caplog):
     (home / SPOOL).write_text("in the way")
     record_one()
@@ -126,5 +133,5 @@ def test_the_stage_that_makes_a_dataset_does_not_claim_to_have_read_its_last_sta
 def test_outside_of_a_repository_the_user_is_told(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.chdir(Path(tmp_path.anchor))
-    with pytest.raises(UserError, match="neither params.yaml nor .git"):
+    with pytest.raises(UserError, match=r"neither params\.yaml nor \.git"):
         tracking.repository_root()

@@ -26,6 +26,21 @@ def use(
     typer.echo(f"{FILE} now holds the profile {profile}: {', '.join(datasets)}\nnext: dvc repro")
 
 
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(help="a folder such as reports/")],
+    new: Annotated[Path, typer.Argument(help="the same, rebuilt")],
+) -> None:
+    """Do two report folders say the same? Exit code 1 and one line per difference where they do not."""
+    from uncertsam.results.compare import differences
+
+    found = differences(old, new)
+    for line in found[:50]:
+        typer.echo(line)
+    typer.echo(f"{len(found)} differences" if found else "the reports agree")
+    raise typer.Exit(1 if found else 0)
+
+
 @track.command()
 def send() -> None:
     """Send the runs that are waiting (a server was unreachable, or stages were too short to bother)."""

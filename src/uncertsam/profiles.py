@@ -29,15 +29,17 @@ def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_o
     if (name == FOLDER) != (root is not None):
         need = "needs --root DIR" if name == FOLDER else "takes no --root"
         raise UserError(f"The profile {name!r} {need}.", "For your own images: uncertsam use folder --root DIR")
+    text = path.read_text(encoding="utf-8")
     yaml = YAML()  # the round-trip reader keeps the comments
     yaml.width = 120
-    values = yaml.load(path.read_text(encoding="utf-8"))
+    values = yaml.load(text)
     if root is not None:
         _fill(values, root, fit_on)
-    text = StringIO()
-    yaml.dump(values, text)
+        filled = StringIO()
+        yaml.dump(values, filled)
+        text = filled.getvalue()
     with written_aside(target) as aside:
-        aside.write_text(text.getvalue(), encoding="utf-8")
+        aside.write_text(text, encoding="utf-8")
     return list(values["datasets"])
 
 

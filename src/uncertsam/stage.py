@@ -12,16 +12,23 @@ from uncertsam.errors import UserError
 
 
 def run_stage(main: Callable[..., None], argv: list[str] | None = None) -> None:
-    """Call `main` with one `--option` per parameter (those with a default may be left out). A UserError is printed without traceback, exit code 1."""
-    scripts = str(Path(inspect.getfile(main)).resolve().parent)
-    sys.path[:] = [entry for entry in sys.path if entry != scripts]  # or stages/tabulate.py hides a library
-    hints = get_type_hints(main)
-    parser = argparse.ArgumentParser(description=(main.__doc__ or "").splitlines()[0])
+    """Call `main` with one `--option` per parameter; those with a default may be left out.
+
+    A UserError is printed without traceback, exit code 1.
+    """
+    if main.__module__ == "__main__":  # else stages/tabulate.py hides a library of that name
+        scripts = str(Path(inspect.getfile(main)).resolve().parent)
+        sys.path[:] = [entry for entry in sys.path if entry != scripts]
+    guarded(main, **vars(_parser(main).parse_args(argv)))
+
+
+def _parser(main: Callable[..., None]) -> argparse.ArgumentParser:
+    parser, hints = argparse.ArgumentParser(description=inspect.getdoc(main)), get_type_hints(main)
     for name, parameter in inspect.signature(main).parameters.items():
         kind = next((t for t in get_args(hints[name]) if t is not NoneType), hints[name])
         optional = parameter.default is not parameter.empty
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, required=not optional)
-    guarded(main, **vars(parser.parse_args(argv)))
+    return parser
 
 
 def guarded(call: Callable[..., Any], **arguments: Any) -> None:

@@ -96,15 +96,15 @@ def test_images_pass_through_progress(split, tmp_path):
 
 
 BROKEN = {
-    "a mask is missing": dict(mask_ids=(20, 10), rows=(0, 1), arrays=maps((2, LOW, LOW))),
-    "a mask is unknown": dict(mask_ids=(20, 10, 99)),
-    "a mask comes twice": dict(mask_ids=(20, 10, 10)),
-    "a row comes twice": dict(rows=(0, 1, 1)),
-    "maps are too few": dict(arrays=maps((2, LOW, LOW))),
-    "maps differ in shape": dict(arrays=maps() | {"logits": maps((3, 8, 8))["logits"]}),
-    "no uncertainty": dict(arrays={"logits": maps()["logits"]}),
-    "infinite logits": dict(arrays=maps() | {"logits": np.full((3, LOW, LOW), np.inf, np.float32)}),
-    "uncertainty is NaN": dict(arrays=maps() | {"uncertainty": np.full((3, LOW, LOW), np.nan, np.float32)}),
+    "a mask is missing": {"mask_ids": (20, 10), "rows": (0, 1), "arrays": maps((2, LOW, LOW))},
+    "a mask is unknown": {"mask_ids": (20, 10, 99)},
+    "a mask comes twice": {"mask_ids": (20, 10, 10)},
+    "a row comes twice": {"rows": (0, 1, 1)},
+    "maps are too few": {"arrays": maps((2, LOW, LOW))},
+    "maps differ in shape": {"arrays": maps() | {"logits": maps((3, 8, 8))["logits"]}},
+    "no uncertainty": {"arrays": {"logits": maps()["logits"]}},
+    "infinite logits": {"arrays": maps() | {"logits": np.full((3, LOW, LOW), np.inf, np.float32)}},
+    "uncertainty is NaN": {"arrays": maps() | {"uncertainty": np.full((3, LOW, LOW), np.nan, np.float32)}},
 }
 
 

@@ -133,7 +133,7 @@ def test_scale_and_offset_of_uncertainty_leave_pearson():
 
 
 def test_bits_are_within_1e_5_of_the_sort_on_one_mask():
-    truth, ignore, logits, _ = scene(9, shape=(300, 400))
+    truth, ignore, logits, _ = scene(9, shape=(400, 500))
     uncertainty = np.exp(-np.abs(logits) / 3)
     exact, bits = (measured(truth, ignore, logits, uncertainty, ranks=r) for r in ("exact", "bits"))
     assert exact["spearman", "full"] != bits["spearman", "full"]

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
 from uncertsam.figures.style import BASELINES, GRID, INK, MUTED, PAPER, MethodStyle, method_style, metric_style, styled
-from uncertsam.figures.table import TOO_SMALL, chosen, labels, methods, single
+from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods
 
 DRAWN = ["mean_masks", "low", "high", "n_images"]
 WIDTH, NAMES, GAP = 8.0, 1.45, 0.25  # of the sheet, of the column of dataset names, between panels; inches
@@ -50,7 +51,7 @@ def mask_quality(
     return _draw(drawn, metrics, stem, "Quality of the masks", HOW, provenance, _bar)
 
 
-Mark = Callable[[Axes, float, pd.Series, MethodStyle, float], None]
+Mark = Callable[[Axes, float, Any, MethodStyle, float], None]
 
 
 def _draw(
@@ -59,10 +60,11 @@ def _draw(
     names, datasets = methods(drawn), list(labels(drawn).values())
     body = max(0.45, 0.15 * len(names) + 0.15) * len(datasets)
     legend = 0.2 * math.ceil(len(names) / 3) + 0.15
+    head = 0.6 if len(metrics) > 1 else 0.4  # room for the titles of panels
     panel = (WIDTH - NAMES - GAP * len(metrics)) / len(metrics)
     with styled():
-        page = sheet((WIDTH, body + legend + 0.6), title, subtitle, footnotes(drawn), provenance)
-        corner = page.place(0, 0.6 + body, WIDTH, legend)
+        page = sheet((WIDTH, body + legend + head), title, subtitle, footnotes(drawn), provenance)
+        corner = page.place(0.0, head + body, WIDTH, legend)
         page.figure.legend(
             handles=[_key(name, mark) for name in names], loc="center left", ncols=3, bbox_to_anchor=corner
         )
@@ -86,13 +88,13 @@ def _bands(axes: Axes, names: list[str], named: bool) -> None:
 
 
 def _panel(axes: Axes, drawn: pd.DataFrame, metric: str, mark: Mark) -> None:
-    names, datasets = methods(drawn), list(labels(drawn))
+    names, datasets, found = methods(drawn), list(labels(drawn)), marks(drawn)
     step = 1 / (len(names) + 1)
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
     for rank, dataset in enumerate(datasets):
         for place, name in enumerate(names):
-            row, style = single(drawn, dataset, name, metric), method_style(name)
+            row, style = found.get((dataset, name, metric)), method_style(name)
             y = rank + (place - (len(names) - 1) / 2) * step
             if row is None:
                 where = axes.get_yaxis_transform()
@@ -101,22 +103,22 @@ def _panel(axes: Axes, drawn: pd.DataFrame, metric: str, mark: Mark) -> None:
                 mark(axes, y, row, style, step)
 
 
-def _dot(axes: Axes, y: float, row: pd.Series, style: MethodStyle, step: float) -> None:
+def _dot(axes: Axes, y: float, row: Any, style: MethodStyle, step: float) -> None:
     """A mark on its interval; hollow on a dotted line where the images are too few."""
-    few = row["note"] == TOO_SMALL
-    axes.plot([row["low"], row["high"]], [y, y], color=style.colour, linestyle=":" if few else "-", linewidth=1.5)
+    few = row.note == TOO_SMALL
+    axes.plot([row.low, row.high], [y, y], color=style.colour, linestyle=":" if few else "-", linewidth=1.5)
     face = PAPER if few else style.colour
-    axes.plot(row["mean_masks"], y, style.marker, markersize=5.5, markerfacecolor=face, markeredgecolor=style.colour)
+    axes.plot(row.mean_masks, y, style.marker, markersize=5.5, markerfacecolor=face, markeredgecolor=style.colour)
 
 
-def _bar(axes: Axes, y: float, row: pd.Series, style: MethodStyle, step: float) -> None:
+def _bar(axes: Axes, y: float, row: Any, style: MethodStyle, step: float) -> None:
     """A bar from 0 with its value; pale where the images are too few."""
-    alpha = 0.4 if row["note"] == TOO_SMALL else 1.0
-    axes.barh(y, row["mean_masks"], height=0.82 * step, color=style.colour, alpha=alpha)
-    axes.plot([row["low"], row["high"]], [y, y], color=INK, linewidth=1)
-    end = np.nanmax([row["mean_masks"], row["high"]])
+    alpha = 0.4 if row.note == TOO_SMALL else 1.0
+    axes.barh(y, row.mean_masks, height=0.82 * step, color=style.colour, alpha=alpha)
+    axes.plot([row.low, row.high], [y, y], color=INK, linewidth=1)
+    end = np.nanmax([row.mean_masks, row.high])
     axes.update_datalim([(1.12 * end, y)])  # room for the value
-    axes.annotate(f"{row['mean_masks']:.2f}", (end, y), (3, 0), textcoords="offset points", va="center", fontsize=6.5)
+    axes.annotate(f"{row.mean_masks:.2f}", (end, y), (3, 0), textcoords="offset points", va="center", fontsize=6.5)
 
 
 def _key(name: str, mark: Mark) -> Artist:

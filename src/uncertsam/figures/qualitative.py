@@ -20,6 +20,7 @@ from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
 from uncertsam.figures.style import INK, MUTED, PAPER, RULE, method_style, styled
 from uncertsam.figures.table import labels
+from uncertsam.metrics.masks import upsample
 
 SHOWN = 256  # longest side of a picture in a cell, pixels
 CELL, GAP, LEFT = 1.42, 0.07, 0.3  # width of a cell, gap between cells, room for the names of rows; inches
@@ -49,8 +50,8 @@ class Cell:
 def qualitative(examples: Sequence[Example], stem: Path, provenance: str = "") -> list[Path]:
     """Draw a block of cells per example (see `examples.choose`): a column per method.
 
-    Maps are upsampled by the rule of the metrics: bilinear, half-pixel centres. The table beside the picture has the
-    scores, pixel counts and colour scales. Returns the files written.
+    Maps are upsampled as for the metrics. The table beside the picture has scores, pixel counts and colour scales.
+    Returns the files written.
     """
     grids = [[_cell(example, drawn) for drawn in example.maps] for example in examples]
     scales = _scales([cell for grid in grids for cell in grid])
@@ -66,11 +67,7 @@ def qualitative(examples: Sequence[Example], stem: Path, provenance: str = "") -
 
 
 def _cell(example: Example, drawn: MethodMap) -> Cell:
-    height, width = example.truth.shape
-    logits, uncertainty = (
-        cv2.resize(np.asarray(low, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-        for low in (drawn.logits, drawn.uncertainty)
-    )
+    logits, uncertainty = (upsample(low, *example.truth.shape) for low in (drawn.logits, drawn.uncertainty))
     return Cell(drawn, logits > 0, uncertainty)
 
 
@@ -153,7 +150,7 @@ class Block:
         return axes
 
     def write(self, at: tuple[float, float], text: str, **look: Any) -> None:
-        x, y, *_ = self.page.place(*at, 0, 0)
+        x, y, *_ = self.page.place(*at, 0.0, 0.0)
         self.page.figure.text(x, y, text, **{"va": "top", "fontsize": 7.5, **look})
 
     def picture(self, column: int, row: int, picture: np.ndarray, caption: str = "", **look: Any) -> None:
@@ -216,7 +213,7 @@ def _keys(block: Block, scales: Scales) -> None:
     """What the colours mean: of the overlay, and of each unit of uncertainty."""
     left, top = block.corner(0, 2)
     handles = [Patch(color=[level / 255 for level in colour], label=name) for name, colour in NAMES.items()]  # type: ignore[arg-type]
-    x, y, *_ = block.page.place(left, top, 0, 0)
+    x, y, *_ = block.page.place(left, top, 0.0, 0.0)
     look: dict[str, Any] = {"fontsize": 7, "borderpad": 0, "borderaxespad": 0, "handlelength": 1.2}
     block.page.figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(x, y), **look)
     for rank, (unit, (low, high)) in enumerate(scales.items()):

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
 from uncertsam.figures.style import GRID, MUTED, PAPER, RULE, MethodStyle, method_style, metric_style, styled
-from uncertsam.figures.table import chosen, labels, methods, single
+from uncertsam.figures.table import chosen, labels, marks, methods
 
 
 def radar(frame: pd.DataFrame, metric: str, stem: Path, provenance: str = "", region: str = "full") -> list[Path]:
@@ -76,24 +76,24 @@ def _radius(value: float, ends: list[float]) -> float:
 
 
 def _polygons(axes: PolarAxes, drawn: pd.DataFrame, metric: str, ends: list[float]) -> None:
-    datasets = list(labels(drawn))
+    datasets, found = list(labels(drawn)), marks(drawn)
     angles = _angles(len(datasets))
     for method in methods(drawn)[::-1]:
-        rows = [single(drawn, dataset, method, metric) for dataset in datasets]
-        radii = [np.nan if row is None else _radius(row["mean_masks"], ends) for row in rows]
+        rows = [found.get((dataset, method, metric)) for dataset in datasets]
+        radii = [np.nan if row is None else _radius(row.mean_masks, ends) for row in rows]
         axes.plot([*angles, angles[0]], [*radii, radii[0]], clip_on=False, **_look(method_style(method)))
 
 
 def _fans(axes: PolarAxes, drawn: pd.DataFrame, metric: str, ends: list[float]) -> None:
     """One sector per dataset, in it one spoke per method."""
-    datasets, names = list(labels(drawn)), methods(drawn)
+    datasets, names, found = list(labels(drawn)), methods(drawn), marks(drawn)
     for dataset, middle in zip(datasets, _angles(len(datasets)), strict=True):
         half = 0.36 * 2 * np.pi / len(datasets) * (len(names) > 1)
         for method, angle in zip(names, np.linspace(middle - half, middle + half, len(names)), strict=True):
             axes.plot([angle, angle], [0, 1], color=GRID, linewidth=0.7, zorder=1)
-            row = single(drawn, dataset, method, metric)
+            row = found.get((dataset, method, metric))
             if row is not None:
-                radii = [0, _radius(row["mean_masks"], ends)]
+                radii = [0, _radius(row.mean_masks, ends)]
                 axes.plot([angle, angle], radii, clip_on=False, markevery=[1], **_look(method_style(method)))
 
 

@@ -32,7 +32,7 @@ class MethodStyle:
 
 @dataclass(frozen=True)
 class MetricStyle:
-    """The name of a metric, which end of it is good, and a sentence on it.
+    """The name of a metric, which end of it is good, a sentence on it, and a shorter name for the heads of tables.
 
     ranks_uncertainty: it looks at the uncertainty map; the others see mask and probability alone.
     """
@@ -41,11 +41,21 @@ class MetricStyle:
     better: Literal["higher", "lower", "neither"]
     about: str = ""
     ranks_uncertainty: bool = False
+    short: str = ""
 
     @property
     def title(self) -> str:
         """The name with its direction, such as "Brier score ↓"."""
-        return self.label + {"higher": " ↑", "lower": " ↓", "neither": ""}[self.better]
+        return self.label + self._arrow
+
+    @property
+    def head(self) -> str:
+        """The short name with its direction, such as "ECE ↓"."""
+        return (self.short or self.label) + self._arrow
+
+    @property
+    def _arrow(self) -> str:
+        return {"higher": "\u00a0↑", "lower": "\u00a0↓", "neither": ""}[self.better]
 
 
 METHODS: dict[str, MethodStyle] = {
@@ -83,7 +93,8 @@ BASELINES = tuple(name for name, style in METHODS.items() if style.baseline)
 METRICS: dict[str, MetricStyle] = {
     "iou": MetricStyle("Mean IoU", "higher", "Overlap of mask and truth, from 0 to 1."),
     "boundary_iou_0.02": MetricStyle(
-        "Boundary IoU (2 %)", "higher", "Overlap of the outlines alone, as wide as 2 % of the image's diagonal."
+        "Boundary IoU (2 %)", "higher", "Overlap of the outlines alone, as wide as 2 % of the image's diagonal.",
+        short="Boundary IoU",
     ),
     "boundary_iou_0.01": MetricStyle("Boundary IoU (1 %)", "higher", "The same with 1 % of the diagonal."),
     "dice": MetricStyle("Dice", "higher", "Overlap of mask and truth, counted twice against both areas."),
@@ -96,7 +107,9 @@ METRICS: dict[str, MetricStyle] = {
     "spearman": MetricStyle("Spearman correlation", "higher", "The same for ranks instead of values.", True),
     "brier": MetricStyle("Brier score", "lower", "Mean squared distance of the probability from the truth."),
     "nll": MetricStyle("Negative log-likelihood", "lower", "The surprise at the truth, in nats per pixel."),
-    "ece": MetricStyle("Calibration error (ECE)", "lower", "Of pixels said to be 80 % object, how far from 80 % are?"),
+    "ece": MetricStyle(
+        "Calibration error (ECE)", "lower", "Of pixels said to be 80 % object, how far from 80 % are?", short="ECE"
+    ),
     "aurc": MetricStyle("AURC", "lower", "Share of wrong pixels left when unsure ones are set aside, averaged.", True),
     "augrc": MetricStyle("AUGRC", "lower", "As AURC, but the share is of all pixels: the fairer average.", True),
     "auroc": MetricStyle("Pixel AUROC", "higher", "How often is a wrong pixel less certain than a right one?", True),

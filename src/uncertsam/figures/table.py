@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -65,8 +66,7 @@ def methods(frame: pd.DataFrame) -> list[str]:
     return in_order(frame["method"], METHODS)
 
 
-def single(frame: pd.DataFrame, dataset: str, method: str, metric: str) -> pd.Series | None:
-    """The row of one mark in a figure; None where there is no such row or its value is NaN."""
-    keys = (frame["dataset"] == dataset) & (frame["method"] == method) & (frame["metric"] == metric)
-    rows = frame[keys & frame["mean_masks"].notna()]
-    return None if rows.empty else rows.iloc[0]
+def marks(frame: pd.DataFrame) -> dict[tuple[str, str, str], Any]:
+    """Each row with a value as a named tuple, by (dataset, method, metric). A key that is not there is a gap."""
+    rows = frame[frame["mean_masks"].notna()].itertuples()
+    return {(str(row.dataset), str(row.method), str(row.metric)): row for row in rows}

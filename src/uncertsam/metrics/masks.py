@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 from uncertsam.metrics.boundary import boundary_width, inner_boundary
 from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
 from uncertsam.metrics.correlation import pearson, spearman
-from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, failure_histogram, levels_of, ratio
+from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
 from uncertsam.metrics.region import BOUNDARY_RATIOS, REGIONS, TruthSide
 
 OVERLAPS = ("iou", *(f"boundary_iou_{r}" for r in BOUNDARY_RATIOS), "dice")
@@ -51,7 +51,8 @@ def measure_mask(
     """Every metric of `METRICS` in every region of `REGIONS`, as {(metric, region): value}.
 
     `logits` is the logit of the mean probability, `uncertainty` any finite number that grows with doubt; both finite
-    and of the truth's size. `ranks` says how pixels are ranked: "bits" (a histogram, within 1e-5) or "exact" (a sort).
+    and of the truth's size. `ranks` says how pixels are ranked: "exact" (a sort), or "bits" (a histogram where they are
+    many, within 1e-5).
     """
     return _overlaps(side, logits > 0) | _pixel_metrics(side, logits, uncertainty, ranks)
 
@@ -116,7 +117,7 @@ class _Pixels:
         if not self.uncertainty.size:
             return dict.fromkeys(PIXEL_METRICS, float("nan"))
         forecast = self.forecast
-        ranked = failure_histogram(self.uncertainty, self.levels, forecast.wrong)
+        ranked = histogram(self.levels, forecast.wrong)
         values = (
             pearson(self.uncertainty, np.abs(forecast.residual)),
             spearman(self.levels, self.error_levels),

@@ -67,7 +67,7 @@ def measure_cell(
     """The long table of one (method, dataset): dataset, image_id, mask_id, method, metric, region, value (float64).
 
     `predictions` holds index.parquet and maps.safetensors, `benchmark_split` is <DATASET>/<split>. Images pass through
-    `progress` (tqdm, say). Memory does not grow with the number of images, but for the table.
+    `progress` (tqdm, say); `ranks` as in `measure_mask`. Memory does not grow with the images, but for the table.
     Raises UserError where the predicted masks are not exactly those of the split, or a file is missing or broken.
     """
     split = read_split(benchmark_split)

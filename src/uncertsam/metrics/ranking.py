@@ -8,20 +8,17 @@ over random orders within ties, so that it does not depend on the order of the p
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num, Shaped
+from jaxtyping import Float, Int, Num, Shaped
 from scipy.special import digamma
 
 Ranks = Literal["exact", "bits"]
-OCTAVES, FRACTION_BITS = 32, 11  # bit levels: 2**11 per factor of two, over 32 factors of two
-CROWDED = 1 / 512  # more pixels than this in one bit level can cost more than 1e-5
-RARE = 4096  # fewer failures (or successes) than this are ranked by value
+FINE_BITS = 14  # the last bits of a float32; those before them find its coarse bin
+LEVELS = 1 << 17  # about so many bit levels
 
 
 def levels_of(values: Float[np.ndarray, " n"], ranks: Ranks) -> Int[np.ndarray, " n"]:
-    """Integers from 0 in the order of `values`, by the named way; no values have no levels."""
-    if not values.size:
-        return np.zeros(0, np.intp)
-    return exact_levels(values) if ranks == "exact" else bit_levels(values)
+    """Integers from 0 in the order of `values`, by the named way; where they are fewer than bit levels, by a sort."""
+    return exact_levels(values) if ranks == "exact" or values.size <= LEVELS else bit_levels(values)
 
 
 def exact_levels(values: Shaped[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -30,60 +27,21 @@ def exact_levels(values: Shaped[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
 
 
 def bit_levels(values: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """The top bits of each value, as float32, above the smallest and in units of the range: at most 65,537 levels.
+    """About 131,072 levels, few values in each, from the bits of float32 and without a sort.
 
-    Fine near the smallest value, where entropies crowd, and 1/4096 of the range at the largest. Where different values
-    crowd elsewhere, one level would hold too many: then they are sorted after all.
+    The top bits of (value - least) / range find a coarse bin, 512 for every factor of two. Each bin is cut into equal
+    parts, as many as its share of all values asks for, and the lower bits find the part.
     """
     low, high = values.min(), values.max()
     if low == high:
         return np.zeros(values.shape, np.intp)
-    bits = ((values - low) / (high - low)).astype(np.float32, copy=False).view(np.int32)
-    lowest = np.float32(2.0**-OCTAVES).view(np.int32)
-    levels = (np.maximum(bits, lowest) - lowest >> 23 - FRACTION_BITS).astype(np.intp)
-    return exact_levels(values) if _crowded(levels, values) else levels
-
-
-def _crowded(levels: Int[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> bool:
-    """Does one level above the lowest hold too many values that are not mere ties?"""
-    limit = CROWDED * values.size
-    if np.bincount(levels)[1:].max() <= limit:
-        return False
-    example = np.empty(levels.max() + 1, values.dtype)
-    example[levels] = values
-    untied = levels[values != example[levels]]
-    return bool(np.bincount(untied, minlength=2)[1:].max() > limit)
-
-
-def failure_histogram(
-    values: Float[np.ndarray, " n"], levels: Int[np.ndarray, " n"], failed: Bool[np.ndarray, " n"]
-) -> tuple[Int[np.ndarray, " g"], Float[np.ndarray, " g"]]:
-    """Counts and failures from certain to uncertain, for `aurc`, `augrc` and `auroc`.
-
-    One level holds up to 1/4096 of the values, which tells in AUROC where failures or successes are few: then the rarer
-    kind is ranked by value.
-    """
-    failures = int(np.count_nonzero(failed))
-    rarer = failed if 2 * failures <= failed.size else ~failed
-    if min(failures, failed.size - failures) >= RARE:
-        return histogram(levels, failed)
-    counts, rare = _histogram_around(np.sort(values), values[rarer])
-    return counts, rare if rarer is failed else counts - rare
-
-
-def _histogram_around(
-    ordered: Float[np.ndarray, " n"], rare: Float[np.ndarray, " k"]
-) -> tuple[Int[np.ndarray, " g"], Float[np.ndarray, " g"]]:
-    """How many of all values lie before, at and after each distinct rare value; and the number of rare ones there.
-
-    What lies between two rare values is all of the other kind, so that its order does not matter.
-    """
-    places, counts = np.unique(rare, return_counts=True)
-    edges = np.stack([np.searchsorted(ordered, places, side) for side in ("left", "right")], axis=1)
-    sizes = np.diff(edges.ravel(), prepend=0, append=ordered.size)
-    found = np.zeros(sizes.size)
-    found[1::2] = counts
-    return sizes, found
+    bits = np.abs((values - low) / (high - low)).astype(np.float32, copy=False).view(np.int32)
+    coarse = bits >> FINE_BITS
+    wanted = np.ceil(np.bincount(coarse) * (LEVELS / values.size))
+    parts = np.minimum(wanted, 1 << FINE_BITS).astype(np.int32)
+    starts = np.cumsum(parts) - parts
+    levels: Int[np.ndarray, " n"] = starts[coarse] + ((bits & (1 << FINE_BITS) - 1) * parts[coarse] >> FINE_BITS)
+    return levels
 
 
 def histogram(

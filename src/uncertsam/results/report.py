@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import yaml
 from uncertsam.data.format import Split, read_split, splits_of
 from uncertsam.errors import UserError
 from uncertsam.figures.provenance import footnotes
-from uncertsam.figures.style import DATASETS, METHODS, UNTRUE_LABELS, in_order, method_style, metric_style
-from uncertsam.figures.table import TOO_SMALL, chosen, labels, methods, read_intervals, single
+from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_style, metric_style
+from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals
 from uncertsam.files import written_aside
 from uncertsam.results.report_figures import panels, pictures
 from uncertsam.results.verdict import JUDGED, Verdict, verdicts
@@ -57,9 +58,10 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
     frame, results = read_intervals(inputs.intervals), _read_results(inputs.results)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
+    drawn = {"pictures": pictures(inputs.figures), "panels": panels(inputs.figures, names)}
     data = [_data_row(inputs.benchmark / name, names.get(name, name), inputs.split) for name in inputs.datasets]
     judged = verdicts(results, tabled, inputs.draws, inputs.seed)
-    return {
+    return drawn | {
         "model": str((inputs.params.get("model") or {}).get("name", "")),
         "split": inputs.split,
         "facts": _facts(tabled),
@@ -67,8 +69,6 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
         "metrics": [metric_style(name) for name in in_order(tabled["metric"], TABLED)],
         "summary": _summary(judged, tabled),
         "verdicts": _verdict_rows(judged, tabled),
-        "pictures": pictures(inputs.figures),
-        "panels": panels(inputs.figures, names),
         "tables": [_table(tabled, name, label) for name, label in names.items()],
         "data": data,
         "gaps": _gaps(tabled),
@@ -99,62 +99,59 @@ def _facts(tabled: pd.DataFrame) -> dict[str, int]:
 
 
 def _table(tabled: pd.DataFrame, dataset: str, label: str) -> dict[str, Any]:
-    """One dataset's results: a row per method, a cell per metric."""
+    """One dataset's results: a row per method, a cell per metric. Without true labels or intervals nothing is best."""
     mine = tabled[tabled["dataset"] == dataset]
-    metrics, first = in_order(mine["metric"], TABLED), mine.iloc[0]
-    few, untrue = bool((mine["note"] == TOO_SMALL).any()), first["quality"] in UNTRUE_LABELS
-    best = {} if few or untrue else {metric: _best(mine, metric) for metric in metrics}
-    rows = [
-        {"style": method_style(method), "cells": [_number(mine, dataset, method, m, best.get(m)) for m in metrics]}
-        for method in methods(mine)
-    ]
+    metrics, few = in_order(mine["metric"], TABLED), bool((mine["note"] == TOO_SMALL).any())
+    ranked = not few and mine["quality"].iloc[0] not in UNTRUE_LABELS
+    columns = [_column(mine[mine["metric"] == metric], metric, ranked) for metric in metrics]
     return {
         "label": label,
         "images": int(mine["n_images"].max()),
         "masks": int(mine["n_masks"].max()),
         "metrics": [metric_style(metric) for metric in metrics],
-        "rows": rows,
-        "detectable": [_shown(mine.loc[mine["metric"] == metric, "detectable"].max()) for metric in metrics],
+        "rows": [(method_style(name), [column["cells"].get(name) for column in columns]) for name in methods(mine)],
+        "detectable": [column["detectable"] for column in columns],
         "few": few,
+        "ranked": ranked,
     }
 
 
-def _number(mine: pd.DataFrame, dataset: str, method: str, metric: str, best: str | None) -> dict[str, Any]:
-    row = single(mine, dataset, method, metric)
-    if row is None:
-        return {"mean": "no value", "interval": "", "best": False}
-    known = math.isfinite(row["low"]) and math.isfinite(row["high"])
-    interval = f"{_shown(row['low'])} to {_shown(row['high'])}" if known else ""
-    mean, follows = _shown(row["mean_masks"]), metric_style(metric).ranks_uncertainty
-    shared = method_style(method).baseline and not follows  # a baseline has SAM 2's mask and probability
-    return {"mean": mean, "interval": interval, "best": mean == best and not shared}
+def _column(rows: pd.DataFrame, metric: str, ranked: bool) -> dict[str, Any]:
+    """One metric on one dataset: {method: cell}, with as many decimals as its largest mean calls for."""
+    style, means = metric_style(metric), rows["mean_masks"]
+    shown = partial(_shown, decimals=_decimals(means.abs().max()))
+    best = shown({"higher": means.max(), "lower": means.min()}.get(style.better, math.nan)) if ranked else ""
+    cells = {}
+    for row in marks(rows).values():
+        mean, known = shown(row.mean_masks), math.isfinite(row.low)
+        # a baseline has SAM 2's mask and probability: there is nothing of its own to be best at
+        own = style.ranks_uncertainty or not method_style(row.method).baseline
+        dash = " to " if row.low < 0 else "–"
+        interval = f"{shown(row.low)}{dash}{shown(row.high)}" if known else ""
+        cells[row.method] = {"mean": mean, "interval": interval, "best": own and mean == best}
+    return {"cells": cells, "detectable": shown(rows["detectable"].max())}
 
 
-def _best(mine: pd.DataFrame, metric: str) -> str | None:
-    """The best mean as it is shown, so that what looks equal is treated alike; None where no end is good."""
-    style, values = metric_style(metric), mine.loc[mine["metric"] == metric, "mean_masks"]
-    if style.better == "neither" or values.isna().all():
-        return None
-    return _shown(values.min() if style.better == "lower" else values.max())
+def _decimals(largest: float) -> int:
+    """Three digits of the largest value, at least three and at most four places."""
+    return min(4, max(3, 2 - math.floor(math.log10(largest)))) if 0 < largest < math.inf else 3
 
 
-def _shown(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "–"
+def _shown(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if math.isfinite(value) else "–"
 
 
 def _verdict_rows(judged: list[Verdict], tabled: pd.DataFrame) -> dict[str, Any]:
-    """A row per method and metric, a cell per dataset."""
+    """Per method a row for each measure, with a cell per dataset."""
     datasets = labels(tabled)
     found = {(v.method, v.metric, v.dataset): v for v in judged}
-    pairs = [(method, metric) for method in in_order({v.method for v in judged}, METHODS) for metric in JUDGED]
+    metrics = [metric for metric in JUDGED if metric in {v.metric for v in judged}]
     rows = [
-        {
-            "method": method_style(method).label,
-            "metric": metric_style(metric).title,
-            "cells": [found.get((method, metric, dataset)) for dataset in datasets],
-        }
-        for method, metric in pairs
-        if any((method, metric, dataset) in found for dataset in datasets)
+        (
+            method_style(method).label,
+            [(metric_style(m).head, [found.get((method, m, d)) for d in datasets]) for m in metrics],
+        )
+        for method in in_order({v.method for v in judged}, METHODS)
     ]
     return {"datasets": list(datasets.values()), "rows": rows}
 
@@ -200,8 +197,9 @@ def _count(split: Split) -> int:
 def _gaps(tabled: pd.DataFrame) -> list[str]:
     """Where masks have no value, in sentences."""
     names, found = labels(tabled), tabled[tabled["n_nan"] > 0]
-    worst = found.groupby(["dataset", "metric"], sort=False)[["n_nan", "n_masks"]].max().astype(int)
+    worst = found.groupby(["dataset", "metric"], sort=False, as_index=False)[["n_nan", "n_masks"]].max()
     return [
-        f"{names[dataset]}, {metric_style(metric).label}: at most {row['n_nan']} of {row['n_masks']} masks of a method."
-        for (dataset, metric), row in worst.iterrows()
+        f"{names[str(row.dataset)]}, {metric_style(str(row.metric)).label}: at most {row.n_nan:.0f} of "
+        f"{row.n_masks:.0f} masks of a method."
+        for row in worst.itertuples()
     ]

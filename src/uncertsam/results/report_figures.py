@@ -1,4 +1,4 @@
-"""Figures inside the page: drawings as inline SVG that follows light and dark, panels of photos as compressed images."""
+"""Figures inside the page: drawings as inline SVG that follows light and dark, panels of photos as compact images."""
 
 import base64
 import io
@@ -37,13 +37,9 @@ CAPTIONS: dict[str, tuple[str, str]] = {
     "mask_quality": (
         "How good are the masks themselves?",
         "Overlap with the truth, over the whole mask and along its outline only. "
-        "A method that averages several answers changes the mask too; the baselines keep SAM 2's mask and are left out.",
+        "A method that averages several answers changes the mask too; the baselines keep SAM 2's and are left out.",
     ),
 }
-PANEL_CAPTION = (
-    "One column per method. Orange and blue mark what is wrong; a good uncertainty map is bright there and dark "
-    "elsewhere. Masks are chosen by rule, not by hand."
-)
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ def _panel(path: Path, label: str) -> Picture:
         width, height = image.size
     source = _uri("image/webp", stream.getvalue())
     markup = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(label)}">'
-    return Picture(path.stem, label, PANEL_CAPTION, markup, _table(path))
+    return Picture(path.stem, label, "", markup, _table(path))
 
 
 def inline_svg(text: str, prefix: str, title: str) -> str:
@@ -98,7 +94,9 @@ def inline_svg(text: str, prefix: str, title: str) -> str:
     colours = {INK: "ink", MUTED: "muted", RULE: "rule", GRID: "grid", PAPER: "paper"}
     for colour, name in colours.items():
         text = re.sub(rf"(?<=: ){colour}\b", f"var(--{name})", text, flags=re.IGNORECASE)
-    return re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg role="img" aria-label="{escape(title)}" \1>', text, count=1)
+    return re.sub(
+        r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg role="img" aria-label="{escape(title)}" \1>', text, count=1
+    )
 
 
 def _table(path: Path) -> str:

@@ -31,26 +31,25 @@ def verdicts(results: pd.DataFrame, frame: pd.DataFrame, draws: int = 2000, seed
     `results` is the long table, `frame` the rows of `intervals.csv`. Datasets whose labels are not ground truth, or
     with too few images, are not tested. Where no baseline was run there is no verdict.
     """
-    rivals = [name for name in BASELINES if name in set(results["method"])]
-    if not rivals:
-        return []
-    metrics = [metric for metric in JUDGED if metric in set(results["metric"])]
-    names = [name for name in methods(results) if name not in BASELINES]
-    pairs = [(method, metric) for metric in metrics for method in names]
-    return [v for method, metric in pairs for v in _judge(results, frame, method, metric, rivals, draws, seed)]
+    table = results[results["metric"].isin(list(JUDGED)) & (results["region"] == "full")]
+    names, metrics = methods(table), [metric for metric in JUDGED if metric in set(table["metric"])]
+    rivals = [name for name in names if name in BASELINES]
+    untrue = set(frame.loc[frame["quality"].isin(UNTRUE_LABELS), "dataset"])
+    return [
+        verdict
+        for method in names if method not in BASELINES and rivals
+        for metric in metrics
+        for verdict in _judge(table, method, metric, rivals, untrue, draws, seed)
+    ]  # fmt: skip
 
 
 def _judge(
-    results: pd.DataFrame, frame: pd.DataFrame, method: str, metric: str, rivals: list[str], draws: int, seed: int
+    table: pd.DataFrame, method: str, metric: str, rivals: list[str], untrue: set[str], draws: int, seed: int
 ) -> Iterator[Verdict]:
     sign = -1 if metric_style(metric).better == "lower" else 1
-    rows = pd.concat(
-        paired_difference(results, method, rival, metric, draws=draws, seed=seed).assign(rival=rival)
-        for rival in rivals
-    )
-    quality = frame.groupby("dataset")["quality"].first()
+    rows = pd.concat(paired_difference(table, method, rival, metric, draws=draws, seed=seed) for rival in rivals)
     for dataset, pair in rows.groupby("dataset"):
-        if quality.get(dataset) in UNTRUE_LABELS:
+        if dataset in untrue:
             yield Verdict(str(dataset), method, metric, "not tested", "labels are not ground truth")
         elif (pair["note"] == TOO_SMALL).any():
             yield Verdict(str(dataset), method, metric, "not tested", "too few images")
@@ -60,8 +59,8 @@ def _judge(
 
 def _compare(dataset: str, method: str, metric: str, sign: int, pair: pd.DataFrame) -> Verdict:
     worst, best = (pair[["low", "high"]] * sign).min(axis=1), (pair[["low", "high"]] * sign).max(axis=1)
-    behind = [_plain(name) for name in pair.loc[best < 0, "rival"]]
-    unclear = [_plain(name) for name in pair.loc[~(worst > 0) & ~(best < 0), "rival"]]
+    behind = [_plain(name) for name in pair.loc[best < 0, "method_b"]]
+    unclear = [_plain(name) for name in pair.loc[~(worst > 0) & ~(best < 0), "method_b"]]
     reasons = [f"worse than {' and '.join(behind)}"] * bool(behind)
     reasons += [f"no clear difference to {' and '.join(unclear)}"] * bool(unclear)
     return Verdict(dataset, method, metric, "not both" if reasons else "both", ", ".join(reasons) or "better than both")

@@ -6,7 +6,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from uncertsam.sam.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT, Prompts, box_of_mask, jitter_boxes
+from uncertsam.sam.prompts import (
+    BACKGROUND,
+    FOREGROUND,
+    PAD,
+    TOP_LEFT,
+    Prompts,
+    box_of_mask,
+    from_boxes,
+    jitter_boxes,
+)
+from uncertsam.sam.transforms import scale_boxes, scale_points
 
 
 def prompt_sequence(
@@ -29,12 +39,11 @@ def prompt_sequence(
     wanted = torch.rand(steps, generator=generator) < foreground_probability
     wanted[0] = True
     at, labels = _clicks(mask, wanted[1:] if boxed else wanted, generator)
-    shape = torch.tensor([mask.shape[1], mask.shape[0]])
-    points = _rescaled(at, shape, size)
+    height, width = mask.shape
+    points = scale_points(at, height, width, size)
     if boxed:
-        corners = jitter_boxes(_rescaled(box.reshape(2, 2), shape, size).reshape(1, 4), size, generator)
-        points = torch.cat([corners.reshape(2, 2), points])
-        labels = torch.cat([torch.tensor([TOP_LEFT, BOTTOM_RIGHT]), labels])
+        corners = from_boxes(jitter_boxes(scale_boxes(box[None], height, width, size), size, generator))
+        points, labels = torch.cat([corners.points[0], points]), torch.cat([corners.labels[0], labels])
     return _padded(points, labels, steps + 1)
 
 
@@ -72,11 +81,6 @@ def _shuffled(region: Bool[Tensor, "h w"], count: int, generator: torch.Generato
     chosen = at[torch.randperm(len(at), generator=generator)[:count]]
     pixels: list[list[float]] = chosen.flip(1).float().tolist()
     return pixels
-
-
-def _rescaled(at: Float[Tensor, "k 2"], shape: Int[Tensor, " 2"], size: int) -> Float[Tensor, "k 2"]:
-    """Pixel centres of the mask as pixels of the square input."""
-    return (at + 0.5) * size / shape - 0.5
 
 
 def _padded(points: Float[Tensor, "k 2"], labels: Int[Tensor, " k"], slots: int) -> Prompts:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors import safe_open
@@ -26,6 +26,7 @@ PARTS = ("image", "skip0", "skip1")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
+@runtime_checkable
 class Embeddings(Protocol):
     """Whatever gives the embedding of an image of a split: a store, or the model itself."""
 

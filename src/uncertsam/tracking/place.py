@@ -64,10 +64,21 @@ def read_params(workspace: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping; {} where there is no file. The C loader: a lock of 170 stages takes Python's one a second."""
+    """A YAML mapping; {} where there is no file. Raises UserError where it is not one.
+
+    By the C loader: Python's own takes a second for a lock of 170 stages.
+    """
     import yaml
 
-    return yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {} if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {error}.", "Mend it, or restore it with git.") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a mapping.", "Write `name: value` lines, or restore it with git.")
+    return content
 
 
 def read_settings(params: Mapping[str, Any]) -> Settings:

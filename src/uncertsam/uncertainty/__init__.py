@@ -1,9 +1,4 @@
-"""Uncertainty methods. Each is one file of this package with `Params`, `FITTED` and `build`; a new file is a new method.
-
-    method = load_method("laplace")
-    ask = method.build(method.Params(**params), model, fitted)
-    answer(ask, inputs)  # see algebra.py
-"""
+"""Uncertainty methods: each a file of this package with `Params`, `FITTED` and `build`. A new file is a new method."""
 
 import importlib
 from pathlib import Path

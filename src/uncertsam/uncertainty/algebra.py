@@ -7,7 +7,8 @@ foreground must be told apart as finely as a confident background. All of it is 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -77,6 +78,7 @@ class Measure:
     of: Callable[[Outcome, Masks], Masks]
 
 
+@runtime_checkable
 class Method(Protocol):
     """Anything that turns inputs into an outcome, and says how its U is read off."""
 
@@ -100,7 +102,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Answer:
-    """Per object: logit of the mean probability in +-16.12, U, predicted IoU, object score; all on the inputs' device."""
+    """Per object: logit of the mean probability in +-16.12, U, predicted IoU, object score; on the inputs' device."""
 
     logits: Float[Tensor, "n h w"]
     uncertainty: Float[Tensor, "n h w"]
@@ -153,14 +155,13 @@ def _fields(answer: Answer) -> tuple[Tensor, ...]:
 
 def _tail_of_samples(samples: Samples) -> tuple[Masks, Masks]:
     """The sign of the logits (by the first portion) and the mean probability of the other sign."""
-    sign: Tensor | None = None
-    total, count = 0.0, 0
-    for logits in samples.chunks():
-        if sign is None:
-            sign = _sign(logits.mean(0))
-        total = total + (logits * -sign).sigmoid_().sum(0)
+    chunks = iter(samples.chunks())
+    first = next(chunks)
+    sign = _sign(first.mean(0))
+    total, count = torch.zeros_like(sign), 0
+    for logits in chain([first], chunks):
+        total += (logits * -sign).sigmoid_().sum(0)
         count += len(logits)
-    assert sign is not None and isinstance(total, Tensor), "a method must give at least one sample"
     return sign, total / count
 
 

@@ -65,6 +65,6 @@ def _logits(
     """weights @ features, in portions of about 2^20 logits on a CPU (its cache) and 2^26 elsewhere."""
     most = 2**20 if features.device.type == "cpu" else 2**26
     count, _, height, width = features.shape
-    for portion in weights.split(max(1, most // (count * height * width))):
-        logits = (portion.transpose(0, 1) @ features.flatten(2)).transpose(0, 1).unflatten(-1, (height, width))
+    for portion in torch.split(weights, max(1, most // (count * height * width))):
+        logits = (portion.transpose(0, 1) @ features.flatten(2)).transpose(0, 1).reshape(-1, count, height, width)
         yield logits if score is None else gate(logits, score)

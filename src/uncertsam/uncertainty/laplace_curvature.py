@@ -53,12 +53,14 @@ class Head(nn.Module):
         return target if self.likelihood == "softmax_pixels" else target.flatten().long()
 
 
-class LastLayerGgn(CurvatureInterface):  # type: ignore[misc]  # laplace-torch's classes are untyped here
+class LastLayerGgn(CurvatureInterface):
     """Curvature of a `Head`: no Jacobian, no matrix of pixels by pixels."""
 
     model: Head
 
-    def diag(self, x: Data, y: Tensor, **kwargs: Any) -> tuple[Float[Tensor, ""], Float[Tensor, " parameters"]]:
+    def diag(  # type: ignore[override]  # it is only ever given a head's data
+        self, x: Data, y: Tensor, **kwargs: Any
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " parameters"]]:
         """Summed loss and GGN diagonal of one batch, both detached: the marginal likelihood is refused a graph."""
         with torch.no_grad():
             logits = self.model(x)

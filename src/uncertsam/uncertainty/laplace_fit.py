@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from uncertsam.errors import UserError
 from uncertsam.sam.model import Decoded, Embedding, PromptableModel
 from uncertsam.sam.prompts import Prompts
 from uncertsam.sam.schedule import prefix, prompt_sequence, stack
+from uncertsam.uncertainty.algebra import objects_at_once
 from uncertsam.uncertainty.laplace_state import LaplaceState
 
 if TYPE_CHECKING:
@@ -70,25 +71,28 @@ def fit(
 
     head = Head(model.last_layer, params.likelihood)
     posterior = DiagLaplace(head, "classification", temperature=params.temperature, backend=LastLayerGgn)
+    images, step = 0, objects_at_once(model)
     for embedding, prompts, masks in progress(examples):
-        with torch.inference_mode():
-            decoded = model.decode(embedding, prompts)
-        accumulate(posterior, head, decoded, masks, params.resolution)
-    if not posterior.n_data:
+        images += 1
+        for i in range(0, len(masks), step):
+            with torch.inference_mode():
+                decoded = model.decode(embedding, prompts[i : i + step])
+            accumulate(posterior, head, decoded, masks[i : i + step], params.resolution)
+    if not images:
         raise UserError("There are no images to fit Laplace on.", "Check the `fit` splits of the datasets.")
     set_prior(posterior, params.prior_precision)
-    return _state(posterior, head, model, params)
+    return _state(posterior, model, params, images)
 
 
 def accumulate(
     posterior: "DiagLaplace", head: "Head", decoded: Decoded, masks: Bool[Tensor, "n h w"], resolution: int
 ) -> None:
-    """Add the curvature of one image to the posterior's."""
+    """Add the curvature of one image's objects to the posterior's."""
     side = (resolution, resolution)
     features = F.interpolate(decoded.features, side, mode="bilinear", align_corners=False).flatten(2)
     target = F.interpolate(masks[:, None].to(features), side, mode="nearest").flatten(1)
     data = {"hidden": decoded.hidden[:, 0], "features": features, "labels": head.labels(target)}
-    posterior.fit(_OneBatch(data), override=False)
+    posterior.fit(_OneBatch(data), override=False)  # type: ignore[arg-type]
 
 
 def set_prior(posterior: "DiagLaplace", prior_precision: float | Literal["marglik"]) -> None:
@@ -98,7 +102,7 @@ def set_prior(posterior: "DiagLaplace", prior_precision: float | Literal["margli
         return
     with warnings.catch_warnings():  # laplace-torch warns of a link function that we never use
         warnings.filterwarnings("ignore", message="By default `link_approx`")
-        posterior.optimize_prior_precision(method="marglik", n_steps=400)
+        posterior.optimize_prior_precision(method="marglik", n_steps=300)
 
 
 class _OneBatch(list[dict[str, Tensor]]):
@@ -109,13 +113,13 @@ class _OneBatch(list[dict[str, Tensor]]):
         self.dataset = range(1)
 
 
-def _state(posterior: "DiagLaplace", head: Any, model: PromptableModel, params: FitParams) -> LaplaceState:
-    shape = head.layer.weight.shape
-    weight, bias = posterior.H.split([shape.numel(), shape[0]])
+def _state(posterior: "DiagLaplace", model: PromptableModel, params: FitParams, images: int) -> LaplaceState:
+    shape = model.last_layer.weight.shape
+    weight, bias = torch.split(posterior.H, [shape.numel(), shape[0]])
     return LaplaceState(
         model=model.name,
         model_sha256=model.digest,
-        images=posterior.n_data,
+        images=images,
         params=params.model_dump(),
         curvature_weight=weight.reshape(shape).clone(),
         curvature_bias=bias.clone(),

@@ -41,10 +41,17 @@ class LaplaceState:
     def to(self, device: torch.device) -> "LaplaceState":
         return replace(self, **{name: getattr(self, name).to(device) for name in TENSORS})
 
+    @property
+    def variance_weight(self) -> Float[Tensor, "c d"]:
+        return self._variance(self.curvature_weight)
+
+    @property
+    def variance_bias(self) -> Float[Tensor, " c"]:
+        return self._variance(self.curvature_bias)
+
     def output_variance(self, hidden: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
         """Variance of the layer's outputs, which are independent normals given its input `hidden` (spec 3.6)."""
-        weight, bias = self._variance(self.curvature_weight), self._variance(self.curvature_bias)
-        return hidden.square() @ weight.T + bias
+        return hidden.square() @ self.variance_weight.T + self.variance_bias
 
     def _variance(self, curvature: Tensor) -> Tensor:
         return 1 / (curvature / self.temperature + self.prior_precision)
@@ -54,8 +61,9 @@ def save(state: LaplaceState, folder: Path, data: Mapping[str, str]) -> None:
     """Write `folder`, whole or not at all. data: what it was fitted on, name -> hash."""
     with written_aside(folder) as aside:
         aside.mkdir()
-        save_file({name: getattr(state, name).contiguous().cpu() for name in TENSORS}, aside / "posterior.safetensors")
-        write_json(aside / "manifest.json", _manifest(state, data) | {"sha256": sha256(aside / "posterior.safetensors")})
+        tensors = aside / "posterior.safetensors"
+        save_file({name: getattr(state, name).contiguous().cpu() for name in TENSORS}, tensors)
+        write_json(aside / "manifest.json", _manifest(state, data) | {"sha256": sha256(tensors)})
 
 
 def load(folder: Path, model: PromptableModel) -> LaplaceState:

@@ -22,7 +22,7 @@ CONSTANT = Measure("constant", lambda outcome, logits: torch.ones_like(logits))
 
 
 def boundary_proximity(scale: float) -> Measure:
-    """exp(-d / (scale * diagonal)), d the distance to the predicted boundary; in [0, 1]. scale: share of the diagonal."""
+    """exp(-d / (scale * diagonal)), d the distance to the predicted boundary; in [0, 1]."""
     return Measure("proximity to the predicted boundary [1]", lambda outcome, logits: _proximity(logits, scale))
 
 

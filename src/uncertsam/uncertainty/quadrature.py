@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 SCALES = (0.217272817, 0.273184284, 0.341132608, 0.431171375, 0.558644599, 0.747007086, 1.03709681)
-WEIGHTS = (0.000260073087, 0.0073036285, 0.0528189588, 0.178710504, 0.342465606, 0.330443261, 0.0879979687)
+WEIGHTS = (0.000260073087, 0.0073036285, 0.0528189588, 0.178710504, 0.3424656059, 0.330443261, 0.0879979687)
 
 
 def expected_sigmoid(mean: Float[Tensor, "*shape"], variance: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

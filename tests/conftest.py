@@ -1,0 +1,24 @@
+"""Tests never record runs in the repository, and find the real photos only where they lie beside it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["MLFLOW_DISABLED"] = "1"  # the tests of tracking unset it
+
+ROOT = Path(__file__).resolve().parents[1]
+REAL = ROOT.parent / "shared" / "data" / "real"
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real photos; the test is skipped, saying so, where it is absent."""
+    if not REAL.is_dir():
+        pytest.skip("the real photos are not beside this checkout (../shared/data/real)")
+    return REAL
+
+
+@pytest.fixture
+def root() -> Path:
+    return ROOT

@@ -1,0 +1,80 @@
+"""params.yaml is read strictly, and the committed one is the demo profile."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from uncertsam.errors import UserError
+from uncertsam.params import (
+    Base,
+    Dataset,
+    Encode,
+    Fit,
+    Model,
+    Params,
+    Predict,
+    Pretrain,
+    SplitContract,
+    Tabulate,
+    Tracking,
+)
+from uncertsam.uncertainty import load_method
+
+STAGES = {
+    "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
+    "tabulate": Tabulate, "pretrain": Pretrain, "tracking": Tracking,
+}  # fmt: skip
+
+
+def demo(root: Path) -> dict:
+    return yaml.safe_load((root / "params.yaml").read_text())
+
+
+def test_the_committed_params_are_the_demo_profile(root):
+    assert (root / "params.yaml").read_text() == (root / "profiles" / "demo.yaml").read_text()
+
+
+@pytest.mark.parametrize("profile", ["demo", "paper"])
+def test_every_section_of_a_profile_is_valid(root, profile):
+    params = Params.read(root / "profiles" / f"{profile}.yaml")
+    for name, model in STAGES.items():
+        params.section(name, model)
+    for name in params.names("datasets"):
+        params.section(f"data.{name}", Dataset)
+    for method in params.names("methods"):
+        params.section(method, load_method(method).Params)
+    assert params.section("fit", Fit).dataset in params.values["data"]
+
+
+def test_an_unknown_section_is_named_with_a_suggestion(root):
+    values = demo(root) | {"tabulat": {}}
+    with pytest.raises(UserError, match=r"unknown section 'tabulat'.*'tabulate'"):
+        Params(values)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "says"),
+    [
+        ("tabulate", "resample", 3, r"tabulate\.resample: extra inputs.*'resamples'"),
+        ("tabulate", "resamples", "many", r"tabulate\.resamples: input should be a valid integer"),
+        ("encode", "dtype", "int8", r"encode\.dtype: input should be 'float32' or 'bfloat16'"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(root, section, key, value, says):
+    values = demo(root)
+    values[section][key] = value
+    with pytest.raises(UserError, match=says):
+        Params(values).section(section, STAGES[section])
+
+
+def test_a_missing_key_is_named(root):
+    values = demo(root)
+    del values["base"]["seed"]
+    with pytest.raises(UserError, match=r"base\.seed: field required"):
+        Params(values).section("base", Base)
+
+
+def test_a_file_that_is_not_yaml_is_named(tmp_path):
+    (tmp_path / "params.yaml").write_text("a: [1,")
+    with pytest.raises(UserError, match="is not YAML"):
+        Params.read(tmp_path / "params.yaml")

@@ -1,0 +1,75 @@
+"""dvc.yaml is the method section: it names every script, every source and every knob that a result depends on."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> dict:
+    return yaml.safe_load((Path(__file__).parents[1] / "dvc.yaml").read_text())["stages"]
+
+
+@pytest.fixture(scope="module")
+def params() -> dict:
+    return yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
+
+
+def body(stage: dict) -> dict:
+    return stage.get("do", stage)
+
+
+def test_every_stage_depends_on_its_own_script(root, pipeline):
+    for name, stage in pipeline.items():
+        script = next(word for word in body(stage)["cmd"].split() if word.startswith("stages/"))
+        assert script in body(stage)["deps"], name
+        assert (root / script).is_file(), name
+
+
+def test_every_script_is_a_stage(root, pipeline):
+    named = {word for stage in pipeline.values() for word in body(stage)["cmd"].split() if word.startswith("stages/")}
+    assert named == {f"stages/{path.name}" for path in (root / "stages").glob("*.py")}
+
+
+def test_every_source_that_a_stage_depends_on_exists(root, pipeline):
+    for name, stage in pipeline.items():
+        for path in body(stage)["deps"]:
+            if path.startswith("src/") and "$" not in path:
+                assert (root / path).exists(), f"{name}: {path}"
+
+
+def test_every_literal_parameter_exists(pipeline, params):
+    for name, stage in pipeline.items():
+        for key in body(stage).get("params", []):
+            value = params
+            for part in key.split(".") if "$" not in key else []:
+                assert part in value, f"{name}: {key}"
+                value = value[part]
+
+
+def test_every_compared_method_is_predicted_and_has_a_file_and_a_section(root, pipeline, params):
+    predicted = [m for name in ("predict", "predict_laplace") for m in pipeline[name]["matrix"]["method"]]
+    assert len(predicted) == len(set(predicted))
+    assert set(params["methods"]) <= set(predicted)
+    for method in params["methods"]:
+        assert (root / "src" / "uncertsam" / "uncertainty" / f"{method}.py").is_file() and method in params
+
+
+def test_every_path_of_a_command_is_a_dependency_or_an_output(pipeline):
+    for name, stage in pipeline.items():
+        outs = [next(iter(o)) if isinstance(o, dict) else o for o in body(stage)["outs"] + body(stage).get("metrics", [])]
+        known = [*body(stage)["deps"], *outs]
+        for word in body(stage)["cmd"].split():
+            if word.startswith(("data/", "reports/", "checkpoints/")) and name != "pretrain":
+                related = (k for k in known if k.startswith(word) or word.startswith(k))
+                assert any(related), f"{name}: {word}"
+
+
+def test_the_worlds_are_hard_enough_to_tell_methods_apart(root):
+    """Issue 2: plain box mIoU between 0.5 and 0.95, at least 5 % wrong pixels in the dilated region."""
+    means = json.loads((root / "reports" / "metrics.json").read_text())
+    for world in ("soft_shadows", "camouflage"):
+        assert 0.5 <= means[world]["sam"]["iou"] <= 0.95
+        assert means[world]["sam"]["error_rate_roi"] >= 0.05

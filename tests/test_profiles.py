@@ -1,0 +1,61 @@
+"""`uncertsam use`: a profile becomes params.yaml; found folders become datasets without being named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from uncertsam.errors import UserError
+from uncertsam.params import Dataset, Params
+from uncertsam.profiles import use
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name in ("my cats", "glass"):
+        for part in ("images", "masks"):
+            (tmp_path / "photos" / name / part).mkdir(parents=True)
+    return tmp_path / "photos"
+
+
+def test_every_folder_with_images_and_masks_becomes_a_dataset(root, photos, tmp_path):
+    found = use("folder", root / "profiles", tmp_path / "params.yaml", photos)
+    params = Params.read(tmp_path / "params.yaml")
+    assert set(found) == {"my_cats", "glass"} == set(params.names("datasets"))
+    assert params.section("data.my_cats", Dataset).source == photos / "my cats"
+    assert params.section("data.my_cats", Dataset).split == {"test": 1.0}
+
+
+def test_without_general_photos_the_fit_uses_the_synthetic_stand_in_which_is_not_reported(root, photos, tmp_path):
+    use("folder", root / "profiles", tmp_path / "params.yaml", photos)
+    values = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    assert values["fit"]["dataset"] == "soft_shadows" and "soft_shadows" in values["data"]
+    assert "soft_shadows" not in values["datasets"]
+
+
+def test_fitting_on_ones_own_photos_divides_that_dataset_and_no_other(root, photos, tmp_path):
+    use("folder", root / "profiles", tmp_path / "params.yaml", photos, fit_on="glass")
+    values = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    assert values["fit"]["dataset"] == "glass" and values["data"]["glass"]["split"]["fit"] > 0
+    assert values["data"]["my_cats"]["split"] == {"test": 1.0}
+
+
+def test_a_profile_without_a_root_is_written_word_for_word(root, tmp_path):
+    use("demo", root / "profiles", tmp_path / "params.yaml")
+    assert (tmp_path / "params.yaml").read_text() == (root / "profiles" / "demo.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "says"),
+    [
+        ("dmeo", None, "no profile 'dmeo'.*demo"),
+        ("folder", None, "needs --root"),
+        ("demo", ".", "takes no --root"),
+        ("folder", "nowhere", "nowhere"),
+    ],
+)
+def test_misuse_leaves_the_params_alone(root, tmp_path, name, folder, says):
+    target = tmp_path / "params.yaml"
+    target.write_text("untouched")
+    with pytest.raises(UserError, match=says):
+        use(name, root / "profiles", target, folder and tmp_path / folder)
+    assert target.read_text() == "untouched"

@@ -1,0 +1,41 @@
+"""The shipped sam2_nano beats the filled box on photos that it never saw."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from uncertsam.metrics.masks import upsample
+from uncertsam.sam.checkpoints import load_model
+from uncertsam.sam.prompts import box_of_mask, from_boxes
+from uncertsam.sam.store import encode
+from uncertsam.sam.transforms import scale_boxes, to_input
+
+
+def ious(model, image, mask) -> tuple[float, float]:
+    """IoU of the model's answer to the box of `mask`, and of the filled box."""
+    height, width = mask.shape
+    box = box_of_mask(torch.from_numpy(mask))
+    embedding = encode(model, to_input(image, model.image_size)[None], torch.float32)
+    with torch.inference_mode():
+        prompts = from_boxes(scale_boxes(box[None], height, width, model.image_size))
+        answer = upsample(model.decode(embedding, prompts).logits[0, 0].numpy(), height, width) > 0
+    x0, y0, x1, y1 = map(int, box)
+    filled = np.zeros_like(mask)
+    filled[y0 : y1 + 1, x0 : x1 + 1] = True
+    return tuple(float((m & mask).sum() / (m | mask).sum()) for m in (answer, filled))
+
+
+def test_it_beats_the_filled_box_on_videos_that_it_never_saw(root, real_data):
+    model = load_model("sam2_nano", root / "checkpoints" / "sam2_nano.safetensors", torch.device("cpu"))
+    scores = []
+    for path in sorted((real_data / "davis_objects" / "images").glob("*.jpg"))[::5]:
+        mask = np.asarray(Image.open(real_data / "davis_objects" / "masks" / f"{path.stem}.png")) > 127
+        scores.append(ious(model, np.asarray(Image.open(path).convert("RGB")), mask))
+    ours, filled = np.mean(scores, axis=0)
+    assert ours > filled
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (1, 1), (300, 17)])
+def test_it_answers_pictures_of_any_shape(root, shape):
+    model = load_model("sam2_nano", root / "checkpoints" / "sam2_nano.safetensors", torch.device("cpu"))
+    assert all(0 <= score <= 1 for score in ious(model, np.zeros((*shape, 3), np.uint8), np.ones(shape, bool)))

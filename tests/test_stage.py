@@ -1,0 +1,52 @@
+"""A stage takes its paths as options and ends in one sentence when something is wrong."""
+
+from pathlib import Path
+
+import pytest
+from uncertsam.errors import UserError
+from uncertsam.stage import run_stage
+
+
+def test_options_become_typed_arguments():
+    seen = {}
+
+    def main(dataset: str, out: Path, extra_file: Path | None = None) -> None:
+        seen.update(dataset=dataset, out=out, extra_file=extra_file)
+
+    run_stage(main, ["--dataset", "a", "--out", "b/c", "--extra-file", "d"])
+    assert seen == {"dataset": "a", "out": Path("b/c"), "extra_file": Path("d")}
+    run_stage(main, ["--dataset", "a", "--out", "b/c"])
+    assert seen["extra_file"] is None
+
+
+@pytest.mark.parametrize(
+    ("problem", "says"),
+    [
+        (UserError("The file x is broken.", "Restore it."), "error: The file x is broken. Restore it."),
+        (OSError(28, "No space left on device", "big.bin"), "error: big.bin: No space left on device"),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line_and_exit_code_1(problem, says):
+    def main(dataset: str) -> None:
+        raise problem
+
+    with pytest.raises(SystemExit) as stop:
+        run_stage(main, ["--dataset", "a"])
+    assert str(stop.value).startswith(says) and "\n" not in str(stop.value)
+
+
+def test_ctrl_c_is_exit_code_130(capsys):
+    def main(dataset: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stop:
+        run_stage(main, ["--dataset", "a"])
+    assert stop.value.code == 130 and "nothing was half-written" in capsys.readouterr().err
+
+
+def test_a_programming_error_keeps_its_traceback():
+    def main(dataset: str) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_stage(main, ["--dataset", "a"])

@@ -1,0 +1,81 @@
+"""A small random model, an image that it has seen, and a posterior fitted on that."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from uncertsam.rng import torch_generator
+from uncertsam.sam.model import Embedding, PromptableModel
+from uncertsam.sam.nano import NanoSam
+from uncertsam.sam.prompts import Prompts, from_boxes
+from uncertsam.uncertainty.algebra import Inputs
+from uncertsam.uncertainty.laplace_fit import Example, FitParams, draw_example, fit
+from uncertsam.uncertainty.laplace_state import LaplaceState, save
+
+
+@pytest.fixture(scope="session")
+def model() -> PromptableModel:
+    """Random weights; the last layer is made larger, so that logits reach some tens, as a trained model's do."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = NanoSam().eval().requires_grad_(False)
+        for mlp in network.sam_mask_decoder.output_hypernetworks_mlps:
+            torch.nn.init.normal_(mlp.layers[-1].weight, std=3.0)
+        torch.nn.init.constant_(network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, 5.0)
+    return PromptableModel(network, "random_nano", "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def embedding(model: PromptableModel) -> Embedding:
+    image = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        return model.encode(image)
+
+
+@pytest.fixture(scope="session")
+def inputs(model: PromptableModel, embedding: Embedding) -> Inputs:
+    corners = torch.rand(5, 2, 2, generator=torch.Generator().manual_seed(2)) * 255
+    boxes = torch.cat([corners.amin(1), corners.amax(1)], 1)
+    return Inputs(model, embedding, from_boxes(boxes), lambda: None, lambda member: torch_generator(0, member))
+
+
+@pytest.fixture(scope="session")
+def masks() -> Tensor:
+    """Three discs."""
+    y, x = torch.meshgrid(torch.arange(96), torch.arange(120), indexing="ij")
+    return torch.stack([(y - 40) ** 2 + (x - 60) ** 2 < r**2 for r in (8, 16, 35)])
+
+
+@pytest.fixture(scope="session")
+def examples(model: PromptableModel, embedding: Embedding, masks: Tensor) -> Callable[[FitParams], list[Example]]:
+    """Four images' worth; the same on every call."""
+
+    def make(params: FitParams) -> list[Example]:
+        drawn = [draw_example(masks, model.image_size, params, torch_generator(0, i)) for i in range(4)]
+        return [(embedding, prompts, truth) for prompts, truth in drawn]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def state(model: PromptableModel, examples: Callable[[FitParams], list[Example]]) -> LaplaceState:
+    params = FitParams(likelihood="softmax_pixels", prior_precision=0.5)
+    return fit(model, examples(params), params)
+
+
+@pytest.fixture(scope="session")
+def fitted(state: LaplaceState, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fitted") / "laplace"
+    save(state, folder, {"discs": "abc"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reordered(inputs: Inputs) -> Callable[[list[int]], Inputs]:
+    """The same image, asked about some of its objects in some order."""
+    points, labels = inputs.prompts.points, inputs.prompts.labels
+    return lambda order: replace(inputs, prompts=Prompts(points[order], labels[order]))

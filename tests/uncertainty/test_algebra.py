@@ -1,0 +1,122 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from uncertsam.errors import UserError
+from uncertsam.sam.model import PromptableModel
+from uncertsam.uncertainty import load_method, method_names
+from uncertsam.uncertainty.algebra import Answer, Inputs, Method, Moments, Samples, answer, mean_logit
+
+NAMES = ["boundary_distance", "constant", "laplace", "laplace_closed", "sam"]
+LARGEST = math.log(1e7)  # the logit at the clamp
+
+
+def samples(logits: Tensor, portion: int = 10**9) -> Samples:
+    nothing = torch.zeros(logits.shape[1])
+    return Samples(lambda: logits.split(portion), nothing, nothing)
+
+
+def build(name: str, model: PromptableModel, fitted: Path) -> Method:
+    module = load_method(name)
+    params = module.Params(samples=100) if name == "laplace" else module.Params()
+    method: Method = module.build(params, model, fitted if module.FITTED else None)
+    return method
+
+
+def assert_same(one: Answer, other: Answer, order: list[int], tolerance: float) -> None:
+    for field in ("logits", "uncertainty", "iou", "object_score"):
+        torch.testing.assert_close(
+            getattr(one, field), getattr(other, field)[order], atol=tolerance, rtol=tolerance, msg=field
+        )
+
+
+def test_all_methods_are_found() -> None:
+    assert set(NAMES) <= set(method_names())
+
+
+@pytest.mark.parametrize("name", ["algebra", "nothing", "../sam"])
+def test_an_unknown_method_is_refused_with_the_list_of_those_there_are(name: str) -> None:
+    with pytest.raises(UserError, match="boundary_distance, constant, laplace, laplace_closed, sam"):
+        load_method(name)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_method_answers_finite_maps_and_nonnegative_uncertainty(
+    name: str, model: PromptableModel, inputs: Inputs, fitted: Path
+) -> None:
+    result = answer(build(name, model, fitted), inputs)
+    assert result.logits.shape == result.uncertainty.shape == (5, 64, 64)
+    assert result.logits.dtype == result.uncertainty.dtype == torch.float32
+    assert result.logits.abs().max() <= LARGEST + 1e-5
+    assert result.uncertainty.isfinite().all() and result.uncertainty.min() >= 0
+
+
+@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("objects", [1, 2, 4])
+def test_the_number_of_objects_at_once_does_not_matter(
+    name: str, objects: int, model: PromptableModel, inputs: Inputs, fitted: Path
+) -> None:
+    method = build(name, model, fitted)
+    assert_same(answer(method, inputs, objects), answer(method, inputs, 5), list(range(5)), 1e-3)
+
+
+@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("order", [[4, 3, 2, 1, 0], [2], [3, 0]])
+def test_an_answer_does_not_depend_on_the_other_objects_or_their_order(
+    name: str,
+    order: list[int],
+    model: PromptableModel,
+    inputs: Inputs,
+    fitted: Path,
+    reordered: Callable[[list[int]], Inputs],
+) -> None:
+    method = build(name, model, fitted)
+    assert_same(answer(method, reordered(order)), answer(method, inputs), order, 1e-3)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_callers_autocast_changes_nothing(name: str, model: PromptableModel, inputs: Inputs, fitted: Path) -> None:
+    method = build(name, model, fitted)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = answer(method, inputs)
+    assert_same(inside, answer(method, inputs), list(range(5)), 0.0)
+
+
+def test_no_prompts_are_refused(model: PromptableModel, inputs: Inputs, fitted: Path) -> None:
+    with pytest.raises(ValueError, match="no prompts"):
+        answer(build("sam", model, fitted), replace(inputs, prompts=inputs.prompts[:0]))
+
+
+def test_the_mean_logit_of_one_sample_is_that_sample() -> None:
+    z = torch.linspace(-16, 16, 3201).reshape(1, 1, -1, 1)
+    torch.testing.assert_close(mean_logit(samples(z)), z[0], atol=1e-5, rtol=1e-5)
+
+
+def test_the_mean_logit_is_clamped_at_1e7() -> None:
+    z = torch.tensor([-1024.0, -17, 17, 1024]).reshape(1, 1, 2, 2)
+    expected = torch.tensor([-1.0, -1, 1, 1]).reshape(1, 2, 2) * LARGEST
+    torch.testing.assert_close(mean_logit(samples(z)), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.floats(0.1, 20), st.integers(1, 7))
+def test_mean_logit_equals_float64_in_any_portions(seed: int, spread: float, portion: int) -> None:
+    z = torch.randn(7, 2, 5, 5, generator=torch.Generator().manual_seed(seed)) * spread
+    p, q = torch.sigmoid(z.double()).mean(0), torch.sigmoid(-z.double()).mean(0)
+    expected = (p.clamp(min=1e-7).log() - q.clamp(min=1e-7).log()).float()
+    torch.testing.assert_close(mean_logit(samples(z, portion)), expected, atol=2e-4, rtol=1e-5)
+
+
+def test_swapping_object_and_ground_mirrors_the_logit() -> None:
+    z = torch.randn(9, 1, 30, 30, generator=torch.Generator().manual_seed(0)) * 5 + 6
+    nothing, mean, variance = torch.zeros(1), z.mean(0), z.var(0)
+    torch.testing.assert_close(mean_logit(samples(-z)), -mean_logit(samples(z)))
+    mirrored = mean_logit(Moments(-mean, variance, nothing, nothing))
+    torch.testing.assert_close(mirrored, -mean_logit(Moments(mean, variance, nothing, nothing)))
