@@ -1,6 +1,6 @@
 """Proof that the rebuild check can fail: one changed value, and one broken figure function, must both be seen.
 
-    python .ci/canary.py reports
+python .ci/canary.py reports
 """
 
 import shutil

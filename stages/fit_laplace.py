@@ -30,7 +30,9 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     from uncertsam.uncertainty.laplace_state import save
 
     if not (benchmark / "fit").is_dir():
-        raise UserError(f"{dataset} has no fit split.", f"Give data.{dataset}.split a share for `fit`, or fit elsewhere.")
+        raise UserError(
+            f"{dataset} has no fit split.", f"Give data.{dataset}.split a share for `fit`, or fit elsewhere."
+        )
     params = Params.read()
     base, section = params.section("base", Base), params.section("laplace", LaplaceParams)
     knobs = FitParams(**section.model_dump(include=set(FitParams.model_fields)))

@@ -15,7 +15,8 @@ def main(method: str, dataset: str, benchmark: Path, predictions: Path, out: Pat
     with tracking.stage("measure", {}, method=method, dataset=dataset) as run:
         table = measure_cell(predictions, benchmark / split, method, dataset)
         write_table(out, table)
-        run.metrics(table[table["region"] == "full"].groupby("metric")["value"].mean().to_dict())
+        means = table[table["region"] == "full"].groupby("metric")["value"].mean()
+        run.metrics({str(metric): value for metric, value in means.items()})
     print(f"measured {table['mask_id'].nunique()} masks of {method} on {dataset}")
 
 

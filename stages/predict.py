@@ -9,7 +9,9 @@ from uncertsam.params import Base, Model, Params, Predict
 from uncertsam.stage import run_stage
 
 
-def main(method: str, dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, fitted: Path | None = None) -> None:
+def main(
+    method: str, dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, fitted: Path | None = None
+) -> None:
     """Write the low-resolution mean logits and uncertainty of every mask."""
     import torch
 
@@ -28,9 +30,14 @@ def main(method: str, dataset: str, benchmark: Path, embeddings: Path, weights: 
         split = read_split(benchmark / knobs.split)
         cell = Cell(model, built, open_embeddings(embeddings, model), split, dataset, base.seed)
         meta = {
-            "method": method, "dataset": dataset, "model": model.name, "model_sha256": model.digest,
-            "params": chosen.model_dump(), "measure": built.measure.name, "synthetic": split.info.get("synthetic", False),
-        }  # fmt: skip
+            "method": method,
+            "dataset": dataset,
+            "model": model.name,
+            "model_sha256": model.digest,
+            "params": chosen.model_dump(),
+            "measure": built.measure.name,
+            "synthetic": split.info.get("synthetic", False),
+        }
         begun = time.perf_counter()
         index = predict_cell(cell, out, meta)
         seconds = time.perf_counter() - begun

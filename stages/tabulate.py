@@ -6,11 +6,11 @@ import pandas as pd
 
 from uncertsam import tracking
 from uncertsam.data.format import read_split
+from uncertsam.files import written_aside
 from uncertsam.params import Base, Params, Predict, Tabulate
 from uncertsam.results.image_level import image_level_intervals
 from uncertsam.results.intervals import facts_of, intervals
 from uncertsam.results.table import collect, metrics_json, write_metrics, write_table
-from uncertsam.files import written_aside
 from uncertsam.stage import run_stage
 
 

@@ -1,6 +1,7 @@
 """Nothing is half-written, and random numbers belong to places."""
 
 import pytest
+
 from uncertsam.files import sha256, write_json, written_aside
 from uncertsam.rng import derive_seed, numpy_generator, torch_generator
 

@@ -59,7 +59,9 @@ def test_every_compared_method_is_predicted_and_has_a_file_and_a_section(root, p
 
 def test_every_path_of_a_command_is_a_dependency_or_an_output(pipeline):
     for name, stage in pipeline.items():
-        outs = [next(iter(o)) if isinstance(o, dict) else o for o in body(stage)["outs"] + body(stage).get("metrics", [])]
+        outs = [
+            next(iter(o)) if isinstance(o, dict) else o for o in body(stage)["outs"] + body(stage).get("metrics", [])
+        ]
         known = [*body(stage)["deps"], *outs]
         for word in body(stage)["cmd"].split():
             if word.startswith(("data/", "reports/", "checkpoints/")) and name != "pretrain":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from uncertsam.errors import UserError
 from uncertsam.params import Dataset, Params
 from uncertsam.profiles import use

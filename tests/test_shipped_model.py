@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from uncertsam.metrics.masks import upsample
 from uncertsam.sam.checkpoints import load_model
 from uncertsam.sam.prompts import box_of_mask, from_boxes

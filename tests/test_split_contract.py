@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from uncertsam.data.acquire import local
 from uncertsam.data.format import read_split
 from uncertsam.data.preprocess import preprocess

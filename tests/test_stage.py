@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from uncertsam.errors import UserError
 from uncertsam.stage import run_stage
 

@@ -45,13 +45,14 @@ class Dataset(Section):
     """One dataset: where it comes from, who reads it, how it is split.
 
     source: the raw folder (acquire: local), or the generator's file (acquire: generate), so that DVC sees it change.
+    options: the generator's; adapter_options: the adapter's. Both are there even if empty: DVC asks for them.
     """
 
     acquire: Literal["generate", "local"]
     source: Path
-    options: dict[str, Any] = {}
+    options: dict[str, Any]
     adapter: str
-    adapter_options: dict[str, Any] = {}
+    adapter_options: dict[str, Any]
     split: dict[str, float]
 
 

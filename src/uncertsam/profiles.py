@@ -58,8 +58,8 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         split = rules["fit_split"] if name == chosen else rules["split"]
         options = {**rules["adapter_options"].get(name, {})}
         values["data"][name] = {
-            "acquire": "local", "source": str(folder), "adapter": "folder", "adapter_options": options,
-            "split": {**split},
+            "acquire": "local", "source": str(folder), "options": {}, "adapter": "folder",
+            "adapter_options": options, "split": {**split},
         }  # fmt: skip
     if chosen is None:
         chosen = rules["fit_fallback"]

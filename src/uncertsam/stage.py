@@ -41,4 +41,6 @@ def guarded(call: Callable[..., Any], **arguments: Any) -> None:
         print("interrupted: nothing was half-written; run again to go on", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        sys.exit(f"error: {error.filename or 'a file'}: {error.strerror}. Free space or fix the permissions, run again.")
+        sys.exit(
+            f"error: {error.filename or 'a file'}: {error.strerror}. Free space or fix the permissions, run again."
+        )

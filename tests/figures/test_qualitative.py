@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -171,6 +172,16 @@ def test_maps_of_one_unit_share_one_scale(reef: Reef, tmp_path: Path) -> None:
     assert (nats["scale_low"], nats["scale_high"]) == (0, pytest.approx(np.log(2)))
     rest = frame[frame["unit"] == "1"]
     assert rest["scale_high"].iloc[0] == pytest.approx(rest["max_uncertainty"].max())
+
+
+def test_masks_of_two_datasets_may_have_the_same_ids(reef: Reef, tmp_path: Path) -> None:
+    example = read(reef)
+    maps = tuple(replace(drawn, scores={"iou": 0.987}) for drawn in example.maps)
+    other = replace(example, choice=replace(example.choice, dataset="other"), maps=maps, synthetic=False)
+    text = words(qualitative([example, other], tmp_path / "a")[1])
+    assert text.count("IoU 0.99") == len(maps)
+    assert "Reef (synthetic)\N{NO-BREAK SPACE}‡: median, image 1, mask 1" in text
+    assert "Other\N{NO-BREAK SPACE}‡: median, image 1, mask 1" in text
 
 
 @pytest.mark.parametrize("fill", [False, True])

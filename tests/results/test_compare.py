@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
 from uncertsam.results.compare import differences
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+
 from uncertsam.errors import UserError
 from uncertsam.sam.checkpoints import build_network, load_model, manifest_path, save_embedded
 

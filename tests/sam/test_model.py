@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from uncertsam.sam.checkpoints import build_network
 from uncertsam.sam.model import Embedding, PromptableModel
 from uncertsam.sam.prompts import Prompts, from_boxes
@@ -62,6 +63,7 @@ def test_prompts_of_one_image_do_not_see_each_other(model):
 def test_sam2_1_tiny_encodes_and_decodes_like_sam2s_image_predictor():
     import numpy as np
     from sam2.sam2_image_predictor import SAM2ImagePredictor
+
     from uncertsam.sam.transforms import scale_boxes, to_input
 
     torch.manual_seed(0)

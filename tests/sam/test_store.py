@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
 from uncertsam.errors import UserError
 from uncertsam.sam.checkpoints import build_network

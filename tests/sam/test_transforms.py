@@ -3,6 +3,7 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from uncertsam.sam.prompts import box_of_mask, from_boxes, jitter_boxes
 from uncertsam.sam.transforms import scale_boxes, scale_points
 

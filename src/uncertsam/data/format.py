@@ -81,7 +81,9 @@ class Split:
             with Image.open(path) as image:
                 return np.asarray(image.convert("RGB"))
         except OSError as error:
-            raise UserError(f"{path} cannot be read as an image ({error}).", "Run the preprocess stage again.") from None
+            raise UserError(
+                f"{path} cannot be read as an image ({error}).", "Run the preprocess stage again."
+            ) from None
 
     def masks(self, image_id: int) -> Bool[np.ndarray, "n h w"]:
         """The masks of one image, in the order of its annotations; n may be 0."""

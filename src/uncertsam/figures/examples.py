@@ -82,8 +82,8 @@ def load(choice: Choice, split: Split, predictions: Path, methods: Sequence[str]
     """
     found = [a for a in split.annotations.get(choice.image_id, []) if a.id == choice.mask_id]
     if not found:
-        lost = f"{split.root} has no mask {choice.mask_id} of image {choice.image_id}"
-        raise UserError(f"{lost}, but the results do.", "Run the stages from preprocess on again.")
+        lost = f"{split.root} has no mask {choice.mask_id} of image {choice.image_id}, but the results do."
+        raise UserError(lost, "Run the stages from preprocess on again.")
     read = [_read_map(predictions / method / choice.dataset, method, choice, results) for method in methods]
     return Example(
         choice,

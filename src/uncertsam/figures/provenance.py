@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from uncertsam.figures.style import DATASETS, spoken
-from uncertsam.figures.table import TOO_SMALL
+from uncertsam.figures.table import too_small
 
 UNTRUE = {
     "derived": "labels derived by a script, not drawn by people",
@@ -31,13 +31,13 @@ def provenance_line(params: Any, data: Any) -> str:
 
 
 def footnotes(frame: pd.DataFrame) -> list[str]:
-    """The sentences that the marks of `style.dataset_label` call for; `frame` has dataset, quality and note."""
+    """The sentences that the marks of `style.dataset_label` call for; `frame` has dataset, synthetic, quality, note."""
     notes = []
     for quality, meaning in UNTRUE.items():
         names = _names(frame[frame["quality"] == quality])
         if names:
             notes.append(f"† {names}: {meaning}.")
-    small = _names(frame[frame["note"] == TOO_SMALL])
+    small = _names(frame[frame["dataset"].isin(too_small(frame))])
     if small:
         notes.append(f"‡ {small}: fewer than 5 images, too few to conclude anything.")
     if frame["synthetic"].any():

@@ -130,7 +130,7 @@ def _height(view: View, scales: Scales) -> float:
 
 @dataclass(frozen=True)
 class Block:
-    """Three rows of cells below a heading; `top` is its upper edge in inches, `tall` the height of a cell."""
+    """Three rows of cells below a heading; `top` is its upper edge in inches, `view` what its cells show."""
 
     page: Sheet
     top: float
@@ -163,7 +163,8 @@ class Block:
 
 def _draw_block(block: Block, example: Example, grid: Sequence[Cell], frame: pd.DataFrame, scales: Scales) -> None:
     chosen = example.choice
-    rows = frame[(frame["image_id"] == chosen.image_id) & (frame["mask_id"] == chosen.mask_id)]
+    mine = [chosen.dataset, chosen.image_id, chosen.mask_id]
+    rows = frame[(frame[["dataset", "image_id", "mask_id"]] == mine).all(axis=1)]
     name = labels(rows)[chosen.dataset]
     heading = f"{name}: {chosen.rule}, image {chosen.image_id}, mask {chosen.mask_id}"
     block.write((LEFT / 2, block.top - 0.04), heading, fontsize=9, fontweight="bold")
@@ -171,8 +172,7 @@ def _draw_block(block: Block, example: Example, grid: Sequence[Cell], frame: pd.
     block.picture(0, 1, _grey(example.truth, example.ignored), "truth", **BINARY)
     _keys(block, scales)
     for column, cell in enumerate(grid, start=1):
-        row = rows[rows["method"] == cell.source.method].iloc[0]
-        _column(block, column, example, cell, row)
+        _column(block, column, example, cell, rows[rows["method"] == cell.source.method].iloc[0])
     for rank, text in enumerate(("prediction", "right and wrong", "uncertainty")):
         left, top = block.corner(1, rank)
         at = (left - 0.05, top - _tall(block.view) / 2)

@@ -93,7 +93,9 @@ BASELINES = tuple(name for name, style in METHODS.items() if style.baseline)
 METRICS: dict[str, MetricStyle] = {
     "iou": MetricStyle("Mean IoU", "higher", "Overlap of mask and truth, from 0 to 1."),
     "boundary_iou_0.02": MetricStyle(
-        "Boundary IoU (2 %)", "higher", "Overlap of the outlines alone, as wide as 2 % of the image's diagonal.",
+        "Boundary IoU (2 %)",
+        "higher",
+        "Overlap of the outlines alone, as wide as 2 % of the image's diagonal.",
         short="Boundary IoU",
     ),
     "boundary_iou_0.01": MetricStyle("Boundary IoU (1 %)", "higher", "The same with 1 % of the diagonal."),
@@ -103,6 +105,7 @@ METRICS: dict[str, MetricStyle] = {
         "higher",
         "Does uncertainty rise and fall with the error |P - M|, pixel by pixel?",
         True,
+        "Pearson ρ",
     ),
     "spearman": MetricStyle("Spearman correlation", "higher", "The same for ranks instead of values.", True),
     "brier": MetricStyle("Brier score", "lower", "Mean squared distance of the probability from the truth."),

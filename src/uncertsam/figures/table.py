@@ -50,14 +50,18 @@ def chosen(
     return rows.loc[order.sort_values(["dataset", "method", "metric"]).index, columns].reset_index(drop=True)
 
 
+def too_small(frame: pd.DataFrame) -> set[str]:
+    """The datasets whose every number rests on too few images."""
+    few = (frame["note"] == TOO_SMALL).groupby(frame["dataset"]).all()
+    return {str(name) for name in few[few].index}
+
+
 def labels(frame: pd.DataFrame) -> dict[str, str]:
     """Each dataset of a table, in the table's order, with its label (see `style.dataset_label`)."""
-    flags = frame.groupby("dataset", sort=False).agg(
-        synthetic=("synthetic", "any"), quality=("quality", "first"), note=("note", "first")
-    )
+    few, firsts = too_small(frame), frame.drop_duplicates("dataset").itertuples()
     return {
-        str(name): dataset_label(str(name), bool(row.synthetic), str(row.quality), row.note == TOO_SMALL)
-        for name, row in flags.iterrows()
+        str(row.dataset): dataset_label(str(row.dataset), bool(row.synthetic), str(row.quality), row.dataset in few)
+        for row in firsts
     }
 
 

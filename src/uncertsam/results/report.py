@@ -14,7 +14,7 @@ from uncertsam.data.format import Split, read_split, splits_of
 from uncertsam.errors import UserError
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_style, metric_style
-from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals
+from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, too_small
 from uncertsam.files import written_aside
 from uncertsam.results.report_figures import panels, pictures
 from uncertsam.results.verdict import JUDGED, Verdict, verdicts
@@ -58,21 +58,37 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
     frame, results = read_intervals(inputs.intervals), _read_results(inputs.results)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
-    drawn = {"pictures": pictures(inputs.figures), "panels": panels(inputs.figures, names)}
-    data = [_data_row(inputs.benchmark / name, names.get(name, name), inputs.split) for name in inputs.datasets]
-    judged = verdicts(results, tabled, inputs.draws, inputs.seed)
-    return drawn | {
-        "model": str((inputs.params.get("model") or {}).get("name", "")),
-        "split": inputs.split,
+    return {
+        "pictures": pictures(inputs.figures),
+        "panels": panels(inputs.figures, names),
+        "data": [
+            _data_row(inputs.benchmark / name, names.get(name, name), inputs.split)
+            for name in in_order(inputs.datasets, names)
+        ],
+        **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),
+        **_settings(inputs),
+    }
+
+
+def _found(tabled: pd.DataFrame, judged: list[Verdict]) -> dict[str, Any]:
+    """What the numbers say."""
+    return {
         "facts": _facts(tabled),
         "methods": [method_style(name) for name in methods(tabled)],
         "metrics": [metric_style(name) for name in in_order(tabled["metric"], TABLED)],
         "summary": _summary(judged, tabled),
         "verdicts": _verdict_rows(judged, tabled),
-        "tables": [_table(tabled, name, label) for name, label in names.items()],
-        "data": data,
+        "tables": [_table(tabled, name, label) for name, label in labels(tabled).items()],
         "gaps": _gaps(tabled),
         "notes": footnotes(tabled),
+    }
+
+
+def _settings(inputs: Inputs) -> dict[str, Any]:
+    """How the run was set."""
+    return {
+        "model": str((inputs.params.get("model") or {}).get("name", "")),
+        "split": inputs.split,
         "params": yaml.safe_dump(dict(inputs.params), sort_keys=False, allow_unicode=True) if inputs.params else "",
         "provenance": inputs.provenance,
         "draws": inputs.draws,
@@ -101,8 +117,8 @@ def _facts(tabled: pd.DataFrame) -> dict[str, int]:
 def _table(tabled: pd.DataFrame, dataset: str, label: str) -> dict[str, Any]:
     """One dataset's results: a row per method, a cell per metric. Without true labels or intervals nothing is best."""
     mine = tabled[tabled["dataset"] == dataset]
-    metrics, few = in_order(mine["metric"], TABLED), bool((mine["note"] == TOO_SMALL).any())
-    ranked = not few and mine["quality"].iloc[0] not in UNTRUE_LABELS
+    metrics, few = in_order(mine["metric"], TABLED), dataset in too_small(mine)
+    ranked = mine["quality"].iloc[0] not in UNTRUE_LABELS
     columns = [_column(mine[mine["metric"] == metric], metric, ranked) for metric in metrics]
     return {
         "label": label,
@@ -120,7 +136,8 @@ def _column(rows: pd.DataFrame, metric: str, ranked: bool) -> dict[str, Any]:
     """One metric on one dataset: {method: cell}, with as many decimals as its largest mean calls for."""
     style, means = metric_style(metric), rows["mean_masks"]
     shown = partial(_shown, decimals=_decimals(means.abs().max()))
-    best = shown({"higher": means.max(), "lower": means.min()}.get(style.better, math.nan)) if ranked else ""
+    sure = ranked and not (rows["note"] == TOO_SMALL).any()
+    best = shown({"higher": means.max(), "lower": means.min()}.get(style.better, math.nan)) if sure else ""
     cells = {}
     for row in marks(rows).values():
         mean, known = shown(row.mean_masks), math.isfinite(row.low)

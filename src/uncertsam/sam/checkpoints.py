@@ -87,7 +87,9 @@ def read_manifest(weights: Path) -> dict[str, Any]:
 
 def _checked_digest(weights: Path, name: str) -> str:
     if not weights.is_file():
-        raise UserError(f"The weights {weights} are missing.", "Put them there, or change model.weights in params.yaml.")
+        raise UserError(
+            f"The weights {weights} are missing.", "Put them there, or change model.weights in params.yaml."
+        )
     digest, manifest = sha256(weights), read_manifest(weights)
     if not manifest:
         write_json(manifest_path(weights), {"name": name, "sha256": digest, "note": "hash recorded at the first use"})

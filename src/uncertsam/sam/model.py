@@ -101,9 +101,7 @@ def _transform(
     return tokens, flat.transpose(1, 2).reshape(source.shape)
 
 
-def _upscale(
-    decoder: Any, image: Float[Tensor, "n c h w"], skips: Sequence[Tensor]
-) -> Float[Tensor, "n d hh ww"]:
+def _upscale(decoder: Any, image: Float[Tensor, "n c h w"], skips: Sequence[Tensor]) -> Float[Tensor, "n d hh ww"]:
     first, norm, first_act, second, second_act = decoder.output_upscaling
     middle = first_act(norm(first(image) + skips[1]))
     features: Tensor = second_act(second(middle) + skips[0])
@@ -115,9 +113,7 @@ def _read_out(decoder: Any, tokens: Float[Tensor, "n q c"], features: Float[Tens
     hidden = torch.stack(
         [_all_but_last(mlp, tokens[:, 2 + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], 1
     )
-    weights = torch.stack(
-        [mlp.layers[-1](hidden[:, i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], 1
-    )
+    weights = torch.stack([mlp.layers[-1](hidden[:, i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], 1)
     logits = (weights @ features.flatten(2)).reshape(len(tokens), count, *features.shape[2:])
     score = decoder.pred_obj_score_head(tokens[:, 0])[:, 0]
     return Decoded(logits, decoder.iou_prediction_head(tokens[:, 1]), score, hidden, weights, features)

@@ -99,7 +99,7 @@ def _image_encoder() -> ImageEncoder:
 
 
 def _mask_decoder() -> MaskDecoder:
-    """The decoder with SAM 2.1's image settings: high-resolution skips, sigmoid IoU, object score; stability 0.05/0.98."""
+    """The decoder with SAM 2.1's image settings: fine skips, sigmoid IoU, object score, stability 0.05/0.98."""
     return MaskDecoder(
         num_multimask_outputs=3,
         transformer_dim=WIDTH,

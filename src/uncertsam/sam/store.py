@@ -1,7 +1,7 @@
 """The embeddings of a dataset: encoded once, in shards that are read by image; or streamed, when disk is dearer.
 
-    index.json             {"model_sha256", "dtype", "stream", "images": {"<split>": {"<image id>": [shard, row]}}}
-    00000.safetensors      image [n c h w], skip0, skip1
+index.json             {"model_sha256", "dtype", "stream", "images": {"<split>": {"<image id>": [shard, row]}}}
+00000.safetensors      image [n c h w], skip0, skip1
 """
 
 import json

@@ -16,7 +16,7 @@ def normalise(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
 
 
 def to_input(image: UInt8[np.ndarray, "h w 3"], size: int) -> Float[Tensor, "3 s s"]:
-    """An RGB picture as the model's input: antialiased bilinear resize to a square (what torchvision does), normalised."""
+    """An RGB picture as the model's input: antialiased bilinear resize to a square as torchvision's, normalised."""
     square = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
     return normalise(torch.from_numpy(square.copy()).permute(2, 0, 1)[None])[0]
 

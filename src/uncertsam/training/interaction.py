@@ -45,7 +45,12 @@ def clicks(rng: Rng, mask: Mask, count: int) -> tuple[Float[np.ndarray, "k 2"], 
 
 
 def correct(
-    prompts: Prompts, logits: Float[Tensor, "n h w"], target: Float[Tensor, "n h w"], rng: Rng, size: int, feed_back: bool
+    prompts: Prompts,
+    logits: Float[Tensor, "n h w"],
+    target: Float[Tensor, "n h w"],
+    rng: Rng,
+    size: int,
+    feed_back: bool,
 ) -> Prompts:
     """Add one click where the answer is wrong (anywhere if nowhere), and perhaps feed the answer back as a mask."""
     wrong = ((logits > 0) != (target > 0.5)).cpu().numpy()

@@ -70,7 +70,7 @@ def _regions(labels: Labels, least: int, share: float) -> Int[np.ndarray, " k"]:
 
 
 def _photo(rng: Rng, materials: Materials, size: int) -> tuple[Image, Labels]:
-    return _crop(rng, materials.photos[rng.integers(len(materials.photos))], size)
+    return _crop(rng, materials.photos[int(rng.integers(len(materials.photos)))], size)
 
 
 def _pasted(rng: Rng, materials: Materials, size: int) -> tuple[Image, Labels]:
@@ -82,7 +82,7 @@ def _pasted(rng: Rng, materials: Materials, size: int) -> tuple[Image, Labels]:
         image, labels = _texture(rng, materials), np.zeros((size, size), np.int32)
     image, labels = image.astype(np.float32), labels.copy()
     for k in range(rng.integers(1, 4)):
-        cut = _cut_out(rng, photos[rng.integers(len(photos))], size)
+        cut = _cut_out(rng, photos[int(rng.integers(len(photos)))], size)
         if cut is not None:
             _blend(image, cut[0].astype(np.float32), cut[1], rng.uniform(0.5, 1.5))
             labels[cut[1]] = 1000 + k
@@ -97,7 +97,7 @@ def _cut_out(rng: Rng, photo: Photo, size: int) -> tuple[Image, Bool[np.ndarray,
     region = (photo.labels == rng.choice(values)).astype(np.uint8)
     x, y, w, h = cv2.boundingRect(region)
     scale = rng.uniform(0.15, 0.75) * size / max(w, h)
-    turn = cv2.getRotationMatrix2D((x + w / 2, y + h / 2), rng.normal(0, 15), scale)
+    turn = np.array(cv2.getRotationMatrix2D((x + w / 2, y + h / 2), rng.normal(0, 15), scale), float)
     turn[:, 2] += rng.uniform(0.15, 0.85, 2) * size - (x + w / 2, y + h / 2)
     image = cv2.warpAffine(photo.image, turn, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     mask = cv2.warpAffine(region, turn, (size, size), flags=cv2.INTER_NEAREST) > 0
@@ -139,7 +139,7 @@ def _material(rng: Rng, materials: Materials, size: int) -> Image:
 
 def _texture(rng: Rng, materials: Materials) -> Image:
     """One of the bank, turned, mirrored, shifted round and with its colour channels permuted."""
-    image = np.rot90(materials.textures[rng.integers(len(materials.textures))], rng.integers(4))
+    image = np.rot90(materials.textures[int(rng.integers(len(materials.textures)))], int(rng.integers(4)))
     image = image[:, ::-1] if rng.random() < 0.5 else image
     shift = tuple(rng.integers(0, image.shape[0], 2))
     return np.ascontiguousarray(np.roll(image, shift, (0, 1))[..., rng.permutation(3)])
@@ -169,13 +169,13 @@ def _crop(rng: Rng, photo: Photo, size: int) -> tuple[Image, Labels]:
 
 def _vary(rng: Rng, image: Image) -> Image:
     """Brightness, contrast, colour cast, grey, blur and noise."""
-    x = image.astype(np.float32)
+    x: Float[np.ndarray, "h w 3"] = image.astype(np.float32)
     if rng.random() < 0.15:
         x = np.repeat(x.mean(2, keepdims=True), 3, 2)
     x = (x - 128) * rng.uniform(0.6, 1.4) + 128 + rng.uniform(-35, 35)
     x = x * rng.uniform(0.88, 1.12, 3).astype(np.float32)
     if rng.random() < 0.2:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6))
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), rng.uniform(0.4, 1.6)), np.float32)
     if rng.random() < 0.3:
         x = x + rng.uniform(2, 14) * rng.standard_normal(x.shape, np.float32)
     return np.clip(x, 0, 255).astype(np.uint8)

@@ -1,9 +1,9 @@
 """One cell of the experiment: the answers of one method on one dataset.
 
-    index.parquet      row, image_id, mask_id, x0, y0, x1, y1 (the box, original pixels, inclusive), iou_predicted,
-                       object_score
-    maps.safetensors   logits, uncertainty: float32 [n, h, w], low resolution of the square input
-    meta.json          method, dataset, model and its hash, params, measure
+index.parquet      row, image_id, mask_id, x0, y0, x1, y1 (the box, original pixels, inclusive), iou_predicted,
+                   object_score
+maps.safetensors   logits, uncertainty: float32 [n, h, w], low resolution of the square input
+meta.json          method, dataset, model and its hash, params, measure
 """
 
 import json
