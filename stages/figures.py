@@ -22,7 +22,7 @@ def main(results: Path, bounds: Path, predictions: Path, benchmark: Path, out: P
     params = Params.read()
     table, frame = pd.read_parquet(results), read_intervals(bounds)
     split, methods = params.section("predict", Predict).split, params.names("methods")
-    foot = provenance_line(params.values, sha256(bounds))
+    foot = provenance_line({"methods": methods, "split": split}, sha256(bounds))
     with tracking.stage("figures", {}), written_aside(out) as folder:
         folder.mkdir(parents=True)
         for metric in ("pearson", "brier"):

@@ -22,7 +22,7 @@ def main(results: Path, metrics: Path, bounds: Path, figures: Path, benchmark: P
         datasets=params.names("datasets"),
         split=params.section("predict", Predict).split,
         params=params.values,
-        provenance=provenance_line(params.values, sha256(bounds)),
+        provenance=provenance_line(params.values, sha256(results)),
         draws=knobs.resamples,
         seed=params.section("base", Base).seed,
     )

@@ -42,7 +42,7 @@ def test_every_source_that_a_stage_depends_on_exists(root, pipeline):
 
 def test_every_literal_parameter_exists(pipeline, params):
     for name, stage in pipeline.items():
-        for key in body(stage).get("params", []):
+        for key in filter(lambda k: isinstance(k, str), body(stage).get("params", [])):
             value = params
             for part in key.split(".") if "$" not in key else []:
                 assert part in value, f"{name}: {key}"

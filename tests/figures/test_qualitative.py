@@ -150,9 +150,17 @@ def test_a_changed_map_changes_table_and_pictures(reef: Reef, tmp_path: Path) ->
     assert all(old != new for old, new in zip(before, after, strict=True))
 
 
-def test_the_table_beside_the_panel_is_what_the_maps_say(reef: Reef, tmp_path: Path) -> None:
+def drawn_table(examples: list[Example], monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """The table of a panel, without the time that its pictures take."""
+    kept: list[pd.DataFrame] = []
+    monkeypatch.setattr("uncertsam.figures.qualitative.write", lambda figure, frame, stem: kept.append(frame) or [])
+    qualitative(examples, Path("nowhere"))
+    return kept[0]
+
+
+def test_the_table_beside_the_panel_is_what_the_maps_say(reef: Reef, monkeypatch: pytest.MonkeyPatch) -> None:
     example = read(reef)
-    frame = pd.read_csv(qualitative([example], tmp_path / "a")[0]).set_index("method")
+    frame = drawn_table([example], monkeypatch).set_index("method")
     for drawn in example.maps:
         row, predicted = frame.loc[drawn.method], upsample(drawn.logits, 40, 60) > 0
         assert row["iou"] == drawn.scores["iou"] and row["pearson"] == drawn.scores["pearson"]
@@ -164,8 +172,8 @@ def test_the_table_beside_the_panel_is_what_the_maps_say(reef: Reef, tmp_path: P
         assert not ((predicted | example.truth) & outside).any()  # nothing wrong hides beyond the view
 
 
-def test_maps_of_one_unit_share_one_scale(reef: Reef, tmp_path: Path) -> None:
-    frame = pd.read_csv(qualitative([read(reef), read(reef, 2)], tmp_path / "a")[0])
+def test_maps_of_one_unit_share_one_scale(reef: Reef, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = drawn_table([read(reef), read(reef, 2)], monkeypatch)
     scales = frame.groupby("unit")[["scale_low", "scale_high"]].agg(["min", "max"])
     assert (scales.xs("min", axis=1, level=1) == scales.xs("max", axis=1, level=1)).all(axis=None)
     nats = frame[frame["unit"] == "nats"].iloc[0]

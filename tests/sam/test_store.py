@@ -59,3 +59,9 @@ def test_embeddings_of_another_model_are_refused(model, dataset, tmp_path):
     other = PromptableModel(model.network, "sam2_nano", "another one")
     with pytest.raises(UserError, match="encoded by another model"):
         open_embeddings(tmp_path / "stored", other)
+
+
+def test_a_dataset_without_splits_is_refused(model, tmp_path):
+    with pytest.raises(UserError, match="has no split to encode"):
+        encode_dataset(model, tmp_path / "nothing", tmp_path / "stored", "float32", 2, stream=True)
+    assert not (tmp_path / "stored").exists()

@@ -16,7 +16,18 @@ from matplotlib.ticker import MaxNLocator
 
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
-from uncertsam.figures.style import BASELINES, GRID, INK, MUTED, PAPER, MethodStyle, method_style, metric_style, styled
+from uncertsam.figures.style import (
+    BASELINES,
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    WHERE,
+    MethodStyle,
+    method_style,
+    metric_style,
+    styled,
+)
 from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods
 
 DRAWN = ["mean_masks", "low", "high", "n_images"]
@@ -33,7 +44,7 @@ def bars(
     """
     drawn = chosen(frame, metrics, DRAWN, region)
     title = ", ".join(metric_style(metric).title for metric in metrics)
-    return _draw(drawn, metrics, stem, title, HOW, provenance, _dot)
+    return _draw(drawn, metrics, stem, title, HOW + WHERE.get(region, ""), provenance, _dot)
 
 
 def mask_quality(
@@ -48,7 +59,7 @@ def mask_quality(
     The naive baselines are left out: they have an uncertainty of their own, but the mask of `sam`.
     """
     drawn = chosen(frame[~frame["method"].isin(BASELINES)], metrics, DRAWN, region)
-    return _draw(drawn, metrics, stem, "Quality of the masks", HOW, provenance, _bar)
+    return _draw(drawn, metrics, stem, "Quality of the masks", HOW + WHERE.get(region, ""), provenance, _bar)
 
 
 Mark = Callable[[Axes, float, Any, MethodStyle, float], None]

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
-from uncertsam.figures.style import GRID, MUTED, PAPER, RULE, MethodStyle, method_style, metric_style, styled
+from uncertsam.figures.style import GRID, MUTED, PAPER, RULE, WHERE, MethodStyle, method_style, metric_style, styled
 from uncertsam.figures.table import chosen, labels, marks, methods
 
 
@@ -26,9 +26,11 @@ def radar(frame: pd.DataFrame, metric: str, stem: Path, provenance: str = "", re
     drawn = chosen(frame, [metric], ["mean_masks"], region)
     datasets, ends = labels(drawn), rings(drawn["mean_masks"].to_numpy(float), metric)
     way = "" if metric_style(metric).better == "neither" else "; outwards is better"
-    subtitle = f"Mean over masks, from {ends[0]:g} at the centre to {ends[-1]:g} at the rim{way}."
+    subtitle = (
+        f"Mean over masks, from {ends[0]:g} at the centre to {ends[-1]:g} at the rim{way}.{WHERE.get(region, '')}"
+    )
     with styled():
-        page = sheet((8.0, 4.2), metric_style(metric).title, subtitle, footnotes(drawn), provenance)
+        page = sheet((8.2, 4.2), metric_style(metric).title, subtitle, footnotes(drawn), provenance)
         axes = page.figure.add_axes(page.place(1.3, 0.45, 3.3, 3.3), projection="polar")
         assert isinstance(axes, PolarAxes)
         _prepare(axes, ends, len(datasets))

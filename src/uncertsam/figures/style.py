@@ -135,6 +135,7 @@ DATASETS = {  # the paper's order and spelling
     "Flare7K": "Flare7K",
     "Trans10K": "Trans10K",
 }
+WHERE = {"roi": " Within the dilated truth only."}  # what a figure of another region than the image says
 UNTRUE_LABELS = ("derived", "model", "mixed")  # label qualities that are not (wholly) ground truth
 
 _MARKERS = ("o", "s", "^", "D", "v", "P", ">", "h", "<", "p")

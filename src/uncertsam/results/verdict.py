@@ -29,25 +29,22 @@ def verdicts(results: pd.DataFrame, frame: pd.DataFrame, draws: int = 2000, seed
     """A method beats a baseline where the 95 % interval of their paired difference lies wholly on the better side.
 
     `results` is the long table, `frame` the rows of `intervals.csv`. Datasets whose labels are not ground truth, or
-    with too few images, are not tested. Where no baseline was run there is no verdict.
+    with too few images, are not tested. Unless both baselines were run there is no verdict.
     """
     table = results[results["metric"].isin(list(JUDGED)) & (results["region"] == "full")]
     names, metrics = methods(table), [metric for metric in JUDGED if metric in set(table["metric"])]
-    rivals = [name for name in names if name in BASELINES]
     untrue = set(frame.loc[frame["quality"].isin(UNTRUE_LABELS), "dataset"])
     return [
         verdict
-        for method in names if method not in BASELINES and rivals
+        for method in names if method not in BASELINES and set(BASELINES) <= set(names)
         for metric in metrics
-        for verdict in _judge(table, method, metric, rivals, untrue, draws, seed)
+        for verdict in _judge(table, method, metric, untrue, draws, seed)
     ]  # fmt: skip
 
 
-def _judge(
-    table: pd.DataFrame, method: str, metric: str, rivals: list[str], untrue: set[str], draws: int, seed: int
-) -> Iterator[Verdict]:
+def _judge(table: pd.DataFrame, method: str, metric: str, untrue: set[str], draws: int, seed: int) -> Iterator[Verdict]:
     sign = -1 if metric_style(metric).better == "lower" else 1
-    rows = pd.concat(paired_difference(table, method, rival, metric, draws=draws, seed=seed) for rival in rivals)
+    rows = pd.concat(paired_difference(table, method, naive, metric, draws=draws, seed=seed) for naive in BASELINES)
     for dataset, pair in rows.groupby("dataset"):
         if dataset in untrue:
             yield Verdict(str(dataset), method, metric, "not tested", "labels are not ground truth")

@@ -83,6 +83,8 @@ def encode_dataset(
 ) -> dict[str, int]:
     """Encode every split but `pretrain` (whose images are never reported) into `out`; returns counts and bytes."""
     splits = [read_split(dataset / name) for name in splits_of(dataset) if name != "pretrain"]
+    if not splits:
+        raise UserError(f"{dataset} has no split to encode.", "Run the preprocess stage first.")
     index: dict[str, Any] = {"model_sha256": model.digest, "dtype": dtype, "stream": stream, "images": {}}
     count, written = sum(map(len, splits)), 0
     with written_aside(out) as folder:

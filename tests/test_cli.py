@@ -1,0 +1,30 @@
+"""The command says in one line what is wrong and how to mend it."""
+
+import sys
+
+import pytest
+
+from uncertsam.cli import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> SystemExit:
+    monkeypatch.setattr(sys, "argv", ["uncertsam", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return stop.value
+
+
+def test_a_mistake_is_one_line_without_traceback(root, monkeypatch):
+    monkeypatch.chdir(root)
+    stop = run(monkeypatch, "use", "nonsense")
+    assert str(stop).startswith("error: There is no profile 'nonsense'. Choose one of demo, folder, paper.")
+
+
+def test_comparing_a_report_with_itself_agrees(root, monkeypatch, capsys):
+    assert run(monkeypatch, "compare", str(root / "reports"), str(root / "reports")).code == 0
+    assert "the reports agree" in capsys.readouterr().out
+
+
+def test_comparing_with_an_empty_folder_fails(root, monkeypatch, tmp_path, capsys):
+    assert run(monkeypatch, "compare", str(root / "reports"), str(tmp_path)).code == 1
+    assert "metrics.json is missing" in capsys.readouterr().out
