@@ -1,4 +1,4 @@
-"""Proof that the rebuild check can fail: one changed value, and one broken figure function, must both be seen.
+"""Proof that the rebuild check can fail: a changed value, and a figure function that draws nothing, are both seen.
 
 python .ci/canary.py reports
 """
@@ -7,46 +7,46 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 
-from uncertsam.figures.radar import radar
+from uncertsam.figures import bars, radar
+from uncertsam.figures.provenance import provenance_line
 from uncertsam.figures.table import read_intervals
+from uncertsam.files import sha256
+from uncertsam.params import Params, Predict
 from uncertsam.results.compare import differences
 
 
-def draw(reports: Path, bounds: Path, draw_radar=radar) -> list[str]:
-    """Redraw one radar of a copy of the reports from `bounds`; the differences to the reports themselves."""
+def redrawn(reports: Path, frame: pd.DataFrame) -> list[str]:
+    """The differences to `reports` after its Pearson figures have been drawn again from `frame`."""
+    params = Params.read()
+    named = {"methods": params.names("methods"), "split": params.section("predict", Predict).split}
+    foot = provenance_line(named, sha256(reports / "intervals.csv"))
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "reports"
         shutil.copytree(reports, copy)
-        shutil.copy(bounds, copy / "intervals.csv")
-        draw_radar(read_intervals(bounds), "pearson", copy / "figures" / "pearson_radar")
+        radar.radar(frame, "pearson", copy / "figures" / "pearson_radar", foot)
+        bars.bars(frame, ["pearson"], copy / "figures" / "pearson_bars", foot)
         return differences(reports, copy)
 
 
-def blank(frame: pd.DataFrame, metric: str, stem: Path) -> None:
-    """A figure function that forgets its polygons."""
-    empty = frame.assign(mean_masks=frame["mean_masks"].where(frame["metric"] != metric))
-    radar(empty, metric, stem)
-
-
-def changed(reports: Path, folder: Path) -> Path:
-    """The table with the first Pearson mean lowered by 0.3."""
-    frame = pd.read_csv(reports / "intervals.csv", keep_default_na=True)
-    row = frame.index[(frame["metric"] == "pearson") & (frame["method"] == "sam") & (frame["region"] == "full")][0]
-    frame.loc[row, "mean_masks"] -= 0.3
-    frame.to_csv(folder / "intervals.csv", index=False)
-    return folder / "intervals.csv"
+def lowered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with the first Pearson mean of `sam` lowered by 0.3."""
+    chosen = (frame["metric"] == "pearson") & (frame["method"] == "sam") & (frame["region"] == "full")
+    return frame.assign(mean_masks=frame["mean_masks"].where(frame.index != frame.index[chosen][0], lambda v: v - 0.3))
 
 
 def main(reports: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        seen = draw(reports, changed(reports, Path(folder)))
-        assert any("pearson_radar.csv" in line for line in seen), "a changed value did not reach the CSV"
-        assert any("pearson_radar.png" in line for line in seen), "a changed value did not reach the picture"
-    broken = draw(reports, reports / "intervals.csv", blank)
-    assert any("pearson_radar" in line for line in broken), "a broken figure function was not seen"
+    frame = read_intervals(reports / "intervals.csv")
+    assert redrawn(reports, frame) == [], "drawing the same numbers again must give the same pictures"
+    seen = redrawn(reports, lowered(frame))
+    for name in ("pearson_radar.csv", "pearson_radar.png", "pearson_bars.csv", "pearson_bars.png"):
+        assert any(name in line for line in seen), f"a changed value did not reach {name}: {seen}"
+    with mock.patch.object(radar, "_polygons"), mock.patch.object(radar, "_fans"):
+        broken = redrawn(reports, frame)
+    assert len(broken) == 1 and "pearson_radar.png" in broken[0], f"a radar without lines was not seen: {broken}"
     print("the canaries died as they should: a changed value and a broken figure were both seen")
 
 

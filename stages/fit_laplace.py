@@ -20,24 +20,26 @@ if TYPE_CHECKING:
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:
     """Write the posterior of the last layer around the pretrained weights."""
-    import torch
     from tqdm import tqdm
 
-    from uncertsam.sam.checkpoints import load_model
-    from uncertsam.sam.store import open_embeddings
+    from uncertsam.sam.checkpoints import device_named, load_model
+    from uncertsam.sam.store import open_embeddings, set_threads
     from uncertsam.uncertainty.laplace import Params as LaplaceParams
     from uncertsam.uncertainty.laplace_fit import FitParams, fit
     from uncertsam.uncertainty.laplace_state import save
 
     if not (benchmark / "fit").is_dir():
         raise UserError(
-            f"{dataset} has no fit split.", f"Give data.{dataset}.split a share for `fit`, or fit elsewhere."
+            f"{dataset} has no fit split.",
+            f"Give data.{dataset}.split a share for `fit` (a set of fewer than 10 groups is only tested on), or set "
+            "fit.dataset to another one.",
         )
     params = Params.read()
     base, section = params.section("base", Base), params.section("laplace", LaplaceParams)
     knobs = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
     with tracking.stage("fit_laplace", knobs.model_dump(), "laplace", dataset) as run:
-        model = load_model(params.section("model", Model).name, weights, torch.device(base.device))
+        set_threads(base.threads)
+        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
         split = read_split(benchmark / "fit")
         examples = _examples(model, open_embeddings(embeddings, model), split, knobs, base.seed, dataset)
         state = fit(model, examples, knobs, lambda e: tqdm(e, "fit", len(split), disable=None))

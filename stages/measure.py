@@ -1,6 +1,9 @@
 """Measure: every metric of every mask of one method on one dataset, at the original resolution."""
 
+from functools import partial
 from pathlib import Path
+
+from tqdm import tqdm
 
 from uncertsam import tracking
 from uncertsam.metrics.measure import measure_cell
@@ -13,7 +16,9 @@ def main(method: str, dataset: str, benchmark: Path, predictions: Path, out: Pat
     """Compare one cell's maps with the truth."""
     split = Params.read().section("predict", Predict).split
     with tracking.stage("measure", {}, method=method, dataset=dataset) as run:
-        table = measure_cell(predictions, benchmark / split, method, dataset)
+        table = measure_cell(
+            predictions, benchmark / split, method, dataset, partial(tqdm, desc="measure", disable=None)
+        )
         write_table(out, table)
         means = table[table["region"] == "full"].groupby("metric")["value"].mean()
         run.metrics({str(metric): value for metric, value in means.items()})

@@ -13,10 +13,8 @@ def main(
     method: str, dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, fitted: Path | None = None
 ) -> None:
     """Write the low-resolution mean logits and uncertainty of every mask."""
-    import torch
-
-    from uncertsam.sam.checkpoints import load_model
-    from uncertsam.sam.store import evaluating, open_embeddings
+    from uncertsam.sam.checkpoints import device_named, load_model
+    from uncertsam.sam.store import open_embeddings, set_threads
     from uncertsam.uncertainty import load_method
     from uncertsam.uncertainty.cells import Cell, predict_cell
 
@@ -24,8 +22,9 @@ def main(
     base, knobs, name = params.section("base", Base), params.section("predict", Predict), params.section("model", Model)
     kind = load_method(method)
     chosen = params.section(method, kind.Params)
-    with tracking.stage("predict", chosen.model_dump(), method, dataset) as run, evaluating(base.threads):
-        model = load_model(name.name, weights, torch.device(base.device))
+    with tracking.stage("predict", chosen.model_dump(), method, dataset) as run:
+        set_threads(base.threads)
+        model = load_model(name.name, weights, device_named(base.device))
         built = kind.build(chosen, model, fitted)
         split = read_split(benchmark / knobs.split)
         cell = Cell(model, built, open_embeddings(embeddings, model), split, dataset, base.seed)

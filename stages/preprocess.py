@@ -9,14 +9,14 @@ from uncertsam.params import Dataset, Params, SplitContract
 from uncertsam.stage import run_stage
 
 
-def main(dataset: str, raw: Path, manifest: Path, out: Path) -> None:
-    """Convert one dataset; what the checkpoint was trained on (its manifest says) never reaches a reported split."""
+def main(dataset: str, raw: Path, reserved: Path, out: Path) -> None:
+    """Convert one dataset; what the embedded model was trained on (`reserved`) never reaches a reported split."""
     params = Params.read()
     spec, contract = params.section(f"data.{dataset}", Dataset), params.section("split", SplitContract)
     with tracking.stage("preprocess", spec.model_dump(mode="json"), dataset=dataset) as run:
-        reserved = read_reserved(manifest)
+        seen = read_reserved(reserved)
         summary = preprocess(
-            raw, out, dataset, spec.adapter, spec.adapter_options, spec.split, reserved, contract.salt, contract.near
+            raw, out, dataset, spec.adapter, spec.adapter_options, spec.split, seen, contract.salt, contract.near
         )
         run.metrics(summary["splits"])
     print(f"preprocessed {dataset}: {summary['splits']}, {summary['skipped']} skipped")

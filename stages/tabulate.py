@@ -6,6 +6,7 @@ import pandas as pd
 
 from uncertsam import tracking
 from uncertsam.data.format import read_split
+from uncertsam.data.splits import check_unseen
 from uncertsam.files import written_aside
 from uncertsam.params import Base, Params, Predict, Tabulate
 from uncertsam.results.image_level import image_level_intervals
@@ -14,7 +15,7 @@ from uncertsam.results.table import collect, metrics_json, write_metrics, write_
 from uncertsam.stage import run_stage
 
 
-def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: Path) -> None:
+def main(measures: Path, benchmark: Path, fitted_on: Path, results: Path, metrics: Path, bounds: Path) -> None:
     """Collect the cells that params.yaml names, and summarise them."""
     params = Params.read()
     knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
@@ -22,7 +23,9 @@ def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: 
     split = params.section("predict", Predict).split
     with tracking.stage("tabulate", knobs.model_dump()) as run:
         table = collect({(m, d): measures / m / f"{d}.parquet" for m in methods for d in names})
-        facts = {d: facts_of(read_split(benchmark / d / split)) for d in names}
+        reported = {d: read_split(benchmark / d / split) for d in names}
+        check_unseen(reported, fitted_on)
+        facts = {d: facts_of(reported[d]) for d in names}
         rows = [
             intervals(table, facts, knobs.resamples, seed),
             image_level_intervals(table, facts, knobs.resamples, seed, knobs.failure_iou),

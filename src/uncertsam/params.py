@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from uncertsam.errors import UserError
+from uncertsam.uncertainty import method_names
 
 FILE = Path("params.yaml")
 
@@ -71,9 +72,9 @@ class Fit(Section):
 
 
 class Predict(Section):
-    """Which split is predicted and reported."""
+    """Which split is predicted and reported: never one that anything was fitted on."""
 
-    split: Literal["fit", "calibrate", "test"]
+    split: Literal["calibrate", "test"]
 
 
 class Tabulate(Section):
@@ -125,7 +126,7 @@ class Params:
 
     def __init__(self, values: dict[str, Any], path: Path = FILE) -> None:
         self.values, self.path = values, path
-        known = SECTIONS | set(values.get("methods") or [])
+        known = SECTIONS | set(method_names())
         for key in values:
             if key not in known:
                 raise UserError(f"{path}: unknown section {key!r}.", _suggest(key, known))

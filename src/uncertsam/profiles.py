@@ -53,12 +53,15 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
     from uncertsam.data.adapters.folder import discover
 
     rules, found = values.pop("discovered"), discover(root)
-    chosen = fit_on or next((name for name in rules["fit_preferred"] if name in found), None)
+    known = {name: _known(rules["known"].get(name), folder) for name, folder in found.items()}
+    chosen = fit_on or next((name for name in rules["fit_preferred"] if known.get(name)), None)
+    if rules["fit_fallback"] in found:
+        raise UserError(f"{found[rules['fit_fallback']]} is named as the set to fit on.", "Rename the folder.")
     if fit_on and fit_on not in found:
         raise UserError(f"{root} has no dataset {fit_on!r} to fit on.", f"Found: {', '.join(found)}.")
     for name, folder in found.items():
         split = rules["fit_split"] if name == chosen else rules["split"]
-        options = {**rules["adapter_options"].get(name, {})}
+        options = known[name]
         values["data"][name] = {
             "acquire": "local", "source": str(folder), "options": {}, "adapter": "folder",
             "adapter_options": options, "split": {**split},
@@ -69,3 +72,10 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         del values["data"][rules["fit_fallback"]]
     values["fit"]["dataset"] = chosen
     values["datasets"] = list(found)
+
+
+def _known(rule: Any, folder: Path) -> dict[str, Any]:
+    """The options of a set that we know, recognised by a file that it holds: a name alone tells nothing."""
+    if rule is None or not (folder / rule["holds"]).is_file():
+        return {}
+    return {key: value for key, value in rule.items() if key != "holds"}

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from uncertsam.errors import UserError
 from uncertsam.results.compare import differences
 
 
@@ -43,12 +44,28 @@ def test_a_changed_cell_of_a_table_is_named(reports):
 def test_a_changed_picture_is_named(reports):
     old, new = reports
     picture = np.full((20, 20, 3), 255, np.uint8)
-    picture[:5] = 0
+    picture[5:10, 5:10] = 0
     Image.fromarray(picture).save(new / "figure.png")
-    assert differences(old, new) == ["figure.png differs in 25.0% of its pixels"]
+    (line,) = differences(old, new)
+    assert line.startswith("figure.png differs in ")
 
 
 def test_lost_and_added_files_are_named(reports):
     old, new = reports
     (new / "figure.png").rename(new / "other.png")
     assert differences(old, new) == ["figure.png is missing", "other.png is new"]
+
+
+def test_what_moved_by_a_pixel_has_not_changed(reports):
+    old, new = reports
+    for root, at in ((old, 5), (new, 6)):
+        picture = np.full((20, 20, 3), 255, np.uint8)
+        picture[at : at + 8, at : at + 8] = 0
+        Image.fromarray(picture).save(root / "figure.png")
+    assert differences(old, new) == []
+
+
+def test_an_empty_folder_is_no_report(reports, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no tables"):
+        differences(tmp_path / "empty", reports[0])

@@ -40,7 +40,9 @@ def embedding(model: PromptableModel) -> Embedding:
 def inputs(model: PromptableModel, embedding: Embedding) -> Inputs:
     corners = torch.rand(5, 2, 2, generator=torch.Generator().manual_seed(2)) * 255
     boxes = torch.cat([corners.amin(1), corners.amax(1)], 1)
-    return Inputs(model, embedding, from_boxes(boxes), lambda: None, lambda member: torch_generator(0, member))
+    picture = torch_generator(0, "picture")
+    pixels = torch.randint(0, 256, (30, 40, 3), dtype=torch.uint8, generator=picture).numpy()
+    return Inputs(model, embedding, from_boxes(boxes), lambda: pixels, lambda member: torch_generator(0, member))
 
 
 @pytest.fixture(scope="session")

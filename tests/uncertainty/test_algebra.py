@@ -43,8 +43,9 @@ def test_all_methods_are_found() -> None:
 
 @pytest.mark.parametrize("name", ["algebra", "nothing", "../sam"])
 def test_an_unknown_method_is_refused_with_the_list_of_those_there_are(name: str) -> None:
-    with pytest.raises(UserError, match="boundary_distance, constant, laplace, laplace_closed, sam"):
+    with pytest.raises(UserError) as refusal:
         load_method(name)
+    assert all(known in refusal.value.mend for known in NAMES)
 
 
 @pytest.mark.parametrize("name", method_names())

@@ -13,7 +13,7 @@ from uncertsam.data.images import Unusable, load, rgb
 Mask = Bool[np.ndarray, "h w"]
 Colour = tuple[int, int, int]
 Codes = UInt[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"]
-SMALLEST = 8  # pixels; the reference code cannot even draw its 8 points in less (spec 9.2)
+SMALLEST = 8  # pixels; the reference code cannot even draw its 8 points in less
 
 
 def read_codes(path: Path) -> Codes:

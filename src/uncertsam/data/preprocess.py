@@ -12,7 +12,7 @@ from tqdm import tqdm
 from uncertsam.data.acquire import Inventory
 from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural, read_raw
 from uncertsam.data.format import Annotation, ImageRecord, Rle, encode_rle, write_split
-from uncertsam.data.images import Change, Unusable, read_photo, write_photo
+from uncertsam.data.images import Change, Unusable, write_photo
 from uncertsam.data.masks import area_of, fault
 from uncertsam.data.splits import (
     FEWEST_GROUPS,
@@ -113,7 +113,7 @@ def _convert(reading: Reading, hashes: dict[Path, str], pool: Path, progress: bo
 
 
 def _convert_one(raw: RawImage, number: int, sha256: str, pool: Path) -> Kept:
-    photo, labels = read_photo(raw.path), raw.read_labels()
+    photo, labels = raw.photo(), raw.read_labels()
     height, width = photo.pixels.shape[:2]
     if labels.shape != (height, width):
         mask = f"{labels.shape[1]}x{labels.shape[0]}"

@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from uncertsam.data.format import Split, read_split
 from uncertsam.errors import UserError
 from uncertsam.rng import derive_seed
 
@@ -129,6 +130,21 @@ def read_reserved(manifest: Path) -> Reserved:
         return Reserved(images, frozenset(int(str(text), 16) for text in value.get("pretrain_dhashes", [])))
     except (OSError, AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{manifest} cannot be read as a manifest ({error}).", "Restore the checkpoint.") from None
+
+
+def check_unseen(reported: Mapping[str, Split], fitted_on: Path) -> None:
+    """Raise UserError where a reported dataset holds an image, by SHA-256, that something was fitted on.
+
+    fitted_on: the split that was fitted on. Within one dataset the contract excludes this; two may share a file.
+    """
+    seen = {image.sha256 for image in read_split(fitted_on)} - {""}
+    for dataset, split in reported.items():
+        shared = [image.source for image in split if image.sha256 in seen]
+        if shared:
+            raise UserError(
+                f"{shared[0]} of {dataset} was fitted on ({len(shared)} such images): it lies in {fitted_on} too.",
+                f"Leave them out by data.{dataset}.adapter_options.exclude, or fit on another dataset.",
+            )
 
 
 def _as_array(hashes: Iterable[int]) -> UInt64[np.ndarray, " n"]:

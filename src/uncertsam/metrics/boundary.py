@@ -1,4 +1,4 @@
-"""Inner boundaries, as boundary IoU counts them (Cheng et al., CVPR 2021; spec 7)."""
+"""Inner boundaries, as boundary IoU counts them (Cheng et al., CVPR 2021)."""
 
 import math
 

@@ -56,7 +56,7 @@ def expected_calibration_error(probability: Float[np.ndarray, " n"], residual: F
     """Sum over bins of |mean P - share of foreground| times the share of pixels, in [0, 1].
 
     Ten bins [0, .1), [.1, .2) ... [.9, 1) of the foreground probability, and P = 1 by itself: what torchmetrics'
-    BinaryCalibrationError (n_bins=10, norm "l1") does, which the authors use (spec 7). In a bin the difference times
+    BinaryCalibrationError (n_bins=10, norm "l1") does, which the authors' code uses. In a bin the difference times
     the share is |sum of P - M| / n.
     """
     bins = (probability * ECE_BINS).astype(np.uint8)

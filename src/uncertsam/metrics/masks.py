@@ -1,4 +1,4 @@
-"""All metrics of one mask at the image's own resolution (spec 7). What is measured, and when there is no answer:
+"""All metrics of one mask at the image's own resolution. What is measured, and when there is no answer:
 
 Both maps are upsampled alike (`upsample`), the mask is logit > 0, a pixel is wrong where the mask differs from the
 truth M, and the error that Pearson and Spearman follow is |P - M|. Void pixels count nowhere.

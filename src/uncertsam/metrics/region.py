@@ -41,7 +41,7 @@ class TruthSide:
 
 
 def roi_half_width(height: int, width: int) -> int:
-    """Half the side of the dilating square in pixels: ceil(0.02 * diagonal). Source: the authors' code (spec 7)."""
+    """Half the side of the dilating square in pixels: ceil(0.02 * diagonal). Source: the authors' code."""
     return math.ceil(ROI_RATIO * math.hypot(height, width))
 
 

@@ -28,7 +28,7 @@ class Inputs:
     """What the page is made of; `params` is shown as it is, `provenance` as the line under the figures.
 
     results, intervals: the tables of `reports/`. figures: their folder. benchmark: <dataset>/<split>/...
-    draws, seed: of the bootstrap behind the comparison with the baselines.
+    draws, seed: of the bootstrap behind the comparison with the baselines. fitted: a sentence on what was fitted where.
     """
 
     results: Path
@@ -39,6 +39,7 @@ class Inputs:
     split: str = "test"
     params: Mapping[str, Any] = field(default_factory=dict)
     provenance: str = ""
+    fitted: str = ""
     draws: int = 2000
     seed: int = 0
 
@@ -89,6 +90,7 @@ def _settings(inputs: Inputs) -> dict[str, Any]:
     return {
         "model": str((inputs.params.get("model") or {}).get("name", "")),
         "split": inputs.split,
+        "fitted": inputs.fitted,
         "params": yaml.safe_dump(dict(inputs.params), sort_keys=False, allow_unicode=True) if inputs.params else "",
         "provenance": inputs.provenance,
         "draws": inputs.draws,

@@ -48,6 +48,17 @@ def load_model(name: str, weights: Path, device: torch.device) -> PromptableMode
     return PromptableModel(network.float().eval().to(device), name, digest)
 
 
+def device_named(name: str) -> torch.device:
+    """The device that a parameter names. Raises UserError where this machine has none such."""
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+        return device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise UserError(f"base.device: there is no {name!r} here ({reason}).", "Set it to cpu, cuda or mps.") from None
+
+
 def build_network(name: str) -> Any:
     """The architecture of a named model with fresh weights."""
     if name == EMBEDDED:

@@ -6,7 +6,6 @@ index.json             {"model_sha256", "dtype", "stream", "images": {"<split>":
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -127,13 +126,7 @@ def _batches(splits: list[Split], batch: int) -> Iterator[tuple[Split, list[int]
             yield split, ids[start : start + batch]
 
 
-@contextmanager
-def evaluating(threads: int | None) -> Iterator[None]:
-    """Inference without gradients on a fixed number of threads (None: torch's own choice)."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)
+def set_threads(threads: int | None) -> None:
+    """Give this process a fixed number of CPU threads (None: torch's own choice)."""
+    if threads is not None:
+        torch.set_num_threads(threads)

@@ -119,7 +119,7 @@ def _stages_of(evidence: _Evidence, method: str) -> dict[str, dict[str, Any]]:
 
 
 def _is_cell(stage: str, method: str) -> bool:
-    return method in stage.partition("@")[2].split("-")
+    return stage.partition("@")[2].startswith(f"{method}-")
 
 
 def _is_fit(stage: str, method: str) -> bool:

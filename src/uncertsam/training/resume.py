@@ -1,4 +1,4 @@
-"""Resumable training state: written whole or not at all, read only by the same code, parameters and data.
+"""Resumable training state: written whole or not at all, read only for the same parameters and data.
 
 DVC deletes a stage's outputs before it reruns it, so the state lives outside of them.
 """
@@ -17,7 +17,7 @@ from uncertsam.files import remove, written_aside
 class ResumeState:
     """One file per training run, named by a hash of what it depends on; removed when the run has succeeded.
 
-    facts: any JSON value (parameters, data hashes). Another version of this package never resumes the state.
+    facts: any JSON value (parameters, data hashes). Another version of this package starts anew.
     """
 
     def __init__(self, folder: Path, name: str, facts: Any) -> None:

@@ -35,7 +35,7 @@ class Phase:
 def pretrain(
     geometry: Phase, scenes: Phase, materials: Materials, seed: int, resume: ResumeState, every: int, log: Log
 ) -> PromptableModel:
-    """Train from scratch, or go on from `resume`; saves and logs each `every` steps."""
+    """Train from scratch, or go on from `resume`; saves each `every` steps, logs each step."""
     torch.manual_seed(seed)  # initial weights
     model = PromptableModel(NanoSam(), "sam2_nano", "")
     state = resume.load()

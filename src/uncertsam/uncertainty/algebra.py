@@ -88,6 +88,15 @@ class Method(Protocol):
     def __call__(self, inputs: Inputs) -> Outcome: ...
 
 
+@runtime_checkable
+class PerImage(Protocol):
+    """A method of which a part, such as encoding changed pictures, is the same whatever is asked about an image."""
+
+    def for_image(self, inputs: Inputs) -> Method:
+        """Do that part, which must not depend on the prompts; the rest is the method for this image."""
+        ...
+
+
 @dataclass(frozen=True)
 class Plain:
     """The model's own answer as a sample of one, with a measure."""
@@ -114,7 +123,8 @@ class Answer:
 def answer(method: Method, inputs: Inputs, objects: int | None = None) -> Answer:
     """Ask a method about every object, `objects` at a time (None: what was measured to be fastest on the device).
 
-    Memory is bounded by that many objects; the result does not depend on it. Raises ValueError without prompts.
+    Memory is bounded by that many objects; the result does not depend on it. What a method does once per image
+    (`PerImage`) is done once. Raises ValueError without prompts.
     """
     count = len(inputs.prompts)
     if not count:
@@ -122,7 +132,8 @@ def answer(method: Method, inputs: Inputs, objects: int | None = None) -> Answer
     step = objects or objects_at_once(inputs.model)
     portions = [replace(inputs, prompts=inputs.prompts[i : i + step]) for i in range(0, count, step)]
     with torch.autocast(inputs.model.device.type, enabled=False):
-        answers = [_answer(method, portion) for portion in portions]
+        ready = method.for_image(inputs) if isinstance(method, PerImage) else method
+        answers = [_answer(ready, portion) for portion in portions]
     return Answer(*(torch.cat(parts) for parts in zip(*map(_fields, answers), strict=True)))
 
 

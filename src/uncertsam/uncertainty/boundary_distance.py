@@ -1,12 +1,13 @@
 """Naive baseline: SAM 2's mask, doubted near its own boundary; where it has none, doubted nowhere."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import PositiveFloat
 
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.select import TokenPolicy
-from uncertsam.uncertainty.algebra import Plain
+from uncertsam.uncertainty.algebra import Inputs, Plain
 from uncertsam.uncertainty.measures import boundary_proximity
 
 FITTED: str | None = None
@@ -18,6 +19,17 @@ class Params(TokenPolicy, frozen=True):
     scale: PositiveFloat = 0.02
 
 
-def build(params: Params, model: PromptableModel, fitted: Path | None) -> Plain:
+@dataclass(frozen=True)
+class BoundaryDistance(Plain):
+    """One sample: the selected logits. U falls with the distance to {logits = 0} in the picture's own proportions."""
+
+    scale: float
+
+    def for_image(self, inputs: Inputs) -> Plain:
+        height, width = inputs.image().shape[:2]
+        return Plain(self.policy, boundary_proximity(self.scale, (height, width)))
+
+
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> BoundaryDistance:
     """Nothing is fitted."""
-    return Plain(params, boundary_proximity(params.scale))
+    return BoundaryDistance(params, boundary_proximity(params.scale), params.scale)

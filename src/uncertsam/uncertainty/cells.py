@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -22,6 +21,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from uncertsam.data.format import Annotation, ImageRecord, Split
+from uncertsam.errors import UserError
 from uncertsam.files import written_aside
 from uncertsam.rng import torch_generator
 from uncertsam.sam.model import PromptableModel
@@ -83,7 +83,8 @@ def _write(
     uncertainty: Float[Tensor, "n h w"],
     meta: dict[str, Any],
 ) -> None:
-    assert np.isfinite(logits.numpy()).all() and np.isfinite(uncertainty.numpy()).all()
+    if not (torch.isfinite(logits).all() and torch.isfinite(uncertainty).all()):
+        raise UserError(f"{meta['method']} gave NaN or infinity on {meta['dataset']}.", "Check its parameters.")
     with written_aside(out) as folder:
         folder.mkdir(parents=True)
         index.to_parquet(folder / "index.parquet", index=False)

@@ -1,7 +1,7 @@
 """Last-layer Laplace by sampling, as in the paper: U is the entropy of the mean probability of N networks.
 
 Only the layer's output varies, and it is a normal vector of a few dozen entries given its input. So that vector is
-sampled instead of the weights: the same distribution, some 250 times fewer random numbers (spec 3.6).
+sampled instead of the weights: the same distribution, some 250 times fewer random numbers.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Last-layer Laplace without sampling: the same posterior, the mean probability in closed form.
 
-A logit is a sum of independent normals, hence normal: variance(i) = sum_c v_c E_c(i)^2 (spec 3.6).
+A logit is a sum of independent normals, hence normal: variance(i) = sum_c v_c E_c(i)^2.
 """
 
 from dataclasses import dataclass

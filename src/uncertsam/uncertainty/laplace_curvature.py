@@ -1,7 +1,7 @@
 """The generalised Gauss-Newton diagonal of the last linear layer in closed form, as a backend of laplace-torch.
 
 The logit of a pixel i is linear in the layer's weights: z_i = sum_c (W h + b)_c E_c(i), with h the layer's input and E
-the upscaled features. With p the predicted probabilities, the diagonal per mask (spec 3.6) is
+the upscaled features. With p the predicted probabilities, the diagonal per mask is
 
     softmax_pixels: H_b[c] = sum_i p_i (E_c(i) - sum_j p_j E_c(j))^2   one categorical over the pixels
     bernoulli:      H_b[c] = sum_i p_i (1 - p_i) E_c(i)^2              one coin per pixel

@@ -1,4 +1,4 @@
-"""Fitting last-layer Laplace: one pass over images, one short sum per image (paper App. E; spec 3.3 and 3.6)."""
+"""Fitting last-layer Laplace: one pass over images, one short sum per image (paper App. E)."""
 
 import warnings
 from collections.abc import Callable, Iterable

@@ -50,7 +50,7 @@ class LaplaceState:
         return self._variance(self.curvature_bias)
 
     def output_variance(self, hidden: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
-        """Variance of the layer's outputs, which are independent normals given its input `hidden` (spec 3.6)."""
+        """Variance of the layer's outputs, which are independent normals given its input `hidden`."""
         return hidden.square() @ self.variance_weight.T + self.variance_bias
 
     def _variance(self, curvature: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ FITTED: str | None = None
 
 
 class Params(TokenPolicy, frozen=True):
-    """Which mask is read. {token: 0, gate: false} is Laplace's mask without its noise (spec 12.1)."""
+    """Which mask is read. {token: 0, gate: false} is Laplace's mask without its noise."""
 
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> Plain:

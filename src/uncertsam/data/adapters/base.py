@@ -11,6 +11,7 @@ import pydantic
 
 from uncertsam.data import adapters
 from uncertsam.data.format import Quality
+from uncertsam.data.images import Photo, read_photo
 from uncertsam.data.masks import Mask, area_of, connected_components
 from uncertsam.errors import UserError
 
@@ -33,6 +34,7 @@ class RawImage:
     """One image of a raw set. Its masks are read when asked for, and `read_labels` may raise Unusable.
 
     `name` is its path below the raw root (with /); images of one `group` (a scene, a video, a patient) stay together.
+    `picture` is set where `path` is no image file, such as for one slice of a volume; it may raise Unusable too.
     """
 
     name: str
@@ -40,6 +42,11 @@ class RawImage:
     read_labels: Callable[[], Labels]
     group: str
     quality: Quality
+    picture: Callable[[], Photo] | None = None
+
+    def photo(self) -> Photo:
+        """The image as RGB. Raises Unusable where its file is broken."""
+        return self.picture() if self.picture else read_photo(self.path)
 
 
 @dataclass(frozen=True)

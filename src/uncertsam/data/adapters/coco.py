@@ -1,0 +1,200 @@
+"""COCO's raw layout: a folder of images and one instances JSON with polygons and run lengths, crowds marked.
+
+Verified in pycocotools: the keys of the JSON, that a polygon is [x0, y0, x1, y1, ...], that run lengths go down the
+columns and begin with background, and that a text is their compressed form.
+"""
+
+import json
+from base64 import b64encode
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pydantic
+from pycocotools import mask as masktools
+
+from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural
+from uncertsam.data.format import Quality, decode_rle
+from uncertsam.data.images import Unusable
+from uncertsam.data.masks import Mask
+from uncertsam.errors import UserError
+
+Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
+
+
+class Params(pydantic.BaseModel, extra="forbid"):
+    """Where the JSON and the images are, relative to the raw set; crowd: keep regions of many objects at once."""
+
+    annotations: str = "annotations/instances_val2017.json"
+    images: str = "val2017"
+    crowd: bool = False
+    licence: str = "not stated"
+    quality: Quality = "unknown"
+
+
+class Runs(pydantic.BaseModel):
+    """Run lengths of a mask of `size` [H, W], plain or as COCO's text."""
+
+    size: tuple[int, int]
+    counts: str | list[Annotated[int, pydantic.Field(ge=0)]]
+
+
+class Polygons(pydantic.RootModel[list[list[Finite]]]):
+    """Polygons whose union is the mask, each x0, y0, x1, y1, ... in pixels."""
+
+
+class Picture(pydantic.BaseModel):
+    """An entry of `images`; sizes in pixels."""
+
+    id: int
+    file_name: str
+    height: pydantic.PositiveInt
+    width: pydantic.PositiveInt
+
+
+class Instance(pydantic.BaseModel):
+    """An entry of `annotations`; its segmentation is looked at when it is decoded."""
+
+    id: int
+    image_id: int
+    category_id: int
+    segmentation: Any = None
+    iscrowd: bool = False
+
+
+class Category(pydantic.BaseModel):
+    """An entry of `categories`."""
+
+    id: int
+    name: str
+
+
+class Instances(pydantic.BaseModel):
+    """The JSON; whatever else it holds is not read."""
+
+    images: list[Picture]
+    annotations: list[Instance]
+    categories: list[Category] = []
+
+
+def read(root: Path, params: Params) -> Reading:
+    """List the images with an annotation; every image is a scene of its own.
+
+    Raises UserError where the JSON is missing, not COCO's, or uses an id twice.
+    """
+    source = root / params.annotations
+    data = _parsed(source)
+    _unique((picture.id for picture in data.images), "image", source)
+    _unique((annotation.id for annotation in data.annotations), "annotation", source)
+    names = {category.id: category.name for category in data.categories}
+    wanted = [a for a in data.annotations if params.crowd or not a.iscrowd]
+    of_image: dict[int, list[Instance]] = defaultdict(list)
+    for annotation in wanted:
+        of_image[annotation.image_id].append(annotation)
+    images, skipped = _listed(root, params, data.images, of_image, names)
+    known = {picture.id for picture in data.images}
+    skipped += [
+        Skipped(params.annotations, f"annotation {a.id} is of image {a.image_id}, which is not listed")
+        for a in wanted
+        if a.image_id not in known
+    ]
+    return Reading(images, "instances", params.licence, _choices(data, params, of_image, len(wanted)), skipped)
+
+
+def _parsed(source: Path) -> Instances:
+    try:
+        return Instances.model_validate(json.loads(source.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{source} is missing.", "Set `annotations` to the JSON of this release.") from None
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(map(str, first["loc"]))
+        raise UserError(f"{source} is no instances JSON: {at or 'it'}: {first['msg']}.", "Restore the file.") from None
+    except ValueError as error:
+        raise UserError(f"{source} is not JSON ({error}).", "Restore the file.") from None
+
+
+def _unique(ids: Iterable[int], kind: str, source: Path) -> None:
+    for number, times in Counter(ids).most_common(1):
+        if times > 1:
+            raise UserError(f"{source} uses the {kind} id {number} {times} times.", "Give every entry its own id.")
+
+
+def _listed(
+    root: Path, params: Params, pictures: list[Picture], of_image: dict[int, list[Instance]], names: dict[int, str]
+) -> tuple[list[RawImage], list[Skipped]]:
+    images: list[RawImage] = []
+    skipped: list[Skipped] = []
+    for picture in pictures:
+        if not of_image.get(picture.id):
+            continue
+        name = f"{params.images}/{picture.file_name}"
+        path = root / name
+        if not path.resolve().is_relative_to(root.resolve()) or not path.is_file():
+            skipped.append(Skipped(name, "the image is not in the raw set"))
+            continue
+        labels = partial(_labels, picture, of_image[picture.id], names)
+        images.append(RawImage(name, path, labels, name, params.quality))
+    return images, skipped
+
+
+def _choices(data: Instances, params: Params, of_image: dict[int, list[Instance]], wanted: int) -> list[str]:
+    choices = ["Every annotation is a mask of its own; polygons are filled as pycocotools does."]
+    without = sum(picture.id not in of_image for picture in data.images)
+    if without:
+        choices.append(f"{plural(without, 'image')} without such an annotation left out.")
+    if params.crowd:
+        return [*choices, "Regions that hold many objects at once (iscrowd) are masks as well."]
+    crowds = len(data.annotations) - wanted
+    return [*choices, f"{plural(crowds, 'region')} of many objects at once (iscrowd) left out."]
+
+
+def _labels(picture: Picture, instances: list[Instance], names: dict[int, str]) -> Labels:
+    masks: Parts = []
+    reasons: list[str] = []
+    for instance in instances:
+        label = f"{names.get(instance.category_id, instance.category_id)}/{instance.id}"
+        try:
+            masks.append((label, decode(instance.segmentation, picture.height, picture.width)))
+        except Unusable as error:
+            reasons.append(f"{label}: {error}")
+    return Labels((picture.height, picture.width), masks, skipped=reasons)
+
+
+def decode(segmentation: Any, height: int, width: int) -> Mask:
+    """The mask of one annotation, given as polygons or run lengths. Raises Unusable where it is none of this size."""
+    if not segmentation:
+        raise Unusable("it has no segmentation")
+    try:
+        if isinstance(segmentation, dict):
+            return _from_runs(Runs.model_validate(segmentation), height, width)
+        return _filled(Polygons.model_validate(segmentation).root, height, width)
+    except pydantic.ValidationError:
+        raise Unusable("its segmentation is neither polygons nor run lengths") from None
+
+
+def _filled(polygons: list[list[float]], height: int, width: int) -> Mask:
+    for polygon in polygons:
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise Unusable(f"a polygon has {plural(len(polygon), 'number')}, not three points or more")
+        # pycocotools walks along every edge, however far it leads
+        if min(polygon) < -max(height, width) or max(polygon) > 2 * max(height, width):
+            raise Unusable("a polygon lies far outside the image")
+    rles: Any = masktools.frPyObjects(polygons, height, width)
+    return np.asarray(masktools.decode(masktools.merge(rles))).astype(bool)
+
+
+def _from_runs(runs: Runs, height: int, width: int) -> Mask:
+    if runs.size != (height, width):
+        raise Unusable(f"its RLE is for {runs.size[1]}x{runs.size[0]} pixels, the image has {width}x{height}")
+    if isinstance(runs.counts, str):
+        try:
+            return decode_rle({"size": [height, width], "counts": b64encode(runs.counts.encode()).decode()})
+        except UserError:
+            raise Unusable(f"its RLE is broken: the text does not describe {width}x{height} pixels") from None
+    if sum(runs.counts) != height * width:
+        raise Unusable(f"its RLE is broken: the runs cover {sum(runs.counts)} of {height * width} pixels")
+    return np.repeat(np.arange(len(runs.counts)) % 2 == 1, runs.counts).reshape(width, height).T
