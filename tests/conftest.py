@@ -8,14 +8,14 @@ import pytest
 os.environ["MLFLOW_DISABLED"] = "1"  # the tests of tracking unset it
 
 ROOT = Path(__file__).resolve().parents[1]
-REAL = ROOT.parent / "shared" / "data" / "real"
+REAL = Path(os.environ.get("UNCERTSAM_REAL") or ROOT.parent / "shared" / "data" / "real")
 
 
 @pytest.fixture
 def real_data() -> Path:
     """The folder of real photos; the test is skipped, saying so, where it is absent."""
     if not REAL.is_dir():
-        pytest.skip("the real photos are not beside this checkout (../shared/data/real)")
+        pytest.skip(f"there are no real photos in {REAL}: set UNCERTSAM_REAL to a folder of them")
     return REAL
 
 

@@ -11,6 +11,7 @@ from uncertsam.errors import UserError
 from uncertsam.rng import torch_generator
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.prompts import TOP_LEFT
+from uncertsam.uncertainty import laplace_fit
 from uncertsam.uncertainty.algebra import Inputs
 from uncertsam.uncertainty.laplace_curvature import DiagLaplace, Head, LastLayerGgn
 from uncertsam.uncertainty.laplace_fit import Example, FitParams, accumulate, draw_example, fit
@@ -62,17 +63,20 @@ def test_the_layer_moves_token_zero_and_no_other(model: PromptableModel, inputs:
 
 
 @pytest.mark.parametrize("resolution", [32, 128])
-def test_resizing_features_is_resizing_logits(
+def test_resizing_features_is_resizing_logits_and_masks_are_resized_by_nearest(
     resolution: int, model: PromptableModel, inputs: Inputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     head = Head(model.last_layer, "softmax_pixels")
     posterior = DiagLaplace(head, "classification", backend=LastLayerGgn)
-    seen: list[Tensor] = []
-    monkeypatch.setattr(posterior, "fit", lambda loader, override: seen.append(head(clones(loader[0]))))
-    accumulate(posterior, head, inputs.decoded, torch.ones(5, 20, 30, dtype=torch.bool), resolution)
+    seen: list[dict[str, Tensor]] = []
+    monkeypatch.setattr(posterior, "fit", lambda loader, override: seen.append(clones(loader[0])))
+    masks = torch.rand(5, 20, 30, generator=torch.Generator().manual_seed(0)) < 0.5
+    accumulate(posterior, head, inputs.decoded, masks, resolution)
     side = (resolution, resolution)
     expected = F.interpolate(inputs.decoded.logits[:, :1], side, mode="bilinear", align_corners=False).flatten(1)
-    torch.testing.assert_close(seen[0].detach(), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(head(seen[0]).detach(), expected, atol=1e-4, rtol=1e-4)
+    row, column = (torch.arange(resolution) * n // resolution for n in masks.shape[1:])
+    assert torch.equal(seen[0]["labels"], masks[:, row][:, :, column].flatten(1).float())
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "softmax_pixels"])
@@ -92,6 +96,17 @@ def test_objects_of_one_image_count_like_images_of_one_object(model: PromptableM
     single = [(embedding, prompts[i : i + 1], masks[i : i + 1]) for i in range(3)]
     together, apart = fit(model, [(embedding, prompts, masks)], params), fit(model, single, params)
     torch.testing.assert_close(together.curvature_weight, apart.curvature_weight, rtol=1e-3, atol=1e-3)
+
+
+def test_the_number_of_objects_decoded_together_does_not_matter(
+    model: PromptableModel, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = FitParams(objects="all", resolution=64)
+    together = fit(model, examples(params), params)
+    monkeypatch.setattr(laplace_fit, "objects_at_once", lambda model: 2)
+    portions = fit(model, examples(params), params)
+    torch.testing.assert_close(together.curvature_weight, portions.curvature_weight, rtol=1e-3, atol=1e-3)
+    assert portions.images == 4
 
 
 def test_the_fit_leaves_the_model_as_it_was(model: PromptableModel, examples: Examples) -> None:

@@ -65,6 +65,12 @@ def test_the_posterior_changes_the_answer(state: LaplaceState, inputs: Inputs, m
     assert closed.uncertainty.mean() > plain.uncertainty.mean()
 
 
+def test_the_closed_form_never_moves_the_mask(state: LaplaceState, inputs: Inputs) -> None:
+    """A normal logit is as likely above its mean as below, so P > 1/2 exactly where the mean is positive."""
+    logits = answer(LaplaceClosed(state, False), inputs).logits
+    assert torch.equal(logits > 0, inputs.decoded.logits[:, 0] > 0)
+
+
 @pytest.mark.parametrize("closed", [False, True])
 def test_a_certain_posterior_is_the_plain_token_zero(
     closed: bool, state: LaplaceState, inputs: Inputs, model: PromptableModel
