@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 os.environ["MLFLOW_DISABLED"] = "1"  # the tests of tracking unset it
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors: a second thread waits more than it helps
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("UNCERTSAM_REAL") or ROOT.parent / "shared" / "data" / "real")

@@ -67,7 +67,7 @@ def _unlike(picture: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3
     near = np.ones((REACH, REACH), np.uint8)
     low = cv2.erode(other, near).astype(np.int16) - PIXEL_TOLERANCE
     high = cv2.dilate(other, near).astype(np.int16) + PIXEL_TOLERANCE
-    return ((picture < low) | (picture > high)).any(2)
+    return np.asarray(((picture < low) | (picture > high)).any(2))
 
 
 def _trees(old: Any, new: Any, name: str) -> Iterator[str]:
