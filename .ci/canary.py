@@ -12,18 +12,17 @@ from unittest import mock
 import pandas as pd
 
 from uncertsam.figures import bars, radar
-from uncertsam.figures.provenance import provenance_line
+from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.table import read_intervals
-from uncertsam.files import sha256
-from uncertsam.params import Params, Predict
+from uncertsam.params import Model, Params, Predict
 from uncertsam.results.compare import differences
 
 
 def redrawn(reports: Path, frame: pd.DataFrame) -> list[str]:
     """The differences to `reports` after its Pearson figures have been drawn again from `frame`."""
     params = Params.read()
-    named = {"methods": params.names("methods"), "split": params.section("predict", Predict).split}
-    foot = provenance_line(named, sha256(reports / "intervals.csv"))
+    model, split = params.section("model", Model).name, params.section("predict", Predict).split
+    foot = figure_footer(model, params.names("methods"), split, reports / "intervals.csv")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "reports"
         shutil.copytree(reports, copy)

@@ -8,12 +8,12 @@ from uncertsam import tracking
 from uncertsam.data.format import read_split
 from uncertsam.figures.bars import bars, mask_quality
 from uncertsam.figures.examples import choose, load
-from uncertsam.figures.provenance import provenance_line
+from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
 from uncertsam.figures.table import read_intervals
-from uncertsam.files import sha256, written_aside
-from uncertsam.params import Params, Predict
+from uncertsam.files import written_aside
+from uncertsam.params import Model, Params, Predict
 from uncertsam.stage import run_stage
 
 
@@ -22,7 +22,7 @@ def main(results: Path, bounds: Path, predictions: Path, benchmark: Path, out: P
     params = Params.read()
     table, frame = pd.read_parquet(results), read_intervals(bounds)
     split, methods = params.section("predict", Predict).split, params.names("methods")
-    foot = provenance_line({"methods": methods, "split": split}, sha256(bounds))
+    foot = figure_footer(params.section("model", Model).name, methods, split, bounds)
     with tracking.stage("figures", {}), written_aside(out) as folder:
         folder.mkdir(parents=True)
         for metric in ("pearson", "brier"):

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from uncertsam.figures.style import DATASETS, spoken
 from uncertsam.figures.table import too_small
+from uncertsam.files import sha256
 
 UNTRUE = {
     "derived": "labels derived by a script, not drawn by people",
@@ -28,6 +31,11 @@ def provenance_line(params: Any, data: Any) -> str:
     `params` and `data` are JSON values, for instance the resolved parameters and {path: sha256}.
     """
     return f"params {fingerprint(params)} · data {fingerprint(data)}"
+
+
+def figure_footer(model: str, methods: Sequence[str], split: str, bounds: Path) -> str:
+    """The footer of a results figure: whose masks these are, and the hashes of what is compared and of its table."""
+    return f"{model} · {provenance_line({'methods': list(methods), 'split': split}, sha256(bounds))}"
 
 
 def footnotes(frame: pd.DataFrame) -> list[str]:
