@@ -11,10 +11,10 @@ from uncertsam.stage import run_stage
 def main(photos: Path, out: Path) -> None:
     """Train on the photos of a pretrain split and on synthetic scenes; goes on where it was stopped."""
     from uncertsam.sam.checkpoints import save_embedded
+    from uncertsam.training.materials import Materials, draw_textures
     from uncertsam.training.photos import read_photos, training_facts
     from uncertsam.training.resume import ResumeState
     from uncertsam.training.run_pretrain import Phase, pretrain
-    from uncertsam.training.scenes import Materials, draw_textures
 
     knobs = Params.read().section("pretrain", Pretrain)
     split, settings = read_split(photos), knobs.model_dump()

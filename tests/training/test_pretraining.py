@@ -9,10 +9,11 @@ import torch
 from uncertsam.training.geometry import inscribed_ellipses, random_boxes
 from uncertsam.training.interaction import clicks, first_prompt, noisy_box
 from uncertsam.training.losses import dice_loss, focal_loss, iou_of_logits, mask_loss
+from uncertsam.training.materials import Materials, Photo, draw_textures
 from uncertsam.training.pretrain import SceneBatches
 from uncertsam.training.resume import ResumeState
 from uncertsam.training.run_pretrain import Phase, pretrain
-from uncertsam.training.scenes import Materials, Photo, compose, draw_textures
+from uncertsam.training.scenes import compose
 from uncertsam.training.schedule import learning_rate_factor
 
 

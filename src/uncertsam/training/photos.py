@@ -8,7 +8,7 @@ import numpy as np
 
 from uncertsam.data.format import Split
 from uncertsam.data.splits import dhash
-from uncertsam.training.scenes import Photo
+from uncertsam.training.materials import Photo
 
 
 def read_photos(split: Split, longest: int) -> Iterator[Photo]:

@@ -15,7 +15,8 @@ from uncertsam.sam.prompts import Prompts
 from uncertsam.sam.transforms import normalise
 from uncertsam.training.interaction import correct, first_prompt
 from uncertsam.training.losses import iou_of_logits, mask_loss
-from uncertsam.training.scenes import Materials, compose
+from uncertsam.training.materials import Materials
+from uncertsam.training.scenes import compose
 
 MOST = 3  # objects asked for per scene
 
@@ -61,13 +62,13 @@ class SceneBatches(Dataset[Batch]):
 
 
 def step_loss(model: PromptableModel, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-    """One prompt per object, then for half of the batches a correction; the mean of their losses, and what to log."""
+    """One prompt per object, then in a third of the batches a correction: the mean of their losses, and what to log."""
     embedding = model.encode(batch.images)[batch.owner]
     prompts = Prompts(batch.points, batch.labels)
     decoded = model.decode(embedding, prompts)
     small = F.interpolate(batch.targets[:, None], size=decoded.logits.shape[-2:], mode="area")[:, 0]
     loss, log = object_losses(decoded, batch.targets, small, batch.present)
-    if rng.random() < 0.5:
+    if rng.random() < 1 / 3:
         again = correct(prompts, decoded.logits[:, 0], small, rng, model.image_size, feed_back=rng.random() < 0.75)
         second, more = object_losses(model.decode(embedding, again), batch.targets, small, batch.present)
         loss, log = (loss + second) / 2, log | {"iou_corrected": more["iou"]}

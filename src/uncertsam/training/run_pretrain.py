@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
@@ -12,12 +14,13 @@ from uncertsam.rng import numpy_generator, torch_generator
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.nano import NanoSam
 from uncertsam.training.geometry import geometry_loss
+from uncertsam.training.materials import Materials
 from uncertsam.training.pretrain import SceneBatches, step_loss
 from uncertsam.training.resume import ResumeState
-from uncertsam.training.scenes import Materials
 from uncertsam.training.schedule import learning_rate_factor
 
 Log = Callable[[int, dict[str, float]], None]
+AVERAGED_OVER = 1000  # steps: what is shipped is the exponential average of the weights, which learns as if annealed
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ def pretrain(
         _train(model, parts, geometry, losses, "geometry", resume, state, every, log)
         state = None
     losses = _scene_losses(model, scenes, materials, seed)
-    _train(model, model.network, scenes, losses, "scenes", resume, state, every, log)
+    average = _train(model, model.network, scenes, losses, "scenes", resume, state, every, log)
+    model.network.load_state_dict(average)
     return model
 
 
@@ -74,18 +78,20 @@ def _train(
     losses_from: LossesFrom,
     name: str,
     resume: ResumeState,
-    state: dict[str, object] | None,
+    state: dict[str, Any] | None,
     every: int,
     log: Log,
-) -> None:
-    """AdamW over `parts`; the network's state after the last step is saved as the next phase's start."""
+) -> dict[str, Tensor]:
+    """AdamW over `parts`; saves the network's state as the next phase's start, returns its average over the steps."""
     optimiser = torch.optim.AdamW(parts.parameters(), phase.learning_rate, weight_decay=phase.weight_decay)
-    first = _restore(model, optimiser, state)
+    forget = get_ema_multi_avg_fn(1 - 1 / AVERAGED_OVER)  # type: ignore[no-untyped-call]
+    average = AveragedModel(model.network, multi_avg_fn=forget, use_buffers=True)
+    first = _restore(model, optimiser, average, state)
     model.network.train()
     loss_at = losses_from(first)
     for step in tqdm(range(first, phase.steps), name, initial=first, total=phase.steps, disable=None):
         if step % every == 0 and step > first:
-            _save(resume, name, step, model, optimiser)
+            _save(resume, name, step, model, optimiser, average)
         factor = learning_rate_factor(step, phase.steps, phase.warmup, int(phase.cooldown * phase.steps), 0.01)
         for group in optimiser.param_groups:
             group["lr"] = phase.learning_rate * factor
@@ -94,21 +100,37 @@ def _train(
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
         optimiser.step()
+        average.update_parameters(model.network)
         log(step, {f"{name}/{key}": value for key, value in values.items()})
-    _save(resume, name, phase.steps, model, optimiser)
+    _save(resume, name, phase.steps, model, optimiser, average)
+    return dict(average.module.state_dict())
 
 
-def _save(resume: ResumeState, name: str, step: int, model: PromptableModel, optimiser: torch.optim.Optimizer) -> None:
+def _save(
+    resume: ResumeState,
+    name: str,
+    step: int,
+    model: PromptableModel,
+    optimiser: torch.optim.Optimizer,
+    average: nn.Module,
+) -> None:
     resume.save(
-        {"phase": name, "step": step, "network": model.network.state_dict(), "optimiser": optimiser.state_dict()}
+        {
+            "phase": name,
+            "step": step,
+            "network": model.network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "average": average.state_dict(),
+        }
     )
 
 
-def _restore(model: PromptableModel, optimiser: torch.optim.Optimizer, state: dict[str, object] | None) -> int:
+def _restore(
+    model: PromptableModel, optimiser: torch.optim.Optimizer, average: nn.Module, state: dict[str, Any] | None
+) -> int:
     if state is None:
         return 0
     model.network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])  # type: ignore[arg-type]
-    step = state["step"]
-    assert isinstance(step, int)
-    return step
+    optimiser.load_state_dict(state["optimiser"])
+    average.load_state_dict(state["average"])
+    return int(state["step"])
