@@ -15,7 +15,7 @@ from uncertsam.stage import run_stage
 if TYPE_CHECKING:
     from uncertsam.sam.model import PromptableModel
     from uncertsam.sam.store import Embeddings
-    from uncertsam.uncertainty.laplace_fit import Example, FitParams
+    from uncertsam.uncertainty.posterior.fit import Example, FitParams
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:
@@ -25,8 +25,8 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     from uncertsam.sam.checkpoints import device_named, load_model
     from uncertsam.sam.store import open_embeddings, set_threads
     from uncertsam.uncertainty.laplace import Params as LaplaceParams
-    from uncertsam.uncertainty.laplace_fit import FitParams, fit
-    from uncertsam.uncertainty.laplace_state import save
+    from uncertsam.uncertainty.posterior.fit import FitParams, fit
+    from uncertsam.uncertainty.posterior.state import save
 
     if not (benchmark / "fit").is_dir():
         raise UserError(
@@ -55,7 +55,7 @@ def _examples(
     """One random prompt per image, from a generator that knows the image."""
     import torch
 
-    from uncertsam.uncertainty.laplace_fit import draw_example
+    from uncertsam.uncertainty.posterior.fit import draw_example
 
     for image in split:
         masks = torch.from_numpy(split.masks(image.id))
