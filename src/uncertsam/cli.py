@@ -41,6 +41,23 @@ def compare(
     raise typer.Exit(1 if found else 0)
 
 
+@app.command()
+def check_reports(
+    cells: Annotated[int, typer.Option(help="how many values to recompute from stored logits")] = 20,
+    seed: Annotated[int, typer.Option(help="which ones")] = 0,
+) -> None:
+    """Are reports/ what they say? Every table against its schema and the others, random values recomputed."""
+    from uncertsam.params import Params, Predict
+    from uncertsam.results.check import Places, problems
+
+    split = Params.read().section("predict", Predict).split
+    found = problems(Places(Path("reports"), Path("data/benchmark"), Path("data/predictions"), split), cells, seed)
+    for line in found[:50]:
+        typer.echo(line)
+    typer.echo(f"{len(found)} problems" if found else f"the reports are sound; {cells} values recomputed")
+    raise typer.Exit(1 if found else 0)
+
+
 @track.command()
 def send() -> None:
     """Send the runs that are waiting (a server was unreachable, or stages were too short to bother)."""
