@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -124,8 +125,8 @@ def _figures(folder: Path) -> Iterator[str]:
 def _recomputed(places: Places, results: pd.DataFrame, cells: int, seed: int) -> Iterator[str]:
     """Values drawn at random, computed again from the truth and the stored maps."""
     chosen = numpy_generator(seed, "check").choice(len(results), min(cells, len(results)), replace=False)
-    drawn = results.iloc[np.sort(chosen)]
-    for (dataset, method, mask_id), rows in drawn.groupby(["dataset", "method", "mask_id"]):
+    masks: Any = results.iloc[np.sort(chosen)].groupby(["dataset", "method", "mask_id"])
+    for (dataset, method, mask_id), rows in masks:
         again = _again(places, dataset, method, mask_id)
         for metric, region, value in zip(rows["metric"], rows["region"], rows["value"], strict=True):
             if not np.isclose(again[metric, region], value, rtol=CLOSE, atol=CLOSE, equal_nan=True):
