@@ -130,10 +130,10 @@ def grabcut(picture: Picture, box: Mask) -> Mask:
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(box.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     state = np.where(inside > 0, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
-    colours: Any = np.zeros((1, 65)), np.zeros((1, 65))
+    inner, outer = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
     try:
-        cv2.grabCut(small[..., ::-1].copy(), state, NO_RECTANGLE, *colours, 5, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(small[..., ::-1].copy(), state, NO_RECTANGLE, inner, outer, 5, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # no pixel outside, or too few for its colour models
         return box
     found = np.isin(state, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
