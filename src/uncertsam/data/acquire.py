@@ -1,4 +1,4 @@
-"""Raw data in place, with an inventory: the first stage. Sets are generated here or lie on this machine already.
+"""Raw data in place, with an inventory: the first stage. Sets are generated, downloaded, or on this machine already.
 
 `inventory.json` is {"root", "synthetic", "files": {relative path: SHA-256}}. `root` is "." where the files are beside
 it, else the folder as it was given.
@@ -12,16 +12,20 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from tqdm import tqdm
 
 from uncertsam.data import worlds
+from uncertsam.data.archives import Limits, extract
+from uncertsam.data.download import PATIENCE, Patience, fetch, token_from
+from uncertsam.data.sources import Source, file_name, find
 from uncertsam.errors import UserError
 from uncertsam.files import sha256, write_json, written_aside
 
 INVENTORY = "inventory.json"
+P = TypeVar("P", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,8 @@ def generate(world: str, options: dict[str, Any], out: Path) -> None:
     Raises UserError on a world or an option that does not exist, and rather than replace a folder of other data.
     """
     module = _world(world)
-    try:
-        params = module.Params(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["data", out.name, "options", *map(str, first["loc"])])
-        known = ", ".join(module.Params.model_fields)
-        raise UserError(f"{key}: {first['msg']}.", f"The world {world} knows {known}.") from None
-    if out.exists() and any(out.iterdir()) and not (out / INVENTORY).is_file():
-        raise UserError(f"{out} holds other files.", "Name a new folder, or remove it.")
+    params = _options(module.Params, options, out.name, f"The world {world}")
+    _refuse_other_data(out)
     with written_aside(out) as aside:
         aside.mkdir()
         module.generate(aside, params)
@@ -94,10 +91,59 @@ def local(root: Path, out: Path) -> None:
     write_json(out / INVENTORY, asdict(Inventory(str(root), False, files)))
 
 
+class Download(BaseModel, extra="forbid"):
+    """The options of a download: an entry of the table of sources, and how much its archives may unpack to."""
+
+    name: str
+    gigabytes: float = Field(200.0, gt=0)
+    ratio: float = Field(200.0, gt=0)  # unpacked to packed bytes
+
+
+def download(options: dict[str, Any], out: Path, archives: Path, hashes: Path, patience: Patience = PATIENCE) -> Source:
+    """Load a dataset's archives (`options`: Download) into `archives`/NAME, unpack them to `out`; return its entry.
+
+    The archives stay, so that nothing is loaded twice; their hashes are recorded in `hashes` and checked against it.
+    Raises UserError on wrong options, what cannot be loaded, hostile archives, and rather than replace other data.
+    """
+    asked = _options(Download, options, out.name, "A download")
+    source = find(asked.name, "dataset")
+    _refuse_other_data(out)
+    packed = load(source, archives / source.name, hashes, patience)
+    with written_aside(out) as aside:
+        extract(packed, aside, Limits(int(asked.gigabytes * 1e9), asked.ratio))
+        files = {name: digest for name, digest in _hashed(aside).items() if name != INVENTORY}
+        write_json(aside / INVENTORY, asdict(Inventory(".", False, files)))
+    return source
+
+
+def load(source: Source, folder: Path, hashes: Path, patience: Patience = PATIENCE) -> list[Path]:
+    """Load the files of an entry into `folder`, as they are."""
+    token = token_from(os.environ, source.token_env, source.token_home)
+    paths = [folder / file_name(url) for url in source.urls]
+    for url, path in zip(source.urls, paths, strict=True):
+        fetch(url, path, hashes, token, patience)
+    return paths
+
+
 def world_names() -> list[str]:
     """The synthetic worlds that can be generated, sorted."""
     names = (m.name for m in pkgutil.iter_modules(worlds.__path__))
     return sorted(n for n in names if hasattr(_module(n), "Params"))
+
+
+def _options(model: type[P], options: dict[str, Any], dataset: str, what: str) -> P:
+    try:
+        return model(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(["data", dataset, "options", *map(str, first["loc"])])
+        known = ", ".join(model.model_fields)
+        raise UserError(f"{key}: {first['msg']}.", f"{what} knows {known}.") from None
+
+
+def _refuse_other_data(out: Path) -> None:
+    if out.exists() and any(out.iterdir()) and not (out / INVENTORY).is_file():
+        raise UserError(f"{out} holds other files.", "Name a new folder, or remove it.")
 
 
 def _world(name: str) -> ModuleType:
