@@ -1,5 +1,6 @@
 """Downloads: whole, the right one, resumed where cut, and secrets stay at home."""
 
+import fcntl
 import json
 import socket
 from collections.abc import Callable
@@ -263,3 +264,12 @@ def test_a_token_that_is_no_header_is_refused_without_its_value(value: str) -> N
     with pytest.raises(UserError, match="variable T holds no token") as error:
         token_from({"T": value}, "T", "https://h")
     assert value not in str(error.value)
+
+
+def test_two_processes_never_write_one_part(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with open(tmp_path / "out" / ".file.part", "ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="loaded by another process"):
+            load()
+    assert load() == sha256(BODY).hexdigest()

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, Literal
+from typing import Any, Literal
 
 from tqdm import tqdm
 
@@ -36,7 +36,7 @@ class Member:
 
     name: str
     kind: Literal["file", "folder", "link or device"]
-    open: Callable[[], IO[bytes]]
+    open: Callable[[], Any]
 
 
 LIMITS = Limits()
@@ -73,11 +73,16 @@ def _unpack(archive: Path, out: Path, budget: _Budget) -> None:
         for member in tqdm(_members(archive), desc=f"unpack {archive.name}", unit="file", disable=None):
             _place(member, archive, out, budget)
     except BROKEN as error:
-        raise UserError(f"{archive} cannot be unpacked ({error}).", "Delete it and load it again.") from None
+        raise _broken(archive, error) from None
     except OSError as error:
         if error.errno is not None:  # gzip's own complaints have no number
             raise
-        raise UserError(f"{archive} cannot be unpacked ({error}).", "Delete it and load it again.") from None
+        raise _broken(archive, error) from None
+
+
+def _broken(archive: Path, error: Exception) -> UserError:
+    first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+    return UserError(f"{archive} cannot be unpacked ({first}).", "Delete it and load it again.")
 
 
 def _members(archive: Path) -> Iterator[Member]:
@@ -96,7 +101,7 @@ def _tar_members(archive: Path) -> Iterator[Member]:
             yield Member(info.name, kind, lambda info=info: _opened(tar, info))  # type: ignore[misc]
 
 
-def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Any:
     """A second opinion before a file is read: the standard library's filter for archives that hold data."""
     stream = tar.extractfile(tarfile.data_filter(info, "/nowhere"))
     if stream is None:
@@ -128,7 +133,7 @@ def _place(member: Member, archive: Path, out: Path, budget: _Budget) -> None:
         raise _refused(archive, member, "its path comes twice") from None
 
 
-def _copy(source: IO[bytes], target: IO[bytes], member: Member, archive: Path, budget: _Budget) -> None:
+def _copy(source: Any, target: Any, member: Member, archive: Path, budget: _Budget) -> None:
     while chunk := source.read(CHUNK):
         if not budget.spend(len(chunk)):
             raise _refused(archive, member, "it unpacks to more than the limit allows")
