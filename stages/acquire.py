@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.data import acquire
+from uncertsam.data import acquire, published
 from uncertsam.params import Dataset, Params
 from uncertsam.stage import run_stage
 
@@ -15,7 +15,7 @@ def main(dataset: str, source: Path, out: Path, archives: Path, hashes: Path) ->
         if spec.acquire == "generate":
             acquire.generate(source.stem, spec.options, out)
         elif spec.acquire == "download":
-            acquire.download(spec.options, out, archives, hashes)
+            published.download(spec.options, out, archives, hashes)
         else:
             acquire.local(source, out)
     print(f"acquired {dataset} from {source}")

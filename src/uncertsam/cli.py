@@ -34,16 +34,16 @@ def download(
     hashes: Annotated[Path, typer.Option(help="the recorded hashes")] = Path("requirements/downloads.json"),
 ) -> None:
     """Download a checkpoint, or unpack a dataset. Example: uncertsam download sam2.1_large --out checkpoints"""
-    from uncertsam.data import acquire
+    from uncertsam.data import published
     from uncertsam.data.sources import find
 
     source = find(name)
     typer.echo(f"{name}: licence {source.licence}")
     if source.kind == "dataset":
-        acquire.download({"name": name}, out, archives, hashes)
+        published.download({"name": name}, out, archives, hashes)
         typer.echo(f"{out} holds {name}; its archives stay in {archives}")
     else:
-        typer.echo(f"loaded {acquire.load(source, out, hashes)[0]}")
+        typer.echo(f"loaded {published.load(source, out, hashes)[0]}")
 
 
 @app.command()

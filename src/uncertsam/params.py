@@ -68,8 +68,9 @@ class Encode(Section):
 
 
 class Subset(Section):
-    """A seeded sample: {split: number of images}, and at most `masks` of each image, null for all."""
+    """A seeded sample of `dataset`: {split: number of images}, and at most `masks` of each image, null for all."""
 
+    dataset: str
     images: dict[str, int]
     masks: int | None
     seed: int

@@ -1,4 +1,5 @@
-"""Raw data in place, with an inventory: the first stage. Sets are generated, downloaded, or on this machine already.
+"""Raw data in place, with an inventory: the first stage. Sets are generated here or lie on this machine already;
+`uncertsam.data.published` downloads them.
 
 `inventory.json` is {"root", "synthetic", "files": {relative path: SHA-256}}. `root` is "." where the files are beside
 it, else the folder as it was given.
@@ -14,13 +15,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from tqdm import tqdm
 
 from uncertsam.data import worlds
-from uncertsam.data.archives import Limits, extract
-from uncertsam.data.download import PATIENCE, Patience, fetch, token_from
-from uncertsam.data.sources import Source, file_name, find
 from uncertsam.errors import UserError
 from uncertsam.files import sha256, write_json, written_aside
 
@@ -67,12 +65,12 @@ def generate(world: str, options: dict[str, Any], out: Path) -> None:
     Raises UserError on a world or an option that does not exist, and rather than replace a folder of other data.
     """
     module = _world(world)
-    params = _options(module.Params, options, out.name, f"The world {world}")
-    _refuse_other_data(out)
+    params = checked_options(module.Params, options, out.name, f"The world {world}")
+    refuse_other_data(out)
     with written_aside(out) as aside:
         aside.mkdir()
         module.generate(aside, params)
-        write_json(aside / INVENTORY, asdict(Inventory(".", True, _hashed(aside))))
+        write_json(aside / INVENTORY, asdict(Inventory(".", True, hashed(aside))))
 
 
 def local(root: Path, out: Path) -> None:
@@ -85,53 +83,14 @@ def local(root: Path, out: Path) -> None:
         raise UserError(f"{key}: there is no folder {root}.", "Name the folder that holds the raw data.")
     if out.resolve().is_relative_to(root.resolve()):
         raise UserError(f"{key}: {root} holds the output folder {out}.", "Name a folder with nothing but raw data.")
-    files = _hashed(root)
+    files = hashed(root)
     if not files:
         raise UserError(f"{key}: {root} has no files.", "Name the folder that holds the raw data.")
     write_json(out / INVENTORY, asdict(Inventory(str(root), False, files)))
 
 
-class Download(BaseModel, extra="forbid"):
-    """The options of a download: an entry of the table of sources, and how much its archives may unpack to."""
-
-    name: str
-    gigabytes: float = Field(200.0, gt=0)
-    ratio: float = Field(200.0, gt=0)  # unpacked to packed bytes
-
-
-def download(options: dict[str, Any], out: Path, archives: Path, hashes: Path, patience: Patience = PATIENCE) -> Source:
-    """Load a dataset's archives (`options`: Download) into `archives`/NAME, unpack them to `out`; return its entry.
-
-    The archives stay, so that nothing is loaded twice; their hashes are recorded in `hashes` and checked against it.
-    Raises UserError on wrong options, what cannot be loaded, hostile archives, and rather than replace other data.
-    """
-    asked = _options(Download, options, out.name, "A download")
-    source = find(asked.name, "dataset")
-    _refuse_other_data(out)
-    packed = load(source, archives / source.name, hashes, patience)
-    with written_aside(out) as aside:
-        extract(packed, aside, Limits(int(asked.gigabytes * 1e9), asked.ratio))
-        files = {name: digest for name, digest in _hashed(aside).items() if name != INVENTORY}
-        write_json(aside / INVENTORY, asdict(Inventory(".", False, files)))
-    return source
-
-
-def load(source: Source, folder: Path, hashes: Path, patience: Patience = PATIENCE) -> list[Path]:
-    """Load the files of an entry into `folder`, as they are."""
-    token = token_from(os.environ, source.token_env, source.token_home)
-    paths = [folder / file_name(url) for url in source.urls]
-    for url, path in zip(source.urls, paths, strict=True):
-        fetch(url, path, hashes, token, patience)
-    return paths
-
-
-def world_names() -> list[str]:
-    """The synthetic worlds that can be generated, sorted."""
-    names = (m.name for m in pkgutil.iter_modules(worlds.__path__))
-    return sorted(n for n in names if hasattr(_module(n), "Params"))
-
-
-def _options(model: type[P], options: dict[str, Any], dataset: str, what: str) -> P:
+def checked_options(model: type[P], options: dict[str, Any], dataset: str, what: str) -> P:
+    """The options under data.<dataset>.options as a model. Raises UserError naming the key and what is known."""
     try:
         return model(**options)
     except ValidationError as error:
@@ -141,9 +100,27 @@ def _options(model: type[P], options: dict[str, Any], dataset: str, what: str) -
         raise UserError(f"{key}: {first['msg']}.", f"{what} knows {known}.") from None
 
 
-def _refuse_other_data(out: Path) -> None:
+def refuse_other_data(out: Path) -> None:
+    """Raise UserError where `out` holds anything but a raw set of this project."""
     if out.exists() and any(out.iterdir()) and not (out / INVENTORY).is_file():
         raise UserError(f"{out} holds other files.", "Name a new folder, or remove it.")
+
+
+def hashed(root: Path) -> dict[str, str]:
+    """SHA-256 by relative path, of every file below `root` that is not hidden, in sorted order."""
+    try:
+        paths = tqdm(sorted(_files(root)), desc="hash", unit="file", disable=None)
+        return {p.relative_to(root).as_posix(): sha256(p) for p in paths}
+    except OSError as error:
+        raise UserError(
+            f"{error.filename} cannot be read ({error.strerror}).", "Make it readable, or remove it."
+        ) from None
+
+
+def world_names() -> list[str]:
+    """The synthetic worlds that can be generated, sorted."""
+    names = (m.name for m in pkgutil.iter_modules(worlds.__path__))
+    return sorted(n for n in names if hasattr(_module(n), "Params"))
 
 
 def _world(name: str) -> ModuleType:
@@ -154,17 +131,6 @@ def _world(name: str) -> ModuleType:
 
 def _module(name: str) -> ModuleType:
     return importlib.import_module(f"{worlds.__name__}.{name}")
-
-
-def _hashed(root: Path) -> dict[str, str]:
-    """SHA-256 by relative path, of every file below `root` that is not hidden, in sorted order."""
-    try:
-        paths = tqdm(sorted(_files(root)), desc="hash", unit="file", disable=None)
-        return {p.relative_to(root).as_posix(): sha256(p) for p in paths}
-    except OSError as error:
-        raise UserError(
-            f"{error.filename} cannot be read ({error.strerror}).", "Make it readable, or remove it."
-        ) from None
 
 
 def _files(root: Path) -> Iterator[Path]:

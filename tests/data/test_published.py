@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from uncertsam.cli import main
-from uncertsam.data import acquire
+from uncertsam.data import published as downloads
 from uncertsam.data import sources as table
 from uncertsam.data.acquire import Inventory
 from uncertsam.data.adapters.base import Reading, read_raw
@@ -73,7 +73,7 @@ def hub(site: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def run(folder: Path, **options: Any) -> Path:
     out = folder / "raw" / "ISTD"
-    acquire.download({"name": "ISTD", **options}, out, folder / "archives", folder / "hashes.json")
+    downloads.download({"name": "ISTD", **options}, out, folder / "archives", folder / "hashes.json")
     return out
 
 
