@@ -11,7 +11,8 @@ from uncertsam.files import written_aside
 from uncertsam.params import Base, Params, Predict, Tabulate
 from uncertsam.results.image_level import image_level_intervals
 from uncertsam.results.intervals import facts_of, intervals
-from uncertsam.results.table import collect, metrics_json, write_metrics, write_table
+from uncertsam.results.summary import metrics_json, write_metrics
+from uncertsam.results.table import collect, write_table
 from uncertsam.stage import run_stage
 
 
