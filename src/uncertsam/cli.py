@@ -27,6 +27,26 @@ def use(
 
 
 @app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="such as sam2.1_large or ISTD; an unknown name lists them all")],
+    out: Annotated[Path, typer.Option(help="a folder: a checkpoint goes into it, a dataset becomes it")],
+    archives: Annotated[Path, typer.Option(help="where a dataset's archives are kept")] = Path(".downloads"),
+    hashes: Annotated[Path, typer.Option(help="the recorded hashes")] = Path("requirements/downloads.json"),
+) -> None:
+    """Download a checkpoint, or unpack a dataset. Example: uncertsam download sam2.1_large --out checkpoints"""
+    from uncertsam.data import published
+    from uncertsam.data.sources import find
+
+    source = find(name)
+    typer.echo(f"{name}: licence {source.licence}")
+    if source.kind == "dataset":
+        published.download({"name": name}, out, archives, hashes)
+        typer.echo(f"{out} holds {name}; its archives stay in {archives}")
+    else:
+        typer.echo(f"loaded {published.load(source, out, hashes)[0]}")
+
+
+@app.command()
 def compare(
     old: Annotated[Path, typer.Argument(help="a folder such as reports/")],
     new: Annotated[Path, typer.Argument(help="the same, rebuilt")],
