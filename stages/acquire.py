@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.data import acquire, published
+from uncertsam.data import acquire
+from uncertsam.data.remote import published
 from uncertsam.params import Dataset, Params
 from uncertsam.stage import run_stage
 

@@ -101,7 +101,7 @@ def imported(root: Path, file: Path) -> set[Path]:
     return found
 
 
-@pytest.mark.parametrize("name", ["acquire", "preprocess", "encode", "fit_laplace", "predict", "predict_laplace",
+@pytest.mark.parametrize("name", ["acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "predict_laplace",
                                   "measure", "tabulate", "figures", "report"])  # fmt: skip
 def test_a_stage_depends_on_every_source_that_it_imports(root, pipeline, params, name):
     """Otherwise a changed source would leave old numbers in place."""

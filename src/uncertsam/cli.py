@@ -34,8 +34,8 @@ def download(
     hashes: Annotated[Path, typer.Option(help="the recorded hashes")] = Path("requirements/downloads.json"),
 ) -> None:
     """Download a checkpoint, or unpack a dataset. Example: uncertsam download sam2.1_large --out checkpoints"""
-    from uncertsam.data import published
-    from uncertsam.data.sources import find
+    from uncertsam.data.remote import published
+    from uncertsam.data.remote.sources import find
 
     source = find(name)
     typer.echo(f"{name}: licence {source.licence}")

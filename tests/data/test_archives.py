@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from uncertsam.data.archives import Limits, extract
+from uncertsam.data.remote.archives import Limits, extract
 from uncertsam.errors import UserError
 
 FILES = {"test/images/1.jpg": b"one", "test/annotations/dataset.json": b"{}", "empty": b""}

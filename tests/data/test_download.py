@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from uncertsam.data.download import Patience, fetch, token_from
-from uncertsam.data.web import Token
+from uncertsam.data.remote.download import Patience, fetch, token_from
+from uncertsam.data.remote.web import Token
 from uncertsam.errors import UserError
 
 BODY, OTHER = bytes(range(256)) * 40, bytes(reversed(range(256))) * 40

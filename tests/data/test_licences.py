@@ -7,7 +7,7 @@ import pytest
 from uncertsam.data.adapters import benchmark
 from uncertsam.data.adapters.base import ComponentParams, available
 from uncertsam.data.licences import PUBLISHED, TABLE
-from uncertsam.data.sources import find, sources
+from uncertsam.data.remote.sources import find, sources
 from uncertsam.data.volumes import VolumeParams
 from uncertsam.errors import UserError
 from uncertsam.sam.checkpoints import CONFIGS

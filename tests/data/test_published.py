@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from uncertsam.cli import main
-from uncertsam.data import published as downloads
-from uncertsam.data import sources as table
 from uncertsam.data.acquire import Inventory
 from uncertsam.data.adapters.base import Reading, read_raw
 from uncertsam.data.format import Annotation, encode_rle, read_split
 from uncertsam.data.images import Unusable
 from uncertsam.data.preprocess import preprocess
+from uncertsam.data.remote import published as downloads
+from uncertsam.data.remote import sources as table
 from uncertsam.data.splits import Reserved
 from uncertsam.errors import UserError
 

@@ -1,5 +1,5 @@
 """Raw data in place, with an inventory: the first stage. Sets are generated here or lie on this machine already;
-`uncertsam.data.published` downloads them.
+`uncertsam.data.remote.published` downloads them.
 
 `inventory.json` is {"root", "synthetic", "files": {relative path: SHA-256}}. `root` is "." where the files are beside
 it, else the folder as it was given.

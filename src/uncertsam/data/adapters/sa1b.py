@@ -13,10 +13,10 @@ from typing import Any
 import pydantic
 
 from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural
-from uncertsam.data.adapters.coco import decode
 from uncertsam.data.format import Quality
 from uncertsam.data.images import Unusable
 from uncertsam.data.licences import TABLE
+from uncertsam.data.segmentations import decode
 from uncertsam.errors import UserError
 from uncertsam.rng import derive_seed
 

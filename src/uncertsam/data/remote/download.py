@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from uncertsam.data.web import Answer, Interrupted, Token, get, origin
+from uncertsam.data.remote.web import Answer, Interrupted, Token, get, origin
 from uncertsam.errors import UserError
 from uncertsam.files import sha256, write_json
 

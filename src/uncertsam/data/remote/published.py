@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from uncertsam.data.acquire import INVENTORY, Inventory, checked_options, hashed, refuse_other_data
-from uncertsam.data.archives import Limits, extract
-from uncertsam.data.download import PATIENCE, Patience, fetch, token_from
-from uncertsam.data.sources import Source, file_name, find
+from uncertsam.data.remote.archives import Limits, extract
+from uncertsam.data.remote.download import PATIENCE, Patience, fetch, token_from
+from uncertsam.data.remote.sources import Source, file_name, find
 from uncertsam.files import write_json, written_aside
 
 
