@@ -36,7 +36,8 @@ def generate(root: Path, params: Params) -> None:
         picture, masks = draw(params, index)
         stem = root / f"sa_{index // PER_FOLDER:06d}" / f"sa_{index + 1}"
         save(stem.with_suffix(".jpg"), picture)
-        write_json(stem.with_suffix(".json"), _annotated(numpy_generator(params.seed, WORLD, "json", index), index, masks))
+        rng = numpy_generator(params.seed, WORLD, "json", index)
+        write_json(stem.with_suffix(".json"), _annotated(rng, index + 1, picture.shape[:2], masks))
 
 
 def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], list[Mask]]:
@@ -45,7 +46,7 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], list[M
     height, width = frame(rng, params.size)
     scene = scenery.cluttered(rng, height, width, things=0)
     masks: list[Mask] = []
-    for _ in range(int(rng.integers(4, 9))):
+    for _ in range(int(rng.integers(6, 12))):
         scene, mask, opaque = KINDS[int(rng.choice(len(KINDS), p=SHARES))](rng, scene)
         masks = [m & ~mask for m in masks] if opaque else masks
         masks.append(mask)
@@ -59,27 +60,31 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], list[M
 
 def _thing(rng: Rng, scene: Colour) -> Layer:
     """Any silhouette, of any stuff."""
-    mask = shapes.sprawling(rng, *scene.shape[:2], (0.02, 0.2), margin=-0.05)
+    height, width, _ = scene.shape
+    mask = shapes.sprawling(rng, height, width, (0.015, 0.12), margin=-0.05)
     return scenery.hidden(rng, scene, mask, Material.draw(rng), float(rng.uniform(0.6, 1.5)), fade=2.0), mask, True
 
 
 def _line(rng: Rng, scene: Colour) -> Layer:
     """A branch or a worm."""
+    height, width, _ = scene.shape
     drawn = shapes.silhouette(rng, ("branches", "worm", "creature"))
-    mask = shapes.place(rng, drawn, *scene.shape[:2], float(rng.uniform(0.02, 0.08)), margin=0.02)
+    mask = shapes.place(rng, drawn, height, width, float(rng.uniform(0.02, 0.08)), margin=0.02)
     return scenery.hidden(rng, scene, mask, Material.draw(rng), 1.5, fade=1.2), mask, True
 
 
 def _shadow(rng: Rng, scene: Colour) -> Layer:
     """A shadow with soft or crisp edges."""
-    occluder = shapes.sprawling(rng, *scene.shape[:2], (0.04, 0.2), margin=-0.05)
-    shade = scenery.penumbra(rng, occluder, softest=(1, 6))
+    height, width, _ = scene.shape
+    occluder = shapes.sprawling(rng, height, width, (0.03, 0.12), margin=-0.05)
+    shade = scenery.penumbra(rng, occluder, softest=(1.0, 6.0))
     return textures.lit(scene, 1 - np.float32(rng.uniform(0.35, 0.7)) * shade), shade > 0.5, False
 
 
 def _pane(rng: Rng, scene: Colour) -> Layer:
     """A piece of glass."""
-    mask = shapes.place(rng, shapes.silhouette(rng, ("polygon",)), *scene.shape[:2], float(rng.uniform(0.04, 0.2)))
+    height, width, _ = scene.shape
+    mask = shapes.place(rng, shapes.silhouette(rng, ("polygon",)), height, width, float(rng.uniform(0.03, 0.15)))
     return scenery.glazed(rng, scene, mask, (0.4, 0.75)), mask, False
 
 
@@ -97,12 +102,11 @@ KINDS: tuple[Callable[[Rng, Colour], Layer], ...] = (_thing, _shadow, _pane, _li
 SHARES = (0.5, 0.2, 0.2, 0.1)
 
 
-def _annotated(rng: Rng, index: int, masks: list[Mask]) -> dict[str, Any]:
+def _annotated(rng: Rng, number: int, shape: tuple[int, ...], masks: list[Mask]) -> dict[str, Any]:
     """What is published beside a picture."""
-    height, width = masks[0].shape
-    name = f"sa_{index + 1}.jpg"
-    image = {"image_id": index + 1, "width": width, "height": height, "file_name": name}
-    annotations = [_annotation(rng, 1000 * (index + 1) + k, mask) for k, mask in enumerate(masks)]
+    height, width = shape
+    image = {"image_id": number, "width": width, "height": height, "file_name": f"sa_{number}.jpg"}
+    annotations = [_annotation(rng, 1000 * number + k, mask) for k, mask in enumerate(masks)]
     return {"image": image, "annotations": annotations}
 
 

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 
 from uncertsam.data.worlds import WorldParams, frame, save, scenery, shapes, textures
 from uncertsam.data.worlds.scenery import Field, Mask, Rng
-from uncertsam.data.worlds.textures import Colour, Material
+from uncertsam.data.worlds.textures import Colour
 from uncertsam.rng import numpy_generator
 
 WORLD = "flares"
@@ -52,10 +52,10 @@ def draw(
     height, width = frame(rng, params.size)
     dark, classes = _night(rng, height, width), np.zeros((height, width), np.uint8)
     light = dark
-    for _ in range(int(rng.choice([1, 1, 2]))):
+    for _ in range(int(rng.choice([1, 1, 1, 2]))):
         flare = _flare(rng, height, width)
         dark = np.where(flare.source[..., None], np.float32(1), dark)
-        light = _dazzled(rng, light, flare)
+        light = _with_flare(rng, light, flare)
         lit = shapes.largest_component(flare.glare > VISIBLE)
         classes[lit & (classes == 0)] = GLARE
         classes[(flare.streaks > np.maximum(VISIBLE, flare.glare)) & (classes != SOURCE)] = STREAK
@@ -85,16 +85,17 @@ def _warm(rng: Rng) -> Colour:
 
 
 def _flare(rng: Rng, height: int, width: int) -> Flare:
-    """A lamp of odd shape somewhere within, with glare of uneven reach about it and up to four streaks."""
+    """A lamp of odd shape somewhere within, with glare of uneven reach about it and up to two streaks."""
     size = max(height, width)
-    source = shapes.place(rng, shapes.silhouette(rng, ("blob", "polygon", "cluster")), height, width,
-                          float(rng.uniform(0.003, 0.012)), margin=0.15)  # fmt: skip
+    share = max(float(rng.uniform(0.003, 0.012)), 40 / (height * width))
+    drawn = shapes.silhouette(rng, ("blob", "polygon", "cluster"))
+    source = shapes.place(rng, drawn, height, width, share, margin=0.15)
     ys, xs = np.nonzero(source)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     x, y = x - np.float32(xs.mean()), y - np.float32(ys.mean())
     glare = _glare(rng, np.hypot(x, y), np.arctan2(y, x), size * float(rng.uniform(0.1, 0.24)))
     streaks = np.zeros((height, width), np.float32)
-    first, arms = rng.uniform(0, np.pi), int(rng.choice([0, 0, 1, 2]))
+    first, arms = rng.normal(0, 0.08), int(rng.choice([0, 0, 0, 1, 1, 2]))
     for arm in range(arms):
         turn = first + np.pi * arm / arms
         streaks = np.maximum(streaks, _streak(rng, x, y, turn, size * float(rng.uniform(0.2, 0.4))))
@@ -110,17 +111,17 @@ def _glare(rng: Rng, radius: Field, angle: Field, reach: float) -> Field:
         rays += strength * textures.standard(cv2.GaussianBlur(np.tile(raw, 3), (0, 0), width))[0, steps : 2 * steps]
     index = ((angle + np.pi) * np.float32(steps / (2 * np.pi))).astype(np.int64) % steps
     far = np.float32(reach) * np.exp(np.clip(0.4 * rays, -0.6, 0.7)).astype(np.float32)[index]
-    return np.exp(-((radius / far) ** np.float32(rng.uniform(0.9, 2.2))))
+    return np.exp(-((radius / far) ** np.float32(rng.uniform(1.3, 3.0))))
 
 
 def _streak(rng: Rng, x: Field, y: Field, turn: float, reach: float) -> Field:
     """Strength of a narrow line of light through the lamp, which thins out to both ends."""
     along, across = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
-    width = np.float32(reach * rng.uniform(0.04, 0.09))
+    width = np.float32(reach * rng.uniform(0.05, 0.1))
     return np.exp(-((np.abs(across) / width) ** 1.5) - (np.abs(along) / np.float32(reach)) ** 2).astype(np.float32)
 
 
-def _dazzled(rng: Rng, light: Colour, flare: Flare) -> Colour:
+def _with_flare(rng: Rng, light: Colour, flare: Flare) -> Colour:
     """The scene with the flare's light added, and a faint veil far round it."""
     colour = _warm(rng)
     veil = 0.08 * cv2.GaussianBlur(flare.glare, (0, 0), flare.glare.shape[1] / 12)

@@ -24,7 +24,7 @@ Shade = scenery.Field
 class Params(WorldParams):
     """`contrast`: the share of the light that a full shadow takes away, on average over the pictures."""
 
-    contrast: float = Field(0.65, gt=0, le=0.9)
+    contrast: float = Field(0.7, gt=0, le=0.9)
 
 
 def generate(root: Path, params: Params) -> None:
@@ -40,8 +40,8 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], Mask]:
     rng = numpy_generator(params.seed, WORLD, index)
     height, width = frame(rng, params.size)
     depth = float(np.clip(params.contrast * rng.uniform(0.75, 1.25), 0, 0.95))
-    ground, stains = _ground(rng, height, width, depth)
-    things, shade = _best(rng, stains)
+    ground = _ground(rng, height, width, depth)
+    things, shade = _best(rng, height, width)
     cold = rng.uniform(0.0, 0.12)  # the sky still reaches a shadow, so blue is attenuated least
     attenuation = np.float32(depth) * np.array([1 + cold, 1, 1 - cold], np.float32)
     light = ground * (1 - shade[..., None] * attenuation)
@@ -50,32 +50,25 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], Mask]:
     return textures.photograph(rng, np.maximum(light, 0.01)), (shade > 0.5) & ~_union(things, shade.shape)
 
 
-def _ground(rng: Rng, height: int, width: int, depth: float) -> tuple[Colour, Mask]:
-    """Lit ground of several kinds in linear light, and where dark stains lie on it."""
+def _ground(rng: Rng, height: int, width: int, depth: float) -> Colour:
+    """Lit ground of several kinds with dark stains, in linear light."""
     ground = scenery.cluttered(rng, height, width, things=0)
-    dark = np.zeros((height, width), bool)
-    for _ in range(int(rng.integers(3, 6))):
+    for _ in range(int(rng.integers(1, 4))):
         patch = shapes.place(rng, shapes.silhouette(rng), height, width, float(rng.uniform(0.01, 0.07)), margin=-0.1)
         ground = scenery.stained(rng, ground, patch, depth, Material.draw(rng).muted(0.5))
-        dark |= patch
-    ground, dark = scenery.tilted(rng, ground, dark)
-    return scenery.exposed(rng, textures.lit(ground, textures.illumination(rng, height, width))), dark
+    ground, _ = scenery.tilted(rng, ground, np.zeros((height, width), bool))
+    return scenery.exposed(rng, textures.lit(ground, textures.illumination(rng, height, width)))
 
 
-def _best(rng: Rng, stains: Mask) -> tuple[list[Mask], Shade]:
-    """Of three arrangements the one whose shadows' boxes hold most of what is dark and no shadow."""
-    tried = [_arrangement(rng, *stains.shape) for _ in range(3)]
-    scores = [_distraction(shade > 0.5, stains, things) for things, shade in tried]
-    return tried[int(np.argmax(scores))]
-
-
-def _distraction(shadow: Mask, stains: Mask, things: list[Mask]) -> float:
-    """Pixels of stains and things in the largest shadow's box; where that says much about the shadow, less than 0."""
-    mask = shapes.largest_component(shadow & ~_union(things, shadow.shape))
-    if not mask.any():
-        return -2.0
-    dark = (stains & ~shadow) | _union(things, shadow.shape)
-    return float(scenery.held(dark, mask)) if 0.3 < shapes.fill(mask) < 0.75 else -1.0
+def _best(rng: Rng, height: int, width: int) -> tuple[list[Mask], Shade]:
+    """The first of up to eight arrangements whose shadow is mostly one part and fills about half of its box."""
+    for _ in range(8):
+        things, shade = _arrangement(rng, height, width)
+        mask = (shade > 0.5) & ~_union(things, shade.shape)
+        part = shapes.largest_component(mask)
+        if mask.any() and part.sum() > 0.8 * mask.sum() and 0.42 < shapes.fill(part) < 0.75:
+            break
+    return things, shade
 
 
 def _arrangement(rng: Rng, height: int, width: int) -> tuple[list[Mask], Shade]:
@@ -89,7 +82,7 @@ def _arrangement(rng: Rng, height: int, width: int) -> tuple[list[Mask], Shade]:
 
 
 def _thing(rng: Rng, height: int, width: int) -> Mask:
-    kinds = ("creature", "polygon", "cluster", "cloud", "branches")
+    kinds = ("creature", "polygon", "cluster", "cloud", "blob")
     return shapes.place(rng, shapes.silhouette(rng, kinds), height, width, float(rng.uniform(0.02, 0.06)), 0.05)
 
 

@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Float32, Int16, UInt8
 from pydantic import Field
 
-from uncertsam.data.worlds import WorldParams, scenery, textures
+from uncertsam.data.worlds import WorldParams, scenery, shapes, textures
 from uncertsam.data.worlds.scenery import Mask, Rng
 from uncertsam.files import write_json
 from uncertsam.rng import numpy_generator
 
 WORLD = "organs"
 SLICES, SHOWN = 10, 6  # of a volume; of these with a spleen
-AIR, FAT, MUSCLE, BONE = -1000.0, -100.0, 45.0, 350.0  # Hounsfield units
+AIR, FAT, MUSCLE, BONE = -1000.0, -100.0, 45.0, 230.0  # Hounsfield units
 Slice = scenery.Field
 
 
@@ -29,7 +29,7 @@ class Params(WorldParams):
 
     count: int = Field(4, ge=1, le=100_000)
     size: int = Field(192, ge=64, le=1024)
-    contrast: float = Field(0.7, gt=0, le=3)
+    contrast: float = Field(0.8, gt=0, le=3)
 
 
 @dataclass(frozen=True)
@@ -101,28 +101,24 @@ def _affine(rng: Rng, size: int) -> Float32[np.ndarray, "4 4"]:
 
 
 def _body(rng: Rng, params: Params) -> Body:
-    """A body whose spleen, first of its organs, lies at the side and is bent about a neighbour."""
+    """A body whose spleen, first of its organs, lies between the wall, the stomach and a kidney."""
     half = float(rng.uniform(0.4, 0.46)), float(rng.uniform(0.28, 0.35))
-    spread = 60 * params.contrast
-    spleen = Organ(
-        centre=(half[0] * float(rng.uniform(0.55, 0.65)), half[1] * float(rng.uniform(0.2, 0.4))),
-        radius=_lumpy(rng, float(rng.uniform(0.11, 0.14)), 0.35),
-        middle=4.5,
-        reach=SHOWN / 2,
-        grey=MUSCLE + float(rng.uniform(0.3, 1.0)) * spread,
-    )
-    others = [_neighbour(rng, half, spread) for _ in range(int(rng.integers(4, 7)))]
-    beside = _neighbour(rng, half, spread)
-    at = np.array(spleen.centre) + rng.uniform([-0.16, -0.06], [-0.08, 0.06])
-    stomach = Organ((float(at[0]), float(at[1])), beside.radius * np.float32(0.8), 4.5, 9.0, beside.grey)
-    return Body(params.size, half, [spleen, *others, stomach])
+    spread, middle = 60 * params.contrast, (SLICES - 1) / 2
 
+    def organ(x: float, y: float, radius: float, reach: float = 9.0, unevenness: float = 0.25) -> Organ:
+        place = half[0] * (x + rng.normal(0, 0.04)), half[1] * (y + rng.normal(0, 0.04))
+        grey = MUSCLE + float(rng.uniform(-0.3, 0.9)) * spread
+        return Organ(place, _lumpy(rng, radius, unevenness), middle, reach, grey)
 
-def _neighbour(rng: Rng, half: tuple[float, float], spread: float) -> Organ:
-    x, y = rng.uniform(-0.7, 0.5) * half[0], rng.uniform(-0.6, 0.5) * half[1]
-    radius = _lumpy(rng, float(rng.uniform(0.05, 0.15)), 0.3)
-    grey = MUSCLE + float(rng.uniform(-0.5, 1.2)) * spread
-    return Organ((float(x), float(y)), radius, float(rng.uniform(0, SLICES)), float(rng.uniform(4, 12)), grey)
+    spleen = organ(0.58, 0.2, float(rng.uniform(0.12, 0.15)), SHOWN / 2, 0.35)
+    bowels = []
+    for _ in range(int(rng.integers(3, 8))):
+        x, y = rng.uniform([-0.5, -0.7], [0.6, 0.4]).tolist()
+        bowels.append(organ(x, y, float(rng.uniform(0.03, 0.07)), float(rng.uniform(3, 7))))
+    liver = organ(-0.5, -0.1, float(rng.uniform(0.16, 0.2)))
+    stomach = organ(0.25, -0.15, float(rng.uniform(0.08, 0.12)))
+    kidneys = [organ(x, 0.5, float(rng.uniform(0.05, 0.07))) for x in (-0.42, 0.32)]
+    return Body(params.size, half, [spleen, *bowels, liver, stomach, *kidneys])
 
 
 def _lumpy(rng: Rng, mean: float, unevenness: float) -> Float32[np.ndarray, "360"]:
@@ -135,25 +131,24 @@ def _lumpy(rng: Rng, mean: float, unevenness: float) -> Float32[np.ndarray, "360
 
 def _slice(rng: Rng, body: Body, z: int, noise: float) -> tuple[Slice, Mask]:
     """One cut in Hounsfield units, as the patient lies; and its spleen."""
-    inside = _ellipse(body, (0, 0), body.half)
-    flesh = _ellipse(body, (0, 0), (body.half[0] - 0.03, body.half[1] - 0.025))
-    tissue = np.where(flesh, np.float32(MUSCLE - 25), np.float32(FAT))
+    inside, flesh, hollow = (_ellipse(body, (0.0, 0.0), (body.half[0] - d, body.half[1] - d)) for d in (0, 0.025, 0.06))
+    tissue = np.where(flesh & ~hollow, np.float32(MUSCLE), np.float32(FAT))
     spleen, *others = (_cut(body, organ, z) & flesh for organ in body.organs)
+    tissue[spleen] = body.organs[0].grey
     for organ, mask in zip(body.organs[1:], others, strict=True):
         tissue[mask] = organ.grey
-    if spleen.any():
-        spleen &= ~others[-1]  # the stomach dents it
-    tissue[spleen] = body.organs[0].grey
-    tissue[_ellipse(body, (0, 0.65 * body.half[1]), (0.06, 0.055))] = BONE
+    tissue[_ellipse(body, (0.0, 0.65 * body.half[1]), (0.06, 0.055))] = BONE
     tissue = _textured(rng, tissue)
-    light = np.where(inside, tissue, np.float32(AIR)) + np.float32(noise) * textures.noise(rng, *inside.shape, 1.5)
-    return cv2.GaussianBlur(light, (0, 0), 0.6), spleen
+    light = np.where(inside, tissue, np.float32(AIR)) + np.float32(noise) * textures.noise(
+        rng, body.size, body.size, 1.5
+    )
+    return cv2.GaussianBlur(light, (0, 0), 0.6), shapes.largest_component(spleen & ~np.logical_or.reduce(others))
 
 
 def _textured(rng: Rng, tissue: Slice) -> Slice:
     """Soft borders of organs, vessels and uneven blood within."""
-    soft = cv2.GaussianBlur(tissue, (0, 0), 1.2)
-    return soft + 8 * textures.fractal(rng, *tissue.shape, 14.0)
+    soft = cv2.GaussianBlur(tissue, (0, 0), 1.0)
+    return soft + 10 * textures.fractal(rng, len(tissue), len(tissue), 14.0)
 
 
 def _cut(body: Body, organ: Organ, z: int) -> Mask:

@@ -47,7 +47,7 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[
         mask = _vessel(rng, height, width) if kind == THING else _pane(rng, height, width)
         if kind == STUFF and rng.random() < 0.5:
             scene = _framed(rng, scene, mask)
-        scene = _gleaming(rng, scenery.glazed(rng, scene, mask, CLEAR[_level(index)]), mask, kind == THING)
+        scene = _gleaming(rng, scenery.glazed(rng, scene, mask, CLEAR[_level(index)]), mask, bool(kind == THING))
         classes[mask] = kind
     scene, classes = _hidden_in_part(rng, scene, classes)
     light = textures.lit(scene, textures.illumination(rng, height, width))
@@ -63,7 +63,7 @@ def _pane(rng: Rng, height: int, width: int) -> Mask:
     sides = np.array([rng.uniform(0.6, 1.0), rng.uniform(0.6, 1.4)])
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * sides * (1 + rng.uniform(-0.3, 0.3, (4, 2)))
     corners += sides * rng.uniform(-0.5, 0.5) * corners[:, :1] * [0, 1]
-    if rng.random() < 0.5:
+    if rng.random() < 0.65:
         broken = int(rng.integers(4))
         crack = rng.uniform(-0.4, 0.6, (2, 1)) * corners[[broken - 1, (broken + 1) % 4]]
         corners = np.concatenate([corners[:broken], crack, corners[broken + 1 :]])
@@ -85,7 +85,7 @@ def _outlined(rng: Rng, outline: Float[np.ndarray, "n 2"], height: int, width: i
     area = cv2.contourArea(outline.astype(np.float32))
     extent = np.ptp(outline, axis=0)
     scale = min(np.sqrt(share * height * width / area), *(0.95 * np.array([width, height]) / extent))
-    corner = rng.uniform(0.02, 0.98 - scale * extent / [width, height] + 0.01) * [width, height]
+    corner = rng.uniform(0.02, 0.99 - scale * extent / [width, height]) * [width, height]
     canvas = np.zeros((height, width), np.uint8)
     cv2.fillPoly(canvas, [np.rint(corner + scale * (outline - outline.min(axis=0))).astype(np.int32)], 1)
     return shapes.largest_component(canvas > 0)
@@ -115,8 +115,10 @@ def _hidden_in_part(
     rng: Rng, scene: Colour, classes: UInt8[np.ndarray, "h w"]
 ) -> tuple[Colour, UInt8[np.ndarray, "h w"]]:
     """Put up to two opaque things before the glass, unless they would leave little of it."""
+    height, width = classes.shape
     for _ in range(int(rng.integers(0, 3))):
-        thing = shapes.place(rng, shapes.silhouette(rng), *classes.shape, float(rng.uniform(0.02, 0.08)), margin=-0.1)
+        drawn, share = shapes.silhouette(rng), float(rng.uniform(0.02, 0.1))
+        thing = shapes.place(rng, drawn, height, width, share, margin=-0.05)
         left = np.where(thing, np.uint8(0), classes)
         if thing.any() and np.count_nonzero(left) > 0.6 * np.count_nonzero(classes):
             scene, classes = scenery.hidden(rng, scene, thing, Material.draw(rng), 0.8), left

@@ -104,7 +104,7 @@ def held(other: Mask, mask: Mask) -> int:
     return int(other[y : y + height, x : x + width].sum())
 
 
-def penumbra(rng: Rng, occluder: Mask, softest: tuple[float, float] = (3, 9)) -> Field:
+def penumbra(rng: Rng, occluder: Mask, softest: tuple[float, float] = (3.0, 9.0)) -> Field:
     """Blur a silhouette with a radius that grows along a direction: sharp at the foot, soft far from the ground.
 
     `softest` is the range of the largest radius, in pixels of a picture of 320.

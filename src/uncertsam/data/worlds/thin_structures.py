@@ -26,7 +26,7 @@ Points = Float[np.ndarray, "n 2"]
 class Params(WorldParams):
     """`contrast`: how far a thing's tone, shading and grain are from its ground's; 0 would hide it wholly."""
 
-    contrast: float = Field(1.4, gt=0, le=2)
+    contrast: float = Field(1.2, gt=0, le=2)
 
 
 def generate(root: Path, params: Params) -> None:
@@ -65,7 +65,7 @@ def _thing(rng: Rng, height: int, width: int) -> Mask:
     canvas = np.zeros((CANVAS, CANVAS), np.uint8)
     KINDS[int(rng.integers(len(KINDS)))](rng, canvas)
     drawn = shapes.crop(shapes.largest_component(canvas > 0))
-    return shapes.place(rng, drawn, height, width, float(rng.uniform(0.08, 0.2)), margin=0.03)
+    return shapes.place(rng, drawn, height, width, float(rng.uniform(0.1, 0.22)), margin=0.03)
 
 
 def _stroke(canvas: Canvas, path: Points, start: float, end: float) -> None:
@@ -84,38 +84,39 @@ def _winding(rng: Rng, start: Float[np.ndarray, " 2"], heading: float, length: f
 
 def _twig(rng: Rng, canvas: Canvas) -> None:
     """A stem that branches twice, perhaps with small leaves."""
-    stem = _winding(rng, np.array([20.0, CANVAS / 2]), 0.0, 450, 0.06)
-    _stroke(canvas, stem, rng.uniform(14, 26), 6)
+    stem = _winding(rng, np.array([20.0, CANVAS / 2]), 0.0, 450.0, 0.06)
+    _stroke(canvas, stem, rng.uniform(14, 26), 6.0)
     for _ in range(int(rng.integers(6, 13))):
         at, side = int(rng.integers(3, 28)), rng.choice([-1, 1])
         branch = _winding(rng, stem[at], float(side * rng.uniform(0.4, 1.2)), rng.uniform(80, 220), 0.08)
-        _stroke(canvas, branch, 11, 5)
+        _stroke(canvas, branch, 11.0, 5.0)
         for tip in branch[rng.integers(8, 31, int(rng.integers(0, 4)))]:
             twig = _winding(rng, tip, float(rng.uniform(-1.5, 1.5)), rng.uniform(20, 80), 0.1)
-            _stroke(canvas, twig, 6, 5)
+            _stroke(canvas, twig, 6.0, 5.0)
             axes = (int(rng.integers(14, 34)), int(rng.integers(6, 14)))
             cv2.ellipse(canvas, np.rint(twig[-1]).astype(int).tolist(), axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
 
 
 def _insect(rng: Rng, canvas: Canvas) -> None:
     """A long body, six jointed legs and two feelers."""
-    body = _winding(rng, np.array([130.0, CANVAS / 2]), 0.0, 250, 0.03)
+    body = _winding(rng, np.array([130.0, CANVAS / 2]), 0.0, 250.0, 0.03)
     thick = float(rng.uniform(28, 52))
     for k, at in enumerate(body):
         waist = 0.55 + 0.45 * np.sin(k / 30 * np.pi * rng.uniform(1.9, 2.1)) ** 2
         cv2.circle(canvas, np.rint(at).astype(int).tolist(), int(thick * waist), 1, -1)
     for side in (-1, 1):
         for at in (8, 14, 20):
-            knee = body[at] + [rng.uniform(-60, 60), side * rng.uniform(50, 100)]
-            foot = knee + [rng.uniform(-80, 80), side * rng.uniform(20, 100)]
-            _stroke(canvas, np.stack([body[at], knee]), 13, 11)
-            _stroke(canvas, np.stack([knee, foot]), 10, 7)
-        _stroke(canvas, _winding(rng, body[-1], side * 0.5, rng.uniform(100, 200), 0.06), 8, 6)
+            knee = np.add(body[at], [rng.uniform(-60, 60), side * rng.uniform(50, 100)])
+            foot = np.add(knee, [rng.uniform(-80, 80), side * rng.uniform(20, 100)])
+            _stroke(canvas, np.stack([body[at], knee]), 13.0, 11.0)
+            _stroke(canvas, np.stack([knee, foot]), 10.0, 7.0)
+        _stroke(canvas, _winding(rng, body[-1], side * 0.5, rng.uniform(100, 200), 0.06), 8.0, 6.0)
 
 
 def _worm(rng: Rng, canvas: Canvas) -> None:
-    """One long thing on a winding path."""
-    path = _winding(rng, np.zeros(2), 0.0, 400, 0.45)
+    """One long thing, bent or coiled."""
+    curl = np.linspace(0, rng.uniform(2, 7), 60) + np.cumsum(rng.normal(0, 0.12, 60))
+    path = np.cumsum(np.stack([np.cos(curl), np.sin(curl)], axis=-1) * np.linspace(0.5, 1.5, 60)[:, None], axis=0)
     path = (path - path.min(axis=0)) / np.ptp(path, axis=0).max() * 0.85 * CANVAS + 0.07 * CANVAS
     thick = float(rng.uniform(28, 55))
     _stroke(canvas, path, thick, thick / 2)
@@ -123,12 +124,12 @@ def _worm(rng: Rng, canvas: Canvas) -> None:
 
 def _wires(rng: Rng, canvas: Canvas) -> None:
     """Rings and bars that hang together, like a bicycle or a fence."""
-    centres = np.cumsum(np.concatenate([[[110.0, 300.0]], rng.uniform([60, -110], [160, 110], (3, 2))]), axis=0)
-    thick = int(rng.integers(10, 22))
-    for at in np.clip(centres, 60, CANVAS - 60):
-        cv2.circle(canvas, np.rint(at).astype(int).tolist(), int(rng.integers(30, 85)), 1, thick)
-    for a, b in pairwise(np.clip(centres, 60, CANVAS - 60)):
+    centres = rng.uniform(120, CANVAS - 120, (int(rng.integers(3, 6)), 2))
+    thick = float(rng.integers(10, 22))
+    for at in centres:
+        cv2.circle(canvas, np.rint(at).astype(int).tolist(), int(rng.integers(40, 110)), 1, int(thick))
+    for a, b in pairwise(centres):
         _stroke(canvas, np.stack([a, b + rng.normal(0, 30, 2), b]), thick, thick)
 
 
-KINDS: tuple[Callable[[Rng, Canvas], None], ...] = (_twig, _insect, _worm, _wires)
+KINDS: tuple[Callable[[Rng, Canvas], None], ...] = (_twig, _insect, _insect, _worm, _wires)
