@@ -30,7 +30,7 @@ from uncertsam.figures.table import TOO_SMALL, labels, methods, too_small
 from uncertsam.metrics.curves import KINDS, ORACLE, RELIABILITY, RISK
 
 WIDTH, MOST, LARGEST = 8.0, 4, 2.5  # of the sheet; panels in a row; widest panel. Inches
-BESIDE, ABOVE, BELOW, FOOT = 0.45, 0.38, 0.24, 0.2  # room around a panel, and for the names of the lowest axes; inches
+BESIDE, RIGHT, ABOVE, BELOW, FOOT = 0.45, 0.15, 0.34, 0.2, 0.16  # room around panels, and for the lowest names; inches
 STRIP, SLIT = 0.36, 0.07  # height of the strip of shares, and of the slit above it; inches
 RARE = 1e-4  # the smallest share of pixels that the strip shows
 
@@ -89,7 +89,7 @@ def _multiples(
     names = labels(drawn)
     columns = min(MOST, len(names))
     rows = math.ceil(len(names) / columns)
-    across = min(WIDTH / columns, LARGEST + BESIDE) - BESIDE
+    across = min((WIDTH - RIGHT) / columns, LARGEST + BESIDE) - BESIDE
     down = ABOVE + across * aspect + extra + BELOW
     keys = _keys(drawn)
     legend = 0.2 * math.ceil(len(keys) / 3) + 0.1
@@ -152,9 +152,11 @@ def _reliability(page: Sheet, place: Panel, rows: pd.DataFrame, name: str, ends:
 def _risk(page: Sheet, place: Panel, rows: pd.DataFrame, name: str, ends: Sequence[bool]) -> None:
     axes = _axes(page, place)
     axes.set_title(name)
-    for method in methods(rows)[::-1]:
-        mine = rows[(rows["method"] == method) & (rows["kind"] == RISK)]
-        axes.plot(mine["x"], mine["y"], markevery=(4, 8), **_look(method_style(method)))
+    for rank, method in reversed(list(enumerate(methods(rows)))):
+        look, mine = _look(method_style(method)), rows[(rows["method"] == method) & (rows["kind"] == RISK)]
+        axes.plot(mine["x"], mine["y"], **{**look, "marker": ""})
+        some = mine.iloc[1 + rank :: 10]  # where curves coincide, marks in different places show them all
+        axes.plot(some["x"], some["y"], **{**look, "linestyle": "", "zorder": 3})
     best = rows[rows["kind"] == ORACLE]
     axes.plot(best["x"], best["y"], **ORACLE_LOOK)
     axes.set_ylim(0, max(1.08 * float(rows["y"].max()), 1e-6))
