@@ -1,4 +1,4 @@
-"""Tabulate: all measures become one long table, means, and intervals."""
+"""Tabulate: all measures become one long table, means, and intervals; all curves one table."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.files import written_aside
 from uncertsam.params import Base, Params, Predict, Tabulate
+from uncertsam.results.curves import collect_curves, write_curves
 from uncertsam.results.image_level import image_level_intervals
 from uncertsam.results.intervals import facts_of, intervals
 from uncertsam.results.summary import metrics_json, write_metrics
@@ -16,7 +17,9 @@ from uncertsam.results.table import collect, write_table
 from uncertsam.stage import run_stage
 
 
-def main(measures: Path, benchmark: Path, fitted_on: Path, results: Path, metrics: Path, bounds: Path) -> None:
+def main(
+    measures: Path, benchmark: Path, fitted_on: Path, results: Path, metrics: Path, bounds: Path, curves: Path
+) -> None:
     """Collect the cells that params.yaml names, and summarise them."""
     params = Params.read()
     knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
@@ -33,6 +36,7 @@ def main(measures: Path, benchmark: Path, fitted_on: Path, results: Path, metric
         ]
         write_table(results, table)
         write_metrics(metrics, table)
+        write_curves(curves, collect_curves([measures / m / f"{d}.curves.parquet" for m in methods for d in names]))
         with written_aside(bounds) as aside:
             pd.concat(rows, ignore_index=True).to_csv(aside, index=False, float_format="%.8g")
         run.metrics(metrics_json(table))

@@ -59,7 +59,7 @@ def write_cell(root, mask_ids=(20, 10, 11), rows=(0, 1, 2), arrays=None):
 
 
 def measure(predictions, split, **options):
-    return measure_cell(predictions, split, "sam", "toy", **options)
+    return measure_cell(predictions, split, "sam", "toy", **options).table
 
 
 def test_every_mask_is_measured_with_its_own_maps_truth_and_void(split, tmp_path):
@@ -133,3 +133,13 @@ def test_a_truth_of_another_size_than_its_image_is_refused(split, tmp_path):
     path.write_text(json.dumps(value))
     with pytest.raises(UserError, match="mask 10"):
         measure(write_cell(tmp_path / "cell"), split)
+
+
+def test_curves_are_means_over_the_masks_that_were_measured(split, tmp_path):
+    measured = measure_cell(write_cell(tmp_path / "cell"), split, "sam", "toy")
+    full = measured.table[measured.table["region"] == "full"].groupby("metric")["value"].mean()
+    curve = measured.curves[measured.curves["kind"] == "risk_coverage"]
+    assert (curve["y"] * curve["weight"]).sum() == pytest.approx(full["aurc"], abs=1e-6)
+    bins = measured.curves[measured.curves["kind"] == "reliability"]
+    assert bins["weight"].sum() == pytest.approx(1, abs=1e-6)
+    assert set(measured.curves["method"]) == {"sam"} and set(measured.curves["dataset"]) == {"toy"}

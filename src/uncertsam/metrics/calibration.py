@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 PROBABILITY_FLOOR = 1e-7  # the likelihood of one pixel is held in [1e-7, 1 - 1e-7]
 SURPRISE_LIMITS = (-math.log1p(-PROBABILITY_FLOOR), -math.log(PROBABILITY_FLOOR))
@@ -59,5 +59,19 @@ def expected_calibration_error(probability: Float[np.ndarray, " n"], residual: F
     BinaryCalibrationError (n_bins=10, norm "l1") does, which the authors' code uses. In a bin the difference times
     the share is |sum of P - M| / n.
     """
-    bins = (probability * ECE_BINS).astype(np.uint8)
-    return float(np.abs(np.bincount(bins, weights=residual)).sum() / residual.size)
+    return float(np.abs(np.bincount(bins_of(probability), weights=residual)).sum() / residual.size)
+
+
+def bins_of(probability: Float[np.ndarray, " n"]) -> UInt8[np.ndarray, " n"]:
+    """The bin of each probability: 0 to 9, and 10 for P = 1."""
+    return (probability * ECE_BINS).astype(np.uint8)
+
+
+def reliability(forecast: Forecast) -> Float[np.ndarray, "3 bins"]:
+    """Per bin: the share of all pixels, and what these add to the mean of P and to that of the truth.
+
+    The second and third row over the first are a bin's mean probability and its share of foreground.
+    """
+    bins, truth = bins_of(forecast.probability), np.rint(forecast.probability - forecast.residual)
+    sums = [np.bincount(bins, weights, ECE_BINS + 1) for weights in (None, forecast.probability, truth)]
+    return np.stack(sums) / bins.size

@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float, Int
 from uncertsam.metrics.boundary import boundary_width, inner_boundary
 from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
 from uncertsam.metrics.correlation import pearson, spearman
+from uncertsam.metrics.curves import Curves
 from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
 from uncertsam.metrics.region import BOUNDARY_RATIOS, REGIONS, TruthSide
 
@@ -54,7 +55,21 @@ def measure_mask(
     and of the truth's size. `ranks` says how pixels are ranked: "exact" (a sort), or "bits" (a histogram where they are
     many, within 1e-5).
     """
-    return _overlaps(side, logits > 0) | _pixel_metrics(side, logits, uncertainty, ranks)
+    return examine_mask(side, logits, uncertainty, ranks)[0]
+
+
+def examine_mask(
+    side: TruthSide,
+    logits: Float[np.ndarray, "h w"],
+    uncertainty: Float[np.ndarray, "h w"],
+    ranks: Ranks = "bits",
+) -> tuple[dict[tuple[str, str], float], Curves | None]:
+    """The metrics of `measure_mask`, and the curves of the full region; None where it has no pixels."""
+    z, truth, u = (m.ravel()[side.counted] for m in (logits, side.truth, uncertainty))
+    pixels = _Pixels.of(z, truth, u, ranks)
+    regions = {"full": pixels, "roi": pixels.at(side.band)}
+    found = {(metric, name): value for name, part in regions.items() for metric, value in part.metrics().items()}
+    return _overlaps(side, logits > 0) | found, pixels.curves() if u.size else None
 
 
 def _overlaps(side: TruthSide, predicted: Bool[np.ndarray, "h w"]) -> dict[tuple[str, str], float]:
@@ -77,15 +92,6 @@ def _counts(
 ) -> tuple[int, int]:
     """The sizes of intersection and union within a region."""
     return int(np.count_nonzero(one & other & inside)), int(np.count_nonzero((one | other) & inside))
-
-
-def _pixel_metrics(
-    side: TruthSide, logits: Float[np.ndarray, "h w"], uncertainty: Float[np.ndarray, "h w"], ranks: Ranks
-) -> dict[tuple[str, str], float]:
-    z, truth, u = (m.ravel()[side.counted] for m in (logits, side.truth, uncertainty))
-    pixels = _Pixels.of(z, truth, u, ranks)
-    regions = {"full": pixels, "roi": pixels.at(side.band)}
-    return {(metric, name): value for name, part in regions.items() for metric, value in part.metrics().items()}
 
 
 @dataclass(frozen=True)
@@ -129,3 +135,7 @@ class _Pixels:
             float(forecast.wrong.mean()),
         )
         return dict(zip(PIXEL_METRICS, values, strict=True))
+
+    def curves(self) -> Curves:
+        """What is drawn of these pixels; there must be some."""
+        return Curves.of(self.forecast, *histogram(self.levels, self.forecast.wrong))

@@ -12,7 +12,8 @@ from safetensors import SafetensorError, safe_open
 
 from uncertsam.data.format import Annotation, ImageRecord, Split, decode_rle, read_split
 from uncertsam.errors import UserError
-from uncertsam.metrics.masks import METRICS, measure_mask, upsample
+from uncertsam.metrics.curves import Curves, curve_table
+from uncertsam.metrics.masks import METRICS, examine_mask, upsample
 from uncertsam.metrics.ranking import Ranks
 from uncertsam.metrics.region import REGIONS, TruthSide
 
@@ -56,6 +57,17 @@ class Predictions:
         return logits, uncertainty
 
 
+@dataclass(frozen=True)
+class Measures:
+    """What was measured of one cell.
+
+    table: dataset, image_id, mask_id, method, metric, region, value (float64). curves: see `curves.curve_table`.
+    """
+
+    table: pd.DataFrame
+    curves: pd.DataFrame
+
+
 def measure_cell(
     predictions: Path,
     benchmark_split: Path,
@@ -63,8 +75,8 @@ def measure_cell(
     dataset: str,
     progress: Progress = iter,
     ranks: Ranks = "bits",
-) -> pd.DataFrame:
-    """The long table of one (method, dataset): dataset, image_id, mask_id, method, metric, region, value (float64).
+) -> Measures:
+    """Measure every mask of one (method, dataset).
 
     `predictions` holds index.parquet and maps.safetensors, `benchmark_split` is <DATASET>/<split>. Images pass through
     `progress` (tqdm, say); `ranks` as in `measure_mask`. Memory does not grow with the images, but for the table.
@@ -73,7 +85,14 @@ def measure_cell(
     split = read_split(benchmark_split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
     cell = Predictions.open(predictions, owners)
-    measured = dict(_measured(split, cell, progress, ranks))
+    measured, curves = {}, []
+    for mask_id, values, drawn in _measured(split, cell, progress, ranks):
+        measured[mask_id] = values
+        curves += [] if drawn is None else [drawn]
+    return Measures(_table(measured, owners, method, dataset), curve_table(dataset, method, curves))
+
+
+def _table(measured: Mapping[int, list[float]], owners: Mapping[int, int], method: str, dataset: str) -> pd.DataFrame:
     masks = pd.DataFrame({"dataset": dataset, "image_id": map(owners.get, measured), "mask_id": list(measured)})
     table = masks.loc[masks.index.repeat(len(KEYS))].reset_index(drop=True)
     metrics, regions = zip(*KEYS, strict=True)
@@ -81,15 +100,17 @@ def measure_cell(
     return table.assign(method=method, **labels, value=np.array(list(measured.values()), float).ravel())
 
 
-def _measured(split: Split, cell: Predictions, progress: Progress, ranks: Ranks) -> Iterator[tuple[int, list[float]]]:
-    """Mask id and the values of `KEYS`, image by image."""
+def _measured(
+    split: Split, cell: Predictions, progress: Progress, ranks: Ranks
+) -> Iterator[tuple[int, list[float], Curves | None]]:
+    """Mask id, the values of `KEYS`, and the curves, image by image."""
     for image in progress(split):
         ignore = split.ignored(image.id)
         for annotation in split.annotations[image.id]:
             side = TruthSide.of(_truth(split, image, annotation), ignore)
             logits, uncertainty = (upsample(low, image.height, image.width) for low in cell.of(annotation.id))
-            values = measure_mask(side, logits, uncertainty, ranks)
-            yield annotation.id, [values[key] for key in KEYS]
+            values, curves = examine_mask(side, logits, uncertainty, ranks)
+            yield annotation.id, [values[key] for key in KEYS], curves
 
 
 def _truth(split: Split, image: ImageRecord, annotation: Annotation) -> Bool[np.ndarray, "h w"]:

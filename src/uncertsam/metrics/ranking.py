@@ -61,12 +61,35 @@ def aurc(counts: Int[np.ndarray, "*b g"], risks: Float[np.ndarray, "*b g"]) -> F
     sum_{j=1..m} (e0 + r j) / (n0 + j) = risk + (e0 - r n0) (H(n0 + m) - H(n0)), with H(n) = digamma(n + 1) + const.
     Last axis: levels from certain to uncertain, with counts and summed risks; the axes before it are repeats.
     """
+    return ratio(_areas(counts, risks).sum(axis=-1), counts.sum(axis=-1))
+
+
+def _areas(counts: Int[np.ndarray, "*b g"], risks: Float[np.ndarray, "*b g"]) -> Float[np.ndarray, "*b g"]:
+    """What each tie adds to the area of `aurc`, before the division by the number of items."""
     after = np.cumsum(counts, axis=-1)
     before = after - counts
     risk_before = np.cumsum(risks, axis=-1) - risks
     slack = risk_before - ratio(risks, counts, empty=0.0) * before
-    area = risks + slack * (digamma(after + 1.0) - digamma(before + 1.0))
-    return ratio(area.sum(axis=-1), counts.sum(axis=-1))
+    return risks + slack * (digamma(after + 1.0) - digamma(before + 1.0))
+
+
+def risk_coverage(
+    counts: Int[np.ndarray, " g"], risks: Float[np.ndarray, " g"], parts: int
+) -> Float[np.ndarray, " parts"]:
+    """The risk-coverage curve: its mean within each of so many equal parts of coverage, from certain to uncertain.
+
+    The mean of the parts is `aurc`, for these are differences of its area up to any (also broken) number k of items:
+    the whole ties before it, and r j + (e0 - r n0) (H(n0 + j) - H(n0)) of the tie that it cuts, with j = k - n0.
+    Arguments as in `aurc`; every level holds an item.
+    """
+    areas, after = _areas(counts, risks), np.cumsum(counts)
+    ends = np.linspace(0, after[-1], parts + 1)
+    cut = np.minimum(np.searchsorted(after, ends), len(counts) - 1)
+    before, risk_before, area_before = ((np.cumsum(values) - values)[cut] for values in (counts, risks, areas))
+    each = (risks / counts)[cut]
+    slack = risk_before - each * before
+    area = area_before + each * (ends - before) + slack * (digamma(ends + 1.0) - digamma(before + 1.0))
+    return np.diff(area) * (parts / after[-1])
 
 
 def augrc(counts: Int[np.ndarray, "*b g"], risks: Float[np.ndarray, "*b g"]) -> Float[np.ndarray, "*b"]:
