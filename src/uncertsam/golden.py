@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from uncertsam.data.format import Split, read_split
 from uncertsam.errors import UserError
@@ -144,7 +143,7 @@ def _maps(path: Path) -> Values:
 
 def _measured(cell: Path, folder: Path, method: str) -> Values:
     """The watched metrics of each mask; NaN is left out."""
-    table: pd.DataFrame = measure_cell(cell, folder, method, NAME)
+    table = measure_cell(cell, folder, method, NAME).table
     kept = table[table["metric"].isin(WATCHED)].dropna(subset=["value"])
     keys = zip(kept["metric"], kept["region"], kept["mask_id"], strict=True)
     names = (f"{metric} ({region}) of mask {mask}" for metric, region, mask in keys)

@@ -39,13 +39,13 @@ def sound(tmp_path_factory) -> Places:
         masks.append(Annotation(k, k, int(truth.sum()), encode_rle(truth), "disc"))
         logits.append((np.where(truth, 2.0, -2.0) + rng.normal(0, 2, truth.shape))[::4, ::4])
     write_split(split, {"dataset": "discs", "synthetic": True}, records, masks)
-    cell = base / "predictions" / "sam" / "discs"
+    cell = base / "predictions" / "discs" / "sam"
     cell.mkdir(parents=True)
     pd.DataFrame({"row": range(4), "image_id": range(4), "mask_id": range(4)}).to_parquet(cell / "index.parquet")
     low = np.stack(logits).astype(np.float32)
     save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
     measured = base / "measured.parquet"
-    write_table(measured, measure_cell(cell, split, "sam", "discs"))
+    write_table(measured, measure_cell(cell, split, "sam", "discs").table)
     table = collect({("sam", "discs"): measured})
     write_table(base / "reports" / "results.parquet", table)
     write_metrics(base / "reports" / "metrics.json", table)

@@ -138,7 +138,7 @@ def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[tupl
     """Every metric of one mask, pixels ranked by sorting."""
     split = read_split(places.benchmark / dataset / places.split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
-    maps = Predictions.open(places.predictions / method / dataset, owners).of(mask_id)
+    maps = Predictions.open(places.predictions / dataset / method, owners).of(mask_id)
     truth = _truth_of(split, owners[mask_id], mask_id)
     logits, uncertainty = (upsample(low, *truth.shape) for low in maps)
     return measure_mask(TruthSide.of(truth, split.ignored(owners[mask_id])), logits, uncertainty, "exact")
