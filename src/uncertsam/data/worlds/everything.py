@@ -46,7 +46,7 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], list[M
     height, width = frame(rng, params.size)
     scene = scenery.cluttered(rng, height, width, things=0)
     masks: list[Mask] = []
-    for _ in range(int(rng.integers(6, 12))):
+    for _ in range(int(rng.integers(5, 9))):
         scene, mask, opaque = KINDS[int(rng.choice(len(KINDS), p=SHARES))](rng, scene)
         masks = [m & ~mask for m in masks] if opaque else masks
         masks.append(mask)

@@ -85,7 +85,7 @@ def _warm(rng: Rng) -> Colour:
 
 
 def _flare(rng: Rng, height: int, width: int) -> Flare:
-    """A lamp of odd shape somewhere within, with glare of uneven reach about it and up to two streaks."""
+    """A lamp of odd shape somewhere within, with glare of uneven reach about it and perhaps a streak."""
     size = max(height, width)
     share = max(float(rng.uniform(0.003, 0.012)), 40 / (height * width))
     drawn = shapes.silhouette(rng, ("blob", "polygon", "cluster"))
@@ -95,10 +95,9 @@ def _flare(rng: Rng, height: int, width: int) -> Flare:
     x, y = x - np.float32(xs.mean()), y - np.float32(ys.mean())
     glare = _glare(rng, np.hypot(x, y), np.arctan2(y, x), size * float(rng.uniform(0.1, 0.24)))
     streaks = np.zeros((height, width), np.float32)
-    first, arms = rng.normal(0, 0.08), int(rng.choice([0, 0, 0, 1, 1, 2]))
-    for arm in range(arms):
-        turn = first + np.pi * arm / arms
-        streaks = np.maximum(streaks, _streak(rng, x, y, turn, size * float(rng.uniform(0.2, 0.4))))
+    if rng.random() < 0.4:
+        upright = np.pi / 2 * float(rng.integers(2))
+        streaks = _streak(rng, x, y, upright + float(rng.normal(0, 0.08)), size * float(rng.uniform(0.2, 0.4)))
     return Flare(source, glare * (0.7 + 0.3 * np.tanh(2 + textures.noise(rng, height, width, 30.0))), streaks)
 
 
