@@ -123,7 +123,7 @@ def box_mask(truth: Mask) -> Mask:
 
 
 def grabcut(picture: Picture, box: Mask) -> Mask:
-    """OpenCV's GrabCut on a picture of at most `GRABCUT_SIDE` px; the box itself where it leaves no background."""
+    """OpenCV's GrabCut on a picture of at most `GRABCUT_SIDE` px; the box itself where it fails or finds nothing."""
     height, width = box.shape
     scale = min(1.0, GRABCUT_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -137,6 +137,8 @@ def grabcut(picture: Picture, box: Mask) -> Mask:
     except cv2.error:  # no pixel outside, or too few for its colour models
         return box
     found = np.isin(state, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    if not found.any():
+        return box
     return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST) > 0)
 
 
