@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from uncertsam.errors import UserError
-from uncertsam.files import write_json, written_aside
+from uncertsam.files import read_table, write_json, written_aside
 from uncertsam.results.image_level import image_level_scores
 
 KEY = ["dataset", "image_id", "mask_id", "method", "metric", "region"]
@@ -29,10 +29,7 @@ def collect(measures: Mapping[tuple[str, str], Path]) -> pd.DataFrame:
 
 
 def _read_cell(path: Path, method: str, dataset: str) -> pd.DataFrame:
-    try:
-        cell = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
+    cell = read_table(path, AGAIN)
     check_schema(cell, str(path))
     if (cell["method"] != method).any() or (cell["dataset"] != dataset).any():
         raise UserError(f"{path} holds measures of another method or dataset than {method}, {dataset}.", AGAIN)

@@ -16,7 +16,7 @@ import numpy as np
 import pydantic
 from pycocotools import mask as masktools
 
-from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural
+from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, plural
 from uncertsam.data.format import Quality, decode_rle
 from uncertsam.data.images import Unusable
 from uncertsam.data.masks import Mask
@@ -25,7 +25,7 @@ from uncertsam.errors import UserError
 Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 
 
-class Params(pydantic.BaseModel, extra="forbid"):
+class Params(SizeParams):
     """Where the JSON and the images are, relative to the raw set; crowd: keep regions of many objects at once."""
 
     annotations: str = "annotations/instances_val2017.json"
