@@ -335,7 +335,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_last_result(here: Path, name: st
 @pytest.mark.parametrize("name", ALL)
 def test_a_place_that_cannot_be_written_is_named(here: Path, name: str) -> None:
     """Below a file there is no place for another one, not even for root."""
-    refused(name, PHOTO, "fix the path or its permissions", **{OUT[name]: f"{PHOTO}/below/out"})
+    file = "params.yaml"
+    refused(name, file, "fix the path or its permissions", **{OUT[name]: f"{file}/below/out"})
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -416,7 +417,7 @@ def test_images_that_are_too_large_are_listed_by_a_rule_that_a_parameter_sets(he
         "images/trap.png": "it has more than 178 megapixels",
     }
     param("data.cats", "adapter_options", {"max_megapixels": 0.001})()
-    refused("preprocess", "No image", "max_megapixels")
+    refused("preprocess", "photos has no image", "max_megapixels")
     param("data.cats", "adapter_options", {"max_megapixels": 200})()
     refused("preprocess", "'max_megapixels'", "less than or equal to 178")
 

@@ -163,8 +163,9 @@ def _paired(root: Path, params: Params) -> tuple[dict[str, tuple[Path, Path]], l
         else:
             pairs[stem] = (path, masks[stem])
     if not pairs:
+        first = f", the first because {skipped[0].reason}" if skipped else ""
         raise UserError(
-            f"{root} has no image with a mask of the same name ({plural(len(skipped), 'image')} left out).",
+            f"{root} has no image with a mask of the same name ({plural(len(skipped), 'image')} left out{first}).",
             f"The expected layout is {LAYOUT}.",
         )
     alone = [path for stem, path in masks.items() if stem not in images]
