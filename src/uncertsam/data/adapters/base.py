@@ -78,7 +78,7 @@ class Adapter(Protocol):
 
 
 class SizeParams(pydantic.BaseModel, extra="forbid"):
-    """max_megapixels: larger images are left out and listed. To measure one mask takes some 50 bytes per pixel."""
+    """max_megapixels: larger images are left out and listed. To measure one mask takes some 80 bytes per pixel."""
 
     max_megapixels: float = pydantic.Field(64.0, gt=0, le=MOST_MEGAPIXELS)
 
