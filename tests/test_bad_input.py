@@ -9,9 +9,11 @@ import os
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -390,11 +392,40 @@ def test_comparing_a_broken_report_names_the_file(
     here: Path, finished: Path, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     REPORTS[path]()
-    monkeypatch.setattr(sys, "argv", ["uncertsam", "compare", str(finished / "reports"), "reports"])
+    for other in {*map(str, Path("reports/figures").glob("*.png"))} - {path}:
+        Path(other).unlink()
+    message = command(monkeypatch, "compare", str(finished / "reports"), "reports")
+    assert message.startswith(f"error: {path} cannot be read") and "\n" not in message and "Restore it" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("reports/metrics.json", b"{"), ("reports/metrics.json", b"[1]"), ("reports/metrics.json", b'{"cats": 1}'),
+     ("reports/intervals.csv", b"\xff"), ("dvc.lock", b"stages: [")],
+)  # fmt: skip
+def test_rebuilding_from_broken_reports_names_the_file(
+    here: Path, path: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds(path, content)()
+    before = contents(here)
+    message = command(monkeypatch, "track", "rebuild")
+    assert message.startswith("error: ") and path in message and "estore it" in message and "\n" not in message
+    assert contents(here) == before
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    """What `uncertsam` says when it fails."""
+    monkeypatch.setattr(sys, "argv", ["uncertsam", *words])
     with pytest.raises(SystemExit) as stop:
         cli()
-    message = str(stop.value.code)
-    assert message.startswith(f"error: {path} cannot be read") and "\n" not in message and "Restore it" in message
+    return str(stop.value.code)
+
+
+def claim(path: str, side: int) -> None:
+    """Write another size into the header of a PNG."""
+    content = Path(path).read_bytes()
+    header = b"IHDR" + struct.pack(">II", side, side) + content[24:29]
+    Path(path).write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
 
 
 def listed() -> dict[str, str]:
@@ -404,11 +435,9 @@ def listed() -> dict[str, str]:
 
 def test_images_that_are_too_large_are_listed_by_a_rule_that_a_parameter_sets(here: Path) -> None:
     """100 megapixels are more than the default, 400 more than PIL opens; neither is ever decoded."""
-    for name, side in (("large", 10_000), ("trap", 20_000)):
-        for kind in ("images", "masks"):
-            Image.new("1", (side, side)).save(f"photos/{kind}/{name}.png")
-    draw(here / "photos", ["fine"])
-    Image.new("1", (10_000, 10_000)).save("photos/masks/fine.png")
+    draw(here / "photos", ["fine", "large", "trap"])
+    for path, side in (("masks/fine", 10_000), ("images/large", 10_000), ("images/trap", 20_000)):
+        claim(f"photos/{path}.png", side)
     stage("acquire")
     stage("preprocess")
     assert listed() == {
