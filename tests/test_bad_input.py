@@ -33,20 +33,24 @@ from uncertsam.stage import run_stage
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "checkpoints/sam2_nano.safetensors"
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
-SAM, CELL = "data/predictions/sam/cats", "data/measures/sam/cats.parquet"
+SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
 FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
 CAT = {"dataset": "cats", "benchmark": BENCHMARK}
 MODEL = {"embeddings": EMBEDDINGS, "weights": WEIGHTS}
 ARGUMENTS: dict[str, dict[str, str]] = {
-    "acquire": {"dataset": "cats", "source": "photos", "out": RAW},
+    "acquire": {"dataset": "cats", "source": "photos", "out": RAW, "archives": ".downloads", "hashes": "hashes.json"},
     "preprocess": {"dataset": "cats", "raw": RAW, "reserved": "checkpoints/pretrain_images.json", "out": BENCHMARK},
+    "subset": {
+        "name": "few", "benchmark": BENCHMARK, "out": "data/benchmark/few", "listing": "reports/subset_few.csv",
+    },
     "encode": CAT | {"weights": WEIGHTS, "out": EMBEDDINGS},
     "fit_laplace": CAT | MODEL | {"out": FITTED},
     "predict": CAT | MODEL | {"method": "sam", "out": SAM},
-    "measure": CAT | {"method": "sam", "predictions": SAM, "out": CELL},
+    "measure": CAT | {"predictions": "data/predictions/cats", "out": "data/measures/cats"},
     "tabulate": {
         "measures": "data/measures", "benchmark": "data/benchmark", "fitted-on": f"{BENCHMARK}/fit",
         "results": RESULTS, "metrics": "reports/metrics.json", "bounds": BOUNDS,
+        "curves": "reports/curves.parquet",
     },
     "figures": {
         "results": RESULTS, "bounds": BOUNDS, "predictions": "data/predictions", "benchmark": "data/benchmark",
@@ -86,6 +90,7 @@ def settings() -> dict[str, Any]:
     values = yaml.safe_load((ROOT / "profiles" / "demo.yaml").read_text())
     cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
     values |= {"datasets": ["cats"], "methods": ["sam"], "data": {"cats": cats | {"split": {"fit": 0.5, "test": 0.5}}}}
+    values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 3}, "masks": None, "seed": 0}}
     values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
     values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
     return values
@@ -198,6 +203,7 @@ def words_for_numbers() -> None:
 
 
 ANNOTATIONS = f"{BENCHMARK}/test/annotations/dataset.json"
+ORIGIN = "data/measures/cats/sam.json"  # without it, what is measured is measured again
 INDEX, SHARD = f"{EMBEDDINGS}/index.json", f"{EMBEDDINGS}/00001.safetensors"
 MANIFEST, PHOTO, RESERVED = f"{FITTED}/manifest.json", "photos/images/cat 1x.png", "checkpoints/pretrain_images.json"
 PANEL, DRAWING = "reports/figures/qualitative_cats.png", "reports/figures/pearson_bars.svg"
@@ -232,6 +238,12 @@ FILES: dict[str, Case] = {
     "no fit split": ("fit_laplace", lambda: shutil.rmtree(f"{BENCHMARK}/fit"), ("fit split", "data.cats.split")),
     "index of predictions": ("measure", halved(f"{SAM}/index.parquet"), ("index.parquet", "predict")),
     "maps cut off": ("measure", halved(f"{SAM}/maps.safetensors"), ("maps.safetensors", "predict")),
+    "origin of measures": (
+        "measure",
+        both(holds(ORIGIN, "[]"), halved(f"{SAM}/maps.safetensors")),
+        ("maps", "predict"),
+    ),
+    "curves cut off": ("tabulate", halved("data/measures/cats/sam.curves.parquet"), ("sam.curves.parquet", "measure")),
     "measures cut off": ("tabulate", halved(CELL), (CELL, "measure")),
     "measures missing": ("tabulate", lost(CELL), (CELL, "measure")),
     "results cut off": ("figures", halved(RESULTS), (RESULTS, "tabulate")),
@@ -276,6 +288,8 @@ PARAMS: dict[str, Case] = {
     "adapter_options": ("preprocess", param("data.cats.adapter_options", "kid", 1), ("'kid'", "kind")),
     "split": ("preprocess", param("split", "nearby", 1), ("split.nearby", "'near'")),
     "fractions": ("preprocess", param("data.cats.split", "tests", 1), ("'tests'", "pretrain, fit")),
+    "subset": ("subset", param("subset.few", "image", {}), ("subset.few.image", "'images'")),
+    "split of a subset": ("subset", param("subset.few", "images", {"fits": 1}), ("'fits'", "fit, test")),
     "encode": ("encode", param("encode", "batches", 1), ("encode.batches", "'batch'")),
     "no batch": ("encode", param("encode", "batch", 0), ("encode.batch", "greater than 0")),
     "fit": ("fit_laplace", param("fit", "datasets", "cats"), ("fit.datasets", "'dataset'")),
@@ -310,6 +324,7 @@ OUT = {name: next(key for key in ("out", "results") if key in given) for name, g
 WRITERS = {  # what writes most of a stage's output
     "acquire": (Path, "write_text"),
     "preprocess": (Image.Image, "save"),
+    "subset": (Path, "write_text"),
     "measure": (pd.DataFrame, "to_parquet"),
     "tabulate": (pd.DataFrame, "to_parquet"),
     "figures": (Figure, "savefig"),
@@ -330,6 +345,7 @@ def full_disk() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_full_disk_is_one_line_and_leaves_the_last_result(here: Path, name: str) -> None:
+    Path(ORIGIN).unlink()
     with full_disk():
         refused(name, ARGUMENTS[name][OUT[name]], "Free space")
 
@@ -355,6 +371,7 @@ def test_ctrl_c_while_a_stage_writes_leaves_the_last_result(
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(owner, attribute, interrupted)
+    Path(ORIGIN).unlink()
     before = contents(here)
     with pytest.raises(SystemExit) as stop:
         stage(name)
@@ -365,7 +382,8 @@ def test_ctrl_c_while_a_stage_writes_leaves_the_last_result(
 def test_ctrl_c_stops_a_process_that_works(here: Path) -> None:
     edited("params.yaml", lambda v: v["data"]["cats"].update(acquire="generate", options={"count": 5000}))()
     before = contents(here)
-    words = ["--dataset", "cats", "--source", "camouflage.py", "--out", RAW]
+    words = [w for key, value in ARGUMENTS["acquire"].items() for w in (f"--{key}", value)]
+    words[words.index("photos")] = "camouflage.py"
     work = subprocess.Popen(
         [sys.executable, ROOT / "stages" / "acquire.py", *words], stderr=subprocess.PIPE, text=True, env=os.environ
     )
@@ -396,6 +414,13 @@ def test_comparing_a_broken_report_names_the_file(
         Path(other).unlink()
     message = command(monkeypatch, "compare", str(finished / "reports"), "reports")
     assert message.startswith(f"error: {path} cannot be read") and "\n" not in message and "Restore it" in message
+
+
+@pytest.mark.parametrize("path", [path for path in REPORTS if not path.endswith(".png")])
+def test_checking_a_broken_report_names_the_file(here: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    REPORTS[path]()
+    message = command(monkeypatch, "check-reports")
+    assert message.startswith(f"error: {path} cannot be read") and "\n" not in message and "dvc repro" in message
 
 
 @pytest.mark.parametrize(

@@ -145,8 +145,9 @@ class Params:
     def __init__(self, values: dict[str, Any], path: Path = FILE) -> None:
         self.values, self.path = values, path
         self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *method_names()})
-        for key in SECTIONS.keys() & values.keys():
-            self.section(key, SECTIONS[key])
+        for key, model in SECTIONS.items():
+            if key in values:
+                self.section(key, model)
         for key, model in NAMED.items():
             for name in self._keys(key):
                 check(path, f"{key}.{name}", values[key][name], model)

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from uncertsam.data.format import Split, decode_rle, read_split
+from uncertsam.data.format import Split, read_split
 from uncertsam.errors import UserError
+from uncertsam.files import read_table
 from uncertsam.metrics.masks import METRICS, measure_mask, upsample
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import REGIONS, TruthSide
@@ -42,7 +43,7 @@ def problems(places: Places, cells: int, seed: int) -> list[str]:
 
     Raises UserError where a file is missing or unreadable.
     """
-    results = _parquet(places.reports / "results.parquet")
+    results = read_table(places.reports / "results.parquet", "Run dvc repro.")
     try:
         check_schema(results, "results.parquet")
         check_table(results)
@@ -55,13 +56,6 @@ def problems(places: Places, cells: int, seed: int) -> list[str]:
         *_figures(places.reports / "figures"),
         *_recomputed(places, results, cells, seed),
     ]
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}).", "Run dvc repro.") from None
 
 
 def _csv(path: Path) -> pd.DataFrame:
@@ -145,4 +139,4 @@ def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[tupl
 
 
 def _truth_of(split: Split, image_id: int, mask_id: int) -> np.ndarray:
-    return decode_rle(next(a for a in split.annotations[image_id] if a.id == mask_id).segmentation)
+    return split.mask(next(a for a in split.annotations[image_id] if a.id == mask_id))

@@ -39,7 +39,7 @@ class Measured:
             return False
         try:
             made_from = json.loads(origin.read_text(encoding="utf-8"))["made_from"]
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, TypeError):
             return False
         return bool(made_from == self._origin(method))
 
