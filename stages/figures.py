@@ -7,30 +7,39 @@ import pandas as pd
 from uncertsam import tracking
 from uncertsam.data.format import read_split
 from uncertsam.figures.bars import bars, mask_quality
-from uncertsam.figures.examples import choose, load
+from uncertsam.figures.curves import reliability, risk_coverage
+from uncertsam.figures.examples import choose, choose_failure, load
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
 from uncertsam.figures.table import read_intervals
+from uncertsam.figures.teaser import teaser
 from uncertsam.files import written_aside
 from uncertsam.params import Model, Params, Predict
+from uncertsam.results.curves import read_curves
 from uncertsam.stage import run_stage
 
 
-def main(results: Path, bounds: Path, predictions: Path, benchmark: Path, out: Path) -> None:
-    """The paper's radars (Figs. 3 and 6), bars with intervals, mask quality, and a panel per dataset (Figs. 7, 8)."""
+def main(results: Path, bounds: Path, curves: Path, predictions: Path, benchmark: Path, out: Path) -> None:
+    """The paper's Figs. 1 and 2 in one, its radars (3, 6) and panels (7, 8); bars with intervals, mask quality, curves."""
     params = Params.read()
     table, frame = pd.read_parquet(results), read_intervals(bounds)
     split, methods = params.section("predict", Predict).split, params.names("methods")
-    foot = figure_footer(params.section("model", Model).name, methods, split, bounds)
+    model = params.section("model", Model).name
+    foot = figure_footer(model, methods, split, bounds)
+    splits = {dataset: read_split(benchmark / dataset / split) for dataset in params.names("datasets")}
     with tracking.stage("figures", {}), written_aside(out) as folder:
         folder.mkdir(parents=True)
         for metric in ("pearson", "brier"):
             radar(frame, metric, folder / f"{metric}_radar", foot)
             bars(frame, [metric], folder / f"{metric}_bars", foot)
         mask_quality(frame, folder / "mask_quality", foot)
-        for dataset in params.names("datasets"):
-            truth = read_split(benchmark / dataset / split)
+        drawn = read_curves(curves)
+        for name, draw in {"reliability": reliability, "risk_coverage": risk_coverage}.items():
+            draw(drawn, frame, folder / name, figure_footer(model, methods, split, curves))
+        failure = choose_failure(table, splits)
+        teaser(load(failure, splits[failure.dataset], predictions, methods, table), folder / "teaser", foot)
+        for dataset, truth in splits.items():
             examples = [load(choice, truth, predictions, methods, table) for choice in choose(table, dataset)]
             qualitative(examples, folder / f"qualitative_{dataset}", foot)
         count = len(list(folder.glob("*.svg")))
