@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps
+PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps --no-compile
 
 .PHONY: setup repro test lint mlflow lock clean
 .DEFAULT_GOAL := repro

@@ -4,16 +4,19 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.data import acquire
+from uncertsam.data.remote import published
 from uncertsam.params import Dataset, Params
 from uncertsam.stage import run_stage
 
 
-def main(dataset: str, source: Path, out: Path) -> None:
-    """Generate a synthetic world, or take stock of a local folder."""
+def main(dataset: str, source: Path, out: Path, archives: Path, hashes: Path) -> None:
+    """Generate a synthetic world, download a published set into `archives` first, or take stock of a local folder."""
     spec = Params.read().section(f"data.{dataset}", Dataset)
     with tracking.stage("acquire", spec.model_dump(mode="json"), dataset=dataset):
         if spec.acquire == "generate":
             acquire.generate(source.stem, spec.options, out)
+        elif spec.acquire == "download":
+            published.download(spec.options, out, archives, hashes)
         else:
             acquire.local(source, out)
     print(f"acquired {dataset} from {source}")

@@ -1,21 +1,13 @@
 """Fit: the curvature of SAM 2's last layer, summed over the fit split of one dataset."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from uncertsam import tracking
-from uncertsam.data.format import Split, read_split
+from uncertsam.data.format import read_split
 from uncertsam.errors import UserError
 from uncertsam.files import sha256
 from uncertsam.params import Base, Model, Params
-from uncertsam.rng import torch_generator
 from uncertsam.stage import run_stage
-
-if TYPE_CHECKING:
-    from uncertsam.sam.model import PromptableModel
-    from uncertsam.sam.store import Embeddings
-    from uncertsam.uncertainty.laplace_fit import Example, FitParams
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:
@@ -25,8 +17,9 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     from uncertsam.sam.checkpoints import device_named, load_model
     from uncertsam.sam.store import open_embeddings, set_threads
     from uncertsam.uncertainty.laplace import Params as LaplaceParams
-    from uncertsam.uncertainty.laplace_fit import FitParams, fit
-    from uncertsam.uncertainty.laplace_state import save
+    from uncertsam.uncertainty.posterior.examples import read_examples
+    from uncertsam.uncertainty.posterior.fit import FitParams, fit
+    from uncertsam.uncertainty.posterior.state import save
 
     if not (benchmark / "fit").is_dir():
         raise UserError(
@@ -41,27 +34,12 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
         set_threads(base.threads)
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))
         split = read_split(benchmark / "fit")
-        examples = _examples(model, open_embeddings(embeddings, model), split, knobs, base.seed, dataset)
+        examples = read_examples(model, open_embeddings(embeddings, model), split, knobs, base.seed, dataset)
         state = fit(model, examples, knobs, lambda e: tqdm(e, "fit", len(split), disable=None))
         save(state, out, {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")})
         run.metrics({"images": state.images, "prior_precision": float(state.prior_precision)})
         run.artifact(out)
     print(f"fitted Laplace on {state.images} images of {dataset}, prior precision {float(state.prior_precision):.4g}")
-
-
-def _examples(
-    model: "PromptableModel", store: "Embeddings", split: Split, knobs: "FitParams", seed: int, dataset: str
-) -> Iterator["Example"]:
-    """One random prompt per image, from a generator that knows the image."""
-    import torch
-
-    from uncertsam.uncertainty.laplace_fit import draw_example
-
-    for image in split:
-        masks = torch.from_numpy(split.masks(image.id))
-        generator = torch_generator(seed, dataset, image.id, "fit_laplace")
-        prompts, chosen = draw_example(masks, model.image_size, knobs, generator)
-        yield store.read(split, image.id), prompts.to(model.device), chosen.to(model.device)
 
 
 if __name__ == "__main__":

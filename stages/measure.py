@@ -1,4 +1,4 @@
-"""Measure: every metric of every mask of one method on one dataset, at the original resolution; and its curves."""
+"""Measure: every metric of every mask of one dataset, at the original resolution, and its curves, method by method."""
 
 from functools import partial
 from pathlib import Path
@@ -8,23 +8,25 @@ from tqdm import tqdm
 from uncertsam import tracking
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.params import Params, Predict
-from uncertsam.results.curves import write_curves
-from uncertsam.results.table import write_table
+from uncertsam.results.measured import Measured
 from uncertsam.stage import run_stage
 
 
-def main(method: str, dataset: str, benchmark: Path, predictions: Path, out: Path, curves: Path) -> None:
-    """Compare one cell's maps with the truth."""
-    split = Params.read().section("predict", Predict).split
-    with tracking.stage("measure", {}, method=method, dataset=dataset) as run:
-        progress = partial(tqdm, desc="measure", disable=None)
-        measured = measure_cell(predictions, benchmark / split, method, dataset, progress)
-        table = measured.table
-        write_table(out, table)
-        write_curves(curves, measured.curves)
-        means = table[table["region"] == "full"].groupby("metric")["value"].mean()
-        run.metrics({str(metric): value for metric, value in means.items()})
-    print(f"measured {table['mask_id'].nunique()} masks of {method} on {dataset}")
+def main(dataset: str, benchmark: Path, predictions: Path, out: Path) -> None:
+    """Compare each method's maps with the truth; what was measured of the very same maps before is kept."""
+    params = Params.read()
+    truth, methods = benchmark / params.section("predict", Predict).split, params.names("methods")
+    store, done = Measured(out, predictions, truth), 0
+    store.forget_others(methods)
+    for method in methods:
+        if store.holds(method):
+            continue
+        with tracking.stage("measure", {}, method=method, dataset=dataset) as run:
+            progress = partial(tqdm, desc=f"measure {method}", disable=None)
+            store.write(method, measure_cell(predictions / method, truth, method, dataset, progress))
+            run.metrics(store.means(method))
+        done += 1
+    print(f"measured {done} methods on {dataset}, kept {len(methods) - done}")
 
 
 if __name__ == "__main__":

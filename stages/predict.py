@@ -16,7 +16,7 @@ def main(
     from uncertsam.sam.checkpoints import device_named, load_model
     from uncertsam.sam.store import open_embeddings, set_threads
     from uncertsam.uncertainty import load_method
-    from uncertsam.uncertainty.cells import Cell, predict_cell
+    from uncertsam.uncertainty.core.cells import Cell, predict_cell
 
     params = Params.read()
     base, knobs, name = params.section("base", Base), params.section("predict", Predict), params.section("model", Model)

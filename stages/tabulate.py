@@ -12,7 +12,8 @@ from uncertsam.params import Base, Params, Predict, Tabulate
 from uncertsam.results.curves import collect_curves, write_curves
 from uncertsam.results.image_level import image_level_intervals
 from uncertsam.results.intervals import facts_of, intervals
-from uncertsam.results.table import collect, metrics_json, write_metrics, write_table
+from uncertsam.results.summary import metrics_json, write_metrics
+from uncertsam.results.table import collect, write_table
 from uncertsam.stage import run_stage
 
 
@@ -25,7 +26,7 @@ def main(
     names, methods = params.names("datasets"), params.names("methods")
     split = params.section("predict", Predict).split
     with tracking.stage("tabulate", knobs.model_dump()) as run:
-        table = collect({(m, d): measures / m / f"{d}.parquet" for m in methods for d in names})
+        table = collect({(m, d): measures / d / f"{m}.parquet" for m in methods for d in names})
         reported = {d: read_split(benchmark / d / split) for d in names}
         check_unseen(reported, fitted_on)
         facts = {d: facts_of(reported[d]) for d in names}
@@ -35,7 +36,7 @@ def main(
         ]
         write_table(results, table)
         write_metrics(metrics, table)
-        write_curves(curves, collect_curves([measures / m / f"{d}.curves.parquet" for m in methods for d in names]))
+        write_curves(curves, collect_curves([measures / d / f"{m}.curves.parquet" for m in methods for d in names]))
         with written_aside(bounds) as aside:
             pd.concat(rows, ignore_index=True).to_csv(aside, index=False, float_format="%.8g")
         run.metrics(metrics_json(table))

@@ -45,6 +45,23 @@ def test_a_profile_without_a_root_is_written_word_for_word(root, tmp_path):
     assert (tmp_path / "params.yaml").read_text() == (root / "profiles" / "demo.yaml").read_text()
 
 
+def test_a_folder_of_volumes_is_read_as_volumes(root, photos, tmp_path):
+    for part in ("images", "masks"):
+        (photos / "glass" / part / "patient.nii.gz").touch()
+    use("folder", root / "profiles", tmp_path / "params.yaml", photos)
+    spec = Params.read(tmp_path / "params.yaml").section("data.glass", Dataset)
+    assert spec.adapter == "nifti" and spec.adapter_options["files"] == [["images/*.nii.gz", "masks/*.nii.gz"]]
+
+
+def test_scans_beside_known_slices_are_a_set_of_their_own_and_of_the_same_quality(root, real_data, tmp_path):
+    found = use("folder", root / "profiles", tmp_path / "params.yaml", real_data)
+    params = Params.read(tmp_path / "params.yaml")
+    for name in ("medical_ct_spleen", "medical_mri_tumor"):
+        slices, scans = (params.section(f"data.{name}{end}", Dataset) for end in ("", "_volumes"))
+        assert f"{name}_volumes" in found and scans.adapter == "nifti" and scans.split == {"test": 1.0}
+        assert scans.adapter_options["quality"] == slices.adapter_options["quality"]
+
+
 @pytest.mark.parametrize(
     ("name", "folder", "says"),
     [

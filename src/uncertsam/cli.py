@@ -27,6 +27,26 @@ def use(
 
 
 @app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="such as sam2.1_large or ISTD; an unknown name lists them all")],
+    out: Annotated[Path, typer.Option(help="a folder: a checkpoint goes into it, a dataset becomes it")],
+    archives: Annotated[Path, typer.Option(help="where a dataset's archives are kept")] = Path(".downloads"),
+    hashes: Annotated[Path, typer.Option(help="the recorded hashes")] = Path("requirements/downloads.json"),
+) -> None:
+    """Download a checkpoint, or unpack a dataset. Example: uncertsam download sam2.1_large --out checkpoints"""
+    from uncertsam.data.remote import published
+    from uncertsam.data.remote.sources import find
+
+    source = find(name)
+    typer.echo(f"{name}: licence {source.licence}")
+    if source.kind == "dataset":
+        published.download({"name": name}, out, archives, hashes)
+        typer.echo(f"{out} holds {name}; its archives stay in {archives}")
+    else:
+        typer.echo(f"loaded {published.load(source, out, hashes)[0]}")
+
+
+@app.command()
 def compare(
     old: Annotated[Path, typer.Argument(help="a folder such as reports/")],
     new: Annotated[Path, typer.Argument(help="the same, rebuilt")],
@@ -38,6 +58,66 @@ def compare(
     for line in found[:50]:
         typer.echo(line)
     typer.echo(f"{len(found)} differences" if found else "the reports agree")
+    raise typer.Exit(1 if found else 0)
+
+
+@app.command()
+def verify(
+    record: Annotated[bool, typer.Option("--record", help="make today's values the expected ones")] = False,
+) -> None:
+    """Did the code change, or is this another machine? Runs everything on eight pictures with known results."""
+    from uncertsam import golden
+    from uncertsam.params import Model, Params
+
+    params = Params.read()
+    model, folder = params.section("model", Model), Path("data/golden")
+    if record:
+        golden.record(folder, model.name, model.weights, {m: params.values[m] for m in params.names("methods")})
+    findings = golden.verify(folder, model.name, model.weights)
+    for finding in findings:
+        typer.echo(f"{finding.verdict:24} {finding.step}")
+    typer.echo(golden.explain(findings))
+    raise typer.Exit(1 if any(finding.verdict == "CHANGED" for finding in findings) else 0)
+
+
+@app.command()
+def score(
+    out: Annotated[Path, typer.Argument(help="a CSV: IoU of each mask from a box, from clicks, and without a model")],
+    most: Annotated[int, typer.Option(help="masks per dataset")] = 60,
+) -> None:
+    """How good is the model itself? Box and clicks beside the filled box and OpenCV's GrabCut, after dvc repro."""
+    import torch
+
+    from uncertsam.files import written_aside
+    from uncertsam.params import Base, Model, Params, Predict
+    from uncertsam.results.prompting import COLUMNS
+    from uncertsam.results.prompting import score as scores
+    from uncertsam.sam.checkpoints import load_model
+
+    params = Params.read()
+    chosen, seed = params.section("model", Model), params.section("base", Base).seed
+    model = load_model(chosen.name, chosen.weights, torch.device("cpu"))
+    split = params.section("predict", Predict).split
+    table = scores(model, Path("data/benchmark"), params.names("datasets"), split, most, seed)
+    with written_aside(out) as aside:
+        table.to_csv(aside, index=False, float_format="%.6g")
+    typer.echo(table.groupby("dataset")[list(COLUMNS)].mean().round(3).to_string())
+
+
+@app.command()
+def check_reports(
+    cells: Annotated[int, typer.Option(help="how many values to recompute from stored logits")] = 20,
+    seed: Annotated[int, typer.Option(help="which ones")] = 0,
+) -> None:
+    """Are reports/ what they say? Every table against its schema and the others, random values recomputed."""
+    from uncertsam.params import Params, Predict
+    from uncertsam.results.check import Places, problems
+
+    split = Params.read().section("predict", Predict).split
+    found = problems(Places(Path("reports"), Path("data/benchmark"), Path("data/predictions"), split), cells, seed)
+    for line in found[:50]:
+        typer.echo(line)
+    typer.echo(f"{len(found)} problems" if found else f"the reports are sound; {cells} values recomputed")
     raise typer.Exit(1 if found else 0)
 
 

@@ -45,11 +45,13 @@ class SplitContract(Section):
 class Dataset(Section):
     """One dataset: where it comes from, who reads it, how it is split.
 
-    source: the raw folder (acquire: local), or the generator's file (acquire: generate), so that DVC sees it change.
-    options: the generator's; adapter_options: the adapter's. Both are there even if empty: DVC asks for them.
+    source: what DVC watches: the raw folder (acquire: local), the generator's file (acquire: generate), or the table of
+    sources (acquire: download, whose entry `options.name` names).
+    options: the generator's or the download's; adapter_options: the adapter's. Both are there even if empty: DVC asks
+    for them.
     """
 
-    acquire: Literal["generate", "local"]
+    acquire: Literal["generate", "local", "download"]
     source: Path
     options: dict[str, Any]
     adapter: str
@@ -63,6 +65,15 @@ class Encode(Section):
     dtype: Literal["float32", "bfloat16"]
     batch: int
     stream: bool
+
+
+class Subset(Section):
+    """A seeded sample of `dataset`: {split: number of images}, and at most `masks` of each image, null for all."""
+
+    dataset: str
+    images: dict[str, int]
+    masks: int | None
+    seed: int
 
 
 class Fit(Section):
@@ -117,7 +128,7 @@ class Tracking(Section):
 S = TypeVar("S", bound=BaseModel)
 SECTIONS = {
     "base", "model", "datasets", "data", "split", "encode", "fit", "predict", "methods", "tabulate", "tracking",
-    "pretrain",
+    "pretrain", "subset",
 }  # fmt: skip
 
 

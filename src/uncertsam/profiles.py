@@ -10,6 +10,7 @@ from uncertsam.errors import UserError
 from uncertsam.files import written_aside
 
 FOLDER = "folder"
+VOLUMES = {"files": [["images/*.nii.gz", "masks/*.nii.gz"]]}
 
 
 def names(profiles: Path) -> list[str]:
@@ -48,7 +49,8 @@ def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_o
 def _fill(values: Any, root: Path, fit_on: str | None) -> None:
     """Enter the datasets found under `root`; everything is fitted on one of them, or on the synthetic stand-in.
 
-    The profile's `discovered` section says how a found dataset is described, by default and by name.
+    The profile's `discovered` section says how a found dataset is described, by default and by name. Sets of NIfTI
+    volumes are recognised by their files; scans that lie beside their slices become a set of their own.
     """
     from uncertsam.data.adapters.folder import discover
 
@@ -61,17 +63,29 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         raise UserError(f"{root} has no dataset {fit_on!r} to fit on.", f"Found: {', '.join(found)}.")
     for name, folder in found.items():
         split = rules["fit_split"] if name == chosen else rules["split"]
-        options = known[name]
-        values["data"][name] = {
-            "acquire": "local", "source": str(folder), "options": {}, "adapter": "folder",
-            "adapter_options": options, "split": {**split},
-        }  # fmt: skip
+        adapter, options = ("nifti", VOLUMES) if _holds_volumes(folder) else ("folder", {})
+        values["data"][name] = _entry(folder, adapter, {**options, **known[name]}, split)
+        scans = _known(rules["volumes"].get(name), folder)
+        if scans:
+            values["data"][f"{name}_volumes"] = _entry(folder, "nifti", scans, rules["split"])
     if chosen is None:
         chosen = rules["fit_fallback"]
     else:
         del values["data"][rules["fit_fallback"]]
     values["fit"]["dataset"] = chosen
-    values["datasets"] = list(found)
+    values["datasets"] = [name for name in values["data"] if name != rules["fit_fallback"]]
+
+
+def _entry(folder: Path, adapter: str, options: dict[str, Any], split: Any) -> dict[str, Any]:
+    return {
+        "acquire": "local", "source": str(folder), "options": {}, "adapter": adapter, "adapter_options": options,
+        "split": {**split},
+    }  # fmt: skip
+
+
+def _holds_volumes(folder: Path) -> bool:
+    """Whether a set is of volumes: images/PATIENT.nii.gz with masks/PATIENT.nii.gz."""
+    return any((folder / "images").glob("*.nii.gz"))
 
 
 def _known(rule: Any, folder: Path) -> dict[str, Any]:

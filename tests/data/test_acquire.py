@@ -115,7 +115,7 @@ def test_a_root_that_holds_the_output_is_refused(raw: Path) -> None:
 
 @pytest.mark.parametrize("name", ["fog", "textures", "../worlds", "os", ""])
 def test_an_unknown_world_is_answered_with_those_that_exist(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UserError, match="camouflage, soft_shadows"):
+    with pytest.raises(UserError, match="camouflage, .*soft_shadows"):
         acquire.generate(name, {}, tmp_path / "set")
 
 

@@ -15,10 +15,10 @@ from PIL import Image
 from pycocotools import mask as masktools
 
 from uncertsam.data.adapters.base import Labels, Reading, read_raw
-from uncertsam.data.adapters.coco import decode
 from uncertsam.data.format import Split, read_split
 from uncertsam.data.images import Unusable
 from uncertsam.data.preprocess import preprocess
+from uncertsam.data.segmentations import decode
 from uncertsam.data.splits import Reserved
 from uncertsam.errors import UserError
 from uncertsam.files import sha256, write_json

@@ -78,7 +78,7 @@ def reef(tmp_path: Path) -> tuple[Split, Path, pd.DataFrame]:
     index = pd.DataFrame({"row": [0, 1], "image_id": 1, "mask_id": [2, 1]})  # not in the order of the masks
     index = index.assign(x0=[35, 10], y0=[22, 5], x1=[54, 29], y1=[37, 19])
     for method, measure in MEASURES.items():
-        folder = tmp_path / "predictions" / method / "reef"
+        folder = tmp_path / "predictions" / "reef" / method
         folder.mkdir(parents=True)
         index.to_parquet(folder / "index.parquet")
         maps = {name: generator.normal(0, 1, (2, 8, 8)).astype(np.float32) for name in ("logits", "uncertainty")}
@@ -108,7 +108,7 @@ def test_an_example_has_its_own_box_truth_maps_and_scores(reef: Reef) -> None:
 
 @pytest.mark.parametrize("lost", ["index.parquet", "maps.safetensors", "meta.json"])
 def test_a_lost_prediction_file_is_named(reef: Reef, lost: str) -> None:
-    (reef[1] / "laplace" / "reef" / lost).unlink()
+    (reef[1] / "reef" / "laplace" / lost).unlink()
     with pytest.raises(UserError, match=r"laplace.*predict stage"):
         read(reef)
 
@@ -143,7 +143,7 @@ def test_the_panel_is_the_same_every_time_and_says_what_it_shows(reef: Reef, tmp
 
 def test_a_changed_map_changes_table_and_pictures(reef: Reef, tmp_path: Path) -> None:
     before = [path.read_bytes() for path in qualitative([read(reef)], tmp_path / "a")]
-    path = reef[1] / "laplace" / "reef" / "maps.safetensors"
+    path = reef[1] / "reef" / "laplace" / "maps.safetensors"
     maps = {name: np.full((2, 8, 8), 0.3, np.float32) for name in ("logits", "uncertainty")}
     save_file(maps, path)
     after = [path.read_bytes() for path in qualitative([read(reef)], tmp_path / "a")]

@@ -59,7 +59,9 @@ def test_a_constant_uncertainty_has_the_error_rate_at_every_coverage():
 def test_the_gaps_of_one_masks_reliability_diagram_add_up_to_its_calibration_error(case):
     forecast, curves = curves_of(case)
     _, probability, truth = curves.reliability
-    assert np.abs(probability - truth).sum() == pytest.approx(expected_calibration_error(forecast.probability, forecast.residual), abs=1e-5)
+    assert np.abs(probability - truth).sum() == pytest.approx(
+        expected_calibration_error(forecast.probability, forecast.residual), abs=1e-5
+    )
 
 
 def test_over_masks_weights_add_up_to_one_and_points_stay_in_their_bins():

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from uncertsam.errors import UserError
-from uncertsam.results.table import COLUMNS, collect, metrics_json, write_metrics, write_table
+from uncertsam.results.summary import metrics_json, write_metrics
+from uncertsam.results.table import COLUMNS, collect, write_table
 
 MASKS = {1: (10, 11), 2: (20,)}  # image -> masks
 

@@ -12,9 +12,9 @@ from uncertsam.rng import torch_generator
 from uncertsam.sam.model import Embedding, PromptableModel
 from uncertsam.sam.nano import NanoSam
 from uncertsam.sam.prompts import Prompts, from_boxes
-from uncertsam.uncertainty.algebra import Inputs
-from uncertsam.uncertainty.laplace_fit import Example, FitParams, draw_example, fit
-from uncertsam.uncertainty.laplace_state import LaplaceState, save
+from uncertsam.uncertainty.core.algebra import Inputs
+from uncertsam.uncertainty.posterior.fit import Example, FitParams, draw_example, fit
+from uncertsam.uncertainty.posterior.state import LaplaceState, save
 
 
 @pytest.fixture(scope="session")

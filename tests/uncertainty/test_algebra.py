@@ -12,7 +12,7 @@ from torch import Tensor
 from uncertsam.errors import UserError
 from uncertsam.sam.model import PromptableModel
 from uncertsam.uncertainty import load_method, method_names
-from uncertsam.uncertainty.algebra import Answer, Inputs, Method, Moments, Samples, answer, mean_logit
+from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, Moments, Samples, answer, mean_logit
 
 NAMES = ["boundary_distance", "constant", "laplace", "laplace_closed", "sam"]
 LARGEST = math.log(1e7)  # the logit at the clamp

@@ -12,8 +12,8 @@ from scipy.special import expit, log_expit
 
 from uncertsam.sam.model import PromptableModel
 from uncertsam.uncertainty import load_method
-from uncertsam.uncertainty.algebra import Answer, Inputs, Moments, answer
-from uncertsam.uncertainty.measures import boundary_distance, boundary_proximity, entropy
+from uncertsam.uncertainty.core.algebra import Answer, Inputs, Moments, answer
+from uncertsam.uncertainty.core.measures import boundary_distance, boundary_proximity, entropy
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=9))
 

@@ -7,8 +7,8 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
-from uncertsam.uncertainty.laplace_curvature import DiagLaplace, Head, LastLayerGgn, Likelihood
-from uncertsam.uncertainty.laplace_fit import set_prior
+from uncertsam.uncertainty.posterior.curvature import DiagLaplace, Head, LastLayerGgn, Likelihood
+from uncertsam.uncertainty.posterior.fit import set_prior
 
 C, D, PIXELS = 3, 4, 30
 both = pytest.mark.parametrize("likelihood", get_args(Likelihood))

@@ -11,10 +11,10 @@ from uncertsam.errors import UserError
 from uncertsam.rng import torch_generator
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.prompts import TOP_LEFT
-from uncertsam.uncertainty import laplace_fit
-from uncertsam.uncertainty.algebra import Inputs
-from uncertsam.uncertainty.laplace_curvature import DiagLaplace, Head, LastLayerGgn
-from uncertsam.uncertainty.laplace_fit import Example, FitParams, accumulate, draw_example, fit
+from uncertsam.uncertainty.core.algebra import Inputs
+from uncertsam.uncertainty.posterior import fit as laplace_fit
+from uncertsam.uncertainty.posterior.curvature import DiagLaplace, Head, LastLayerGgn
+from uncertsam.uncertainty.posterior.fit import Example, FitParams, accumulate, draw_example, fit
 
 Examples = Callable[[FitParams], list[Example]]
 

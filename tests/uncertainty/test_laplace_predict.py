@@ -7,10 +7,10 @@ import torch
 from uncertsam.rng import torch_generator
 from uncertsam.sam.model import PromptableModel
 from uncertsam.uncertainty import sam
-from uncertsam.uncertainty.algebra import Inputs, answer, mean_logit
+from uncertsam.uncertainty.core.algebra import Inputs, answer, mean_logit
 from uncertsam.uncertainty.laplace import Laplace
 from uncertsam.uncertainty.laplace_closed import LaplaceClosed
-from uncertsam.uncertainty.laplace_state import LaplaceState
+from uncertsam.uncertainty.posterior.state import LaplaceState
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from torch import nn
 
 from uncertsam.errors import UserError
 from uncertsam.sam.model import PromptableModel
-from uncertsam.uncertainty import laplace_state, load_method
-from uncertsam.uncertainty.algebra import Inputs, answer
+from uncertsam.uncertainty import load_method
+from uncertsam.uncertainty.core.algebra import Inputs, answer
 from uncertsam.uncertainty.laplace import Laplace
 from uncertsam.uncertainty.laplace_closed import LaplaceClosed
-from uncertsam.uncertainty.laplace_state import TENSORS, LaplaceState, load, save
+from uncertsam.uncertainty.posterior import state as laplace_state
+from uncertsam.uncertainty.posterior.state import TENSORS, LaplaceState, load, save
 
 
 class Other(PromptableModel):

@@ -12,7 +12,7 @@ from torch import Tensor
 from uncertsam.rng import torch_generator
 from uncertsam.sam.prompts import BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT, Prompts, from_boxes
 from uncertsam.uncertainty import sam
-from uncertsam.uncertainty.algebra import Inputs, answer
+from uncertsam.uncertainty.core.algebra import Inputs, answer
 from uncertsam.uncertainty.prompt import Params, build, jittered
 
 

@@ -19,10 +19,10 @@ from uncertsam.sam.select import TokenPolicy, select
 from uncertsam.sam.store import DTYPES
 from uncertsam.sam.transforms import normalise, to_input
 from uncertsam.uncertainty import load_method, tta_hue, tta_train
-from uncertsam.uncertainty.algebra import Answer, Inputs, Plain, answer
-from uncertsam.uncertainty.augment import COLOUR_CHANGES, Jitter, Symmetry, jittered, maybe_grey
-from uncertsam.uncertainty.ensemble import Views
-from uncertsam.uncertainty.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.core.algebra import Answer, Inputs, Plain, answer
+from uncertsam.uncertainty.core.augment import COLOUR_CHANGES, Jitter, Symmetry, jittered, maybe_grey
+from uncertsam.uncertainty.core.ensemble import Views
+from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
 from uncertsam.uncertainty.tta_geometric import SYMMETRIES
 
 NAMES = ["tta_train", "tta_hue", "tta_geometric"]

@@ -1,4 +1,5 @@
-"""Raw data in place, with an inventory: the first stage. Sets are generated here or lie on this machine already.
+"""Raw data in place, with an inventory: the first stage. Sets are generated here or lie on this machine already;
+`uncertsam.data.remote.published` downloads them.
 
 `inventory.json` is {"root", "synthetic", "files": {relative path: SHA-256}}. `root` is "." where the files are beside
 it, else the folder as it was given.
@@ -12,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from tqdm import tqdm
 
 from uncertsam.data import worlds
@@ -22,6 +23,7 @@ from uncertsam.errors import UserError
 from uncertsam.files import sha256, write_json, written_aside
 
 INVENTORY = "inventory.json"
+P = TypeVar("P", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,12 @@ def generate(world: str, options: dict[str, Any], out: Path) -> None:
     Raises UserError on a world or an option that does not exist, and rather than replace a folder of other data.
     """
     module = _world(world)
-    try:
-        params = module.Params(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["data", out.name, "options", *map(str, first["loc"])])
-        known = ", ".join(module.Params.model_fields)
-        raise UserError(f"{key}: {first['msg']}.", f"The world {world} knows {known}.") from None
-    if out.exists() and any(out.iterdir()) and not (out / INVENTORY).is_file():
-        raise UserError(f"{out} holds other files.", "Name a new folder, or remove it.")
+    params = checked_options(module.Params, options, out.name, f"The world {world}")
+    refuse_other_data(out)
     with written_aside(out) as aside:
         aside.mkdir()
         module.generate(aside, params)
-        write_json(aside / INVENTORY, asdict(Inventory(".", True, _hashed(aside))))
+        write_json(aside / INVENTORY, asdict(Inventory(".", True, hashed(aside))))
 
 
 def local(root: Path, out: Path) -> None:
@@ -88,10 +83,38 @@ def local(root: Path, out: Path) -> None:
         raise UserError(f"{key}: there is no folder {root}.", "Name the folder that holds the raw data.")
     if out.resolve().is_relative_to(root.resolve()):
         raise UserError(f"{key}: {root} holds the output folder {out}.", "Name a folder with nothing but raw data.")
-    files = _hashed(root)
+    files = hashed(root)
     if not files:
         raise UserError(f"{key}: {root} has no files.", "Name the folder that holds the raw data.")
     write_json(out / INVENTORY, asdict(Inventory(str(root), False, files)))
+
+
+def checked_options(model: type[P], options: dict[str, Any], dataset: str, what: str) -> P:
+    """The options under data.<dataset>.options as a model. Raises UserError naming the key and what is known."""
+    try:
+        return model(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(["data", dataset, "options", *map(str, first["loc"])])
+        known = ", ".join(model.model_fields)
+        raise UserError(f"{key}: {first['msg']}.", f"{what} knows {known}.") from None
+
+
+def refuse_other_data(out: Path) -> None:
+    """Raise UserError where `out` holds anything but a raw set of this project."""
+    if out.exists() and any(out.iterdir()) and not (out / INVENTORY).is_file():
+        raise UserError(f"{out} holds other files.", "Name a new folder, or remove it.")
+
+
+def hashed(root: Path) -> dict[str, str]:
+    """SHA-256 by relative path, of every file below `root` that is not hidden, in sorted order."""
+    try:
+        paths = tqdm(sorted(_files(root)), desc="hash", unit="file", disable=None)
+        return {p.relative_to(root).as_posix(): sha256(p) for p in paths}
+    except OSError as error:
+        raise UserError(
+            f"{error.filename} cannot be read ({error.strerror}).", "Make it readable, or remove it."
+        ) from None
 
 
 def world_names() -> list[str]:
@@ -108,17 +131,6 @@ def _world(name: str) -> ModuleType:
 
 def _module(name: str) -> ModuleType:
     return importlib.import_module(f"{worlds.__name__}.{name}")
-
-
-def _hashed(root: Path) -> dict[str, str]:
-    """SHA-256 by relative path, of every file below `root` that is not hidden, in sorted order."""
-    try:
-        paths = tqdm(sorted(_files(root)), desc="hash", unit="file", disable=None)
-        return {p.relative_to(root).as_posix(): sha256(p) for p in paths}
-    except OSError as error:
-        raise UserError(
-            f"{error.filename} cannot be read ({error.strerror}).", "Make it readable, or remove it."
-        ) from None
 
 
 def _files(root: Path) -> Iterator[Path]:

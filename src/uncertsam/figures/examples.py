@@ -112,7 +112,7 @@ def _kinds(dataset: str, split: Split) -> pd.DataFrame:
 
 
 def load(choice: Choice, split: Split, predictions: Path, methods: Sequence[str], results: pd.DataFrame) -> Example:
-    """Read all that is drawn of one mask. `predictions` holds <method>/<dataset>/{index.parquet, maps.safetensors}.
+    """Read all that is drawn of one mask. `predictions` holds <dataset>/<method>/{index.parquet, maps.safetensors}.
 
     Raises UserError where a file, or this mask in it, is missing.
     """
@@ -120,7 +120,7 @@ def load(choice: Choice, split: Split, predictions: Path, methods: Sequence[str]
     if not found:
         lost = f"{split.root} has no mask {choice.mask_id} of image {choice.image_id}, but the results do."
         raise UserError(lost, "Run the stages from preprocess on again.")
-    read = [_read_map(predictions / method / choice.dataset, method, choice, results) for method in methods]
+    read = [_read_map(predictions / choice.dataset / method, method, choice, results) for method in methods]
     return Example(
         choice,
         split.pixels(choice.image_id),

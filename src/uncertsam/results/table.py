@@ -1,14 +1,12 @@
-"""The long table of all measures, and the nested means that people and dashboards read."""
+"""The long table of all measures."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from uncertsam.errors import UserError
-from uncertsam.files import write_json, written_aside
-from uncertsam.results.image_level import image_level_scores
+from uncertsam.files import written_aside
 
 KEY = ["dataset", "image_id", "mask_id", "method", "metric", "region"]
 COLUMNS = [*KEY, "value"]
@@ -72,27 +70,8 @@ def _first(rows: pd.DataFrame) -> str:
     return ", ".join(f"{column} {rows.iloc[0][column]}" for column in KEY)
 
 
-def metrics_json(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
-    """dataset -> method -> metric -> mean over masks, NaN left out; None where nothing is left.
-
-    `iou` is the full image, `iou_roi` the dilated truth; the image-level scores (`image_auroc` ...) stand beside them.
-    """
-    means = table.groupby(["dataset", "method", "metric", "region"])["value"].mean()
-    scores = image_level_scores(table).set_index(["dataset", "method", "metric", "region"])["value"]
-    nested: dict[str, Any] = {}
-    for (dataset, method, metric, region), value in pd.concat([means, scores]).items():
-        key = metric if region == "full" else f"{metric}_{region}"
-        nested.setdefault(dataset, {}).setdefault(method, {})[key] = None if pd.isna(value) else float(value)
-    return nested
-
-
 def write_table(target: Path, table: pd.DataFrame) -> None:
     """Write a table of measures (results.parquet, or one cell of it), whole or not at all."""
     check_schema(table, str(target))
     with written_aside(target) as aside:
         table[COLUMNS].to_parquet(aside, index=False)
-
-
-def write_metrics(target: Path, table: pd.DataFrame) -> None:
-    """Write `metrics_json` of a table, whole or not at all."""
-    write_json(target, metrics_json(table))

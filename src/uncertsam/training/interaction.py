@@ -13,13 +13,13 @@ Mask = Bool[np.ndarray, "h w"]
 
 
 def first_prompt(rng: Rng, mask: Mask) -> tuple[Float[np.ndarray, "k 2"], Int[np.ndarray, " k"]]:
-    """A jittered box (70 %), one to four clicks (20 %), or both (10 %); padded to `SLOTS`."""
+    """A jittered box (80 %), one to four clicks (12 %), or both (8 %); padded to `SLOTS`."""
     kind = rng.random()
     points, labels = np.zeros((SLOTS, 2), np.float32), np.full(SLOTS, PAD)
     used = 0
-    if kind < 0.8:
+    if kind < 0.88:
         points[:2], labels[:2], used = noisy_box(rng, mask), (TOP_LEFT, BOTTOM_RIGHT), 2
-    if kind > 0.7:
+    if kind > 0.8:
         count = int(rng.choice([1, 1, 1, 2, 3, 4]))
         points[used : used + count], labels[used : used + count] = clicks(rng, mask, count)
     return points, labels

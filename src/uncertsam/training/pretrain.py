@@ -18,7 +18,7 @@ from uncertsam.training.losses import iou_of_logits, mask_loss
 from uncertsam.training.materials import Materials
 from uncertsam.training.scenes import compose
 
-MOST = 3  # objects asked for per scene
+MOST = 4  # objects asked for per scene
 
 
 @dataclass
@@ -62,13 +62,13 @@ class SceneBatches(Dataset[Batch]):
 
 
 def step_loss(model: PromptableModel, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-    """One prompt per object, then in a third of the batches a correction: the mean of their losses, and what to log."""
+    """One prompt per object, in a quarter of the batches a correction as well: their mean loss, and what to log."""
     embedding = model.encode(batch.images)[batch.owner]
     prompts = Prompts(batch.points, batch.labels)
     decoded = model.decode(embedding, prompts)
     small = F.interpolate(batch.targets[:, None], size=decoded.logits.shape[-2:], mode="area")[:, 0]
     loss, log = object_losses(decoded, batch.targets, small, batch.present)
-    if rng.random() < 1 / 3:
+    if rng.random() < 1 / 4:
         again = correct(prompts, decoded.logits[:, 0], small, rng, model.image_size, feed_back=rng.random() < 0.75)
         second, more = object_losses(model.decode(embedding, again), batch.targets, small, batch.present)
         loss, log = (loss + second) / 2, log | {"iou_corrected": more["iou"]}

@@ -41,7 +41,7 @@ def compose(rng: Rng, materials: Materials, size: int, most: int) -> Scene:
     values = np.array([], int)
     while not len(values):
         kind = rng.random() if materials.photos else 1.0
-        draw = _photo if kind < 0.4 else _pasted if kind < 0.65 else DRAWN[rng.integers(len(DRAWN))]
+        draw = _photo if kind < 0.7 else _pasted if kind < 0.9 else DRAWN[rng.integers(len(DRAWN))]
         image, labels = draw(rng, materials, size)
         values = _regions(labels, SMALLEST, 0.95)
     chosen = rng.permutation(values)[:most]

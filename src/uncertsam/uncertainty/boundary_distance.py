@@ -7,8 +7,8 @@ from pydantic import PositiveFloat
 
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.select import TokenPolicy
-from uncertsam.uncertainty.algebra import Inputs, Plain
-from uncertsam.uncertainty.measures import boundary_proximity
+from uncertsam.uncertainty.core.algebra import Inputs, Plain
+from uncertsam.uncertainty.core.measures import boundary_proximity
 
 FITTED: str | None = None
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from uncertsam.errors import UserError
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.select import gate
-from uncertsam.uncertainty.algebra import Inputs, Measure, Samples
-from uncertsam.uncertainty.laplace_fit import FitParams
-from uncertsam.uncertainty.laplace_state import LaplaceState, load
-from uncertsam.uncertainty.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.core.algebra import Inputs, Measure, Samples
+from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.posterior.fit import FitParams
+from uncertsam.uncertainty.posterior.state import LaplaceState, load
 
 FITTED: str | None = "laplace"
 

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from uncertsam.errors import UserError
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.select import gate
-from uncertsam.uncertainty.algebra import Inputs, Measure, Moments
-from uncertsam.uncertainty.laplace_state import LaplaceState, load
-from uncertsam.uncertainty.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.core.algebra import Inputs, Measure, Moments
+from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.posterior.state import LaplaceState, load
 
 FITTED: str | None = "laplace"
 

@@ -13,10 +13,10 @@ from pydantic import NonNegativeFloat, PositiveInt
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.prompts import Prompts, jitter_boxes
 from uncertsam.sam.select import TokenPolicy
-from uncertsam.uncertainty.algebra import Inputs, Measure, Samples, objects_at_once
-from uncertsam.uncertainty.augment import Boxes, move_boxes
-from uncertsam.uncertainty.ensemble import Vote, pooled, vote
-from uncertsam.uncertainty.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.core.algebra import Inputs, Measure, Samples, objects_at_once
+from uncertsam.uncertainty.core.augment import Boxes, move_boxes
+from uncertsam.uncertainty.core.ensemble import Vote, pooled, vote
+from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
 
 FITTED: str | None = None
 

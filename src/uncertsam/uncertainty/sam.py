@@ -4,8 +4,8 @@ from pathlib import Path
 
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.select import TokenPolicy
-from uncertsam.uncertainty.algebra import Plain
-from uncertsam.uncertainty.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.core.algebra import Plain
+from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
 
 FITTED: str | None = None
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.transforms import to_input
-from uncertsam.uncertainty.augment import Jitter, Picture, Symmetry, jittered
-from uncertsam.uncertainty.ensemble import ViewParams, Views
+from uncertsam.uncertainty.core.augment import Jitter, Picture, Symmetry, jittered
+from uncertsam.uncertainty.core.ensemble import ViewParams, Views
 
 FITTED: str | None = None
 

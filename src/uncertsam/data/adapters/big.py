@@ -9,6 +9,7 @@ from pathlib import Path
 
 from uncertsam.data.adapters.base import ComponentParams, Reading
 from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
 from uncertsam.data.pairs import BRIGHT_RULE, Files, PairParams, bright_components, read_pairs
 
 
@@ -17,7 +18,7 @@ class Params(PairParams, ComponentParams):
 
     files: Files = {"test": ("*_im.jpg", "*_gt.png")}
     splits: list[str] = ["test"]
-    licence: str = "research only (Table 2 of the paper)"
+    licence: str = TABLE["big"].stated
     quality: Quality = "human"
 
 

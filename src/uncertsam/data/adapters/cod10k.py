@@ -16,6 +16,7 @@ from uncertsam.data.adapters.base import (
 )
 from uncertsam.data.format import Quality
 from uncertsam.data.images import Unusable
+from uncertsam.data.licences import TABLE
 from uncertsam.data.masks import read_colours, split_colours
 from uncertsam.errors import UserError
 
@@ -27,7 +28,7 @@ class Params(ComponentParams):
     """Which split of the raw set is read, how masks are taken apart, and what is known about the labels."""
 
     split: Literal["Train", "Test", "all"] = "Test"
-    licence: str = "research only (Table 2 of the paper)"
+    licence: str = TABLE["cod10k"].stated
     quality: Quality = "human"
 
 

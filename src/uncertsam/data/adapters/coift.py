@@ -8,6 +8,7 @@ from pathlib import Path
 
 from uncertsam.data.adapters.base import Labels, Reading
 from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
 from uncertsam.data.pairs import BRIGHT_RULE, Files, PairParams, bright, read_pairs
 
 
@@ -16,7 +17,7 @@ class Params(PairParams):
 
     files: Files = {"test": ("images/*.jpg", "masks/*.png")}
     splits: list[str] = ["test"]
-    licence: str = "CC BY-NC 4.0 (Table 2 of the paper)"
+    licence: str = TABLE["coift"].stated
     quality: Quality = "human"
 
 

@@ -12,6 +12,7 @@ import pydantic
 
 from uncertsam.data.adapters.base import ComponentParams, Labels, Reading
 from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
 from uncertsam.data.masks import Colour
 from uncertsam.data.pairs import Files, PairParams, by_colour, colour_rule, read_pairs, separated
 
@@ -30,7 +31,7 @@ class Params(PairParams, ComponentParams):
     colours: dict[str, Colour] = pydantic.Field(
         {"glare": (255, 255, 0), "streak": (255, 0, 0), "light source": (0, 0, 255)}, min_length=1
     )
-    licence: str = "S-Lab License 1.0 (Table 2 of the paper)"
+    licence: str = TABLE["flare7k"].stated
     quality: Quality = "human"
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from uncertsam.data.adapters.base import ComponentParams, Labels, RawImage, Reading, Skipped, need_folder
 from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
 from uncertsam.data.masks import read_colours
 
 LAYOUT = "{train,test}/{train,test}_A/*.png for images and _B/*.png for masks of the same name"
@@ -15,7 +16,7 @@ class Params(ComponentParams):
     """Which split of the raw set is read, how masks are taken apart, and what is known about the labels."""
 
     split: Literal["train", "test", "all"] = "test"
-    licence: str = "research only (Table 2 of the paper)"
+    licence: str = TABLE["istd"].stated
     quality: Quality = "human"
 
 

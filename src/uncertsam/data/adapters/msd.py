@@ -12,6 +12,7 @@ import pydantic
 
 from uncertsam.data.adapters.base import Reading, Skipped
 from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
 from uncertsam.data.pairs import Pair
 from uncertsam.data.volumes import VolumeParams, read_slices
 from uncertsam.errors import UserError
@@ -21,7 +22,7 @@ class Params(VolumeParams):
     """Which task is read. Its folder may be the raw set itself, or lie in it."""
 
     task: str = "Task09_Spleen"
-    licence: str = "CC BY-SA 4.0 (Table 2 of the paper)"
+    licence: str = TABLE["msd"].stated
     quality: Quality = "human"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from uncertsam.data.adapters.base import ComponentParams, Reading
 from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
 from uncertsam.data.pairs import BRIGHT_RULE, Files, PairParams, bright_components, read_pairs
 
 
@@ -21,7 +22,7 @@ class Params(PairParams, ComponentParams):
         "train": ("SBUTrain4KRecoveredSmall/ShadowImages/*.jpg", "SBUTrain4KRecoveredSmall/ShadowMasks/*.png"),
     }
     splits: list[str] = ["test"]
-    licence: str = "unknown (Table 2 of the paper)"
+    licence: str = TABLE["sbu"].stated
     quality: Quality = "human"
 
 

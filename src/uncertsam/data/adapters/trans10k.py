@@ -12,6 +12,7 @@ import pydantic
 
 from uncertsam.data.adapters.base import ComponentParams, Labels, Reading
 from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
 from uncertsam.data.masks import Colour
 from uncertsam.data.pairs import Files, PairParams, any_colour, by_colour, colour_rule, read_pairs, separated
 
@@ -38,7 +39,7 @@ class Params(PairParams, ComponentParams):
     splits: list[str] = ["test_easy", "test_hard"]
     by_class: bool = False
     colours: dict[str, Colour] = pydantic.Field({"thing": (255, 0, 0), "stuff": (255, 255, 255)}, min_length=1)
-    licence: str = "research only (Table 2 of the paper)"
+    licence: str = TABLE["trans10k"].stated
     quality: Quality = "human"
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, UInt8
 from pydantic import Field
 
-from uncertsam.data.worlds import WorldParams, frame, save, shapes, textures
+from uncertsam.data.worlds import WorldParams, frame, save, scenery, shapes, textures
 from uncertsam.data.worlds.textures import Colour, Material
 from uncertsam.rng import numpy_generator
 
@@ -37,7 +37,7 @@ def generate(root: Path, params: Params) -> None:
         number = STUFF.index(stuff.kind) + 1
         name = f"COD10K-CAM-1-Synthetic-{number}-{stuff.kind.capitalize()}-{index + 1}"
         save(root / "Test" / "Image" / f"{name}.jpg", picture)
-        save(root / "Test" / "GT_Object" / f"{name}.png", (instances > 0).astype(np.uint8) * np.uint8(255))
+        save(root / "Test" / "GT_Object" / f"{name}.png", scenery.binary(instances > 0))
         coloured = np.concatenate([np.zeros((1, 3), np.uint8), INSTANCE_COLOURS])[instances]
         save(root / "Test" / "GT_Instance" / f"{name}.png", coloured)
 
@@ -50,11 +50,10 @@ def _picture(
     scene = _ridged(rng, stuff.render(rng, height, width))
     instances = np.zeros((height, width), np.uint8)
     for number, mask in enumerate(_objects(rng, height, width), start=1):
-        scene = _hidden(rng, scene, mask, stuff, params.contrast)
+        scene = scenery.hidden(rng, scene, mask, stuff, params.contrast)
         instances[mask] = number
     light = textures.lit(scene, textures.illumination(rng, height, width))
-    light *= np.float32(rng.uniform(0.55, 0.95) / np.percentile(light, 98))
-    return textures.photograph(rng, light), instances
+    return textures.photograph(rng, scenery.exposed(rng, light)), instances
 
 
 def _objects(rng: np.random.Generator, height: int, width: int) -> list[Mask]:
@@ -77,52 +76,6 @@ def _ridged(rng: np.random.Generator, ground: Colour) -> Colour:
     relief = np.zeros((height, width), np.float32)
     for _ in range(int(rng.integers(2, 6))):
         outline = shapes.place(rng, shapes.silhouette(rng), height, width, float(rng.uniform(0.03, 0.2)), margin=-0.15)
-        relief += _dome(outline, float(rng.uniform(2, 8))) * (textures.noise(rng, height, width, 50.0) > -0.2)
-    shading = _lit_from(rng, cv2.GaussianBlur(relief, (0, 0), 1.5))
+        relief += scenery.dome(outline, float(rng.uniform(2, 8))) * (textures.noise(rng, height, width, 50.0) > -0.2)
+    shading = scenery.lit_from(rng, cv2.GaussianBlur(relief, (0, 0), 1.5))
     return np.clip(textures.lit(ground, 1 + np.float32(rng.uniform(0.1, 0.3)) * shading), 0, 1)
-
-
-def _hidden(rng: np.random.Generator, scene: Colour, mask: Mask, stuff: Material, contrast: float) -> Colour:
-    """Put one object into the scene."""
-    height, width = mask.shape
-    turn, scale = rng.uniform(0.4, 1.2) * rng.choice([-1, 1]), np.exp(contrast * rng.uniform(-0.6, 0.6))
-    skin = stuff.turned(float(turn), float(scale)).render(rng, height, width)
-    gain = 1 + contrast * rng.uniform(0.15, 0.35) * rng.choice([-1, 1])
-    tint = 1 + contrast * rng.normal(0, 0.08, 3)
-    skin = skin * (gain * tint * scene[mask].mean(axis=0) / (skin[mask].mean(axis=0) + 1e-3)).astype(np.float32)
-    body = _dome(mask, 0.15 * np.sqrt(mask.sum()))
-    skin = textures.lit(skin, 1 + np.float32(contrast) * _lit_from(rng, cv2.GaussianBlur(body, (0, 0), 2)))
-    scene = textures.lit(scene, 1 - np.float32(0.5 * contrast) * _cast(rng, mask))
-    edge = _edge(rng, mask)[..., None]
-    return np.clip(scene + edge * (skin - scene), 0, 1)
-
-
-def _edge(rng: np.random.Generator, mask: Mask) -> Float32[np.ndarray, "h w"]:
-    """The object's opacity: a crisp edge that fades over several pixels in places."""
-    hard = mask.astype(np.float32)
-    crisp, faded = cv2.GaussianBlur(hard, (0, 0), 0.8), cv2.GaussianBlur(hard, (0, 0), 4.0)
-    height, width = mask.shape
-    where = np.clip(textures.noise(rng, height, width, 30.0) - 0.2, 0, 1)
-    return crisp + where * (faded - crisp)
-
-
-def _dome(mask: Mask, reach: float) -> Float32[np.ndarray, "h w"]:
-    """Height of a rounded body [px]: rises over `reach` px from the mask's edge and is level beyond."""
-    inside = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    t = np.clip(inside / np.float32(max(reach, 1.0)), 0, 1)
-    return np.float32(reach) * np.sqrt(t * (2 - t))
-
-
-def _lit_from(rng: np.random.Generator, height: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """Shading in (-1, 1) of a height field [px] lit from somewhere above."""
-    angle = rng.uniform(-np.pi, 0)
-    dy, dx = np.gradient(height)
-    slope = np.float32(np.cos(angle)) * dx + np.float32(np.sin(angle)) * dy
-    return (-slope / np.sqrt(1 + dx * dx + dy * dy)).astype(np.float32)
-
-
-def _cast(rng: np.random.Generator, mask: Mask) -> Float32[np.ndarray, "h w"]:
-    """The contact shadow beside an object, in [0, 1]."""
-    shift = np.array([[1, 0, rng.uniform(-4, 4)], [0, 1, rng.uniform(1, 4)]])
-    moved = cv2.warpAffine(mask.astype(np.float32), shift, mask.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-    return cv2.GaussianBlur(moved, (0, 0), 2.5)

@@ -28,7 +28,7 @@ from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.prompts import box_of_mask, from_boxes
 from uncertsam.sam.store import Embeddings
 from uncertsam.sam.transforms import scale_boxes
-from uncertsam.uncertainty.algebra import Answer, Inputs, Method, answer
+from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, answer
 
 COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
 

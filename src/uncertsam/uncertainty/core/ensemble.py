@@ -13,9 +13,9 @@ from torch import Tensor
 from uncertsam.sam.model import Decoded, Embedding
 from uncertsam.sam.select import TokenPolicy, select
 from uncertsam.sam.store import DTYPES, encode
-from uncertsam.uncertainty.algebra import Inputs, Measure, Samples
-from uncertsam.uncertainty.augment import Picture, Symmetry
-from uncertsam.uncertainty.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.core.algebra import Inputs, Measure, Samples
+from uncertsam.uncertainty.core.augment import Picture, Symmetry
+from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
 
 Vote = tuple[Float[Tensor, "m h w"], Float[Tensor, " m"], Float[Tensor, " m"]]  # logits, predicted IoU, object score
 View = Callable[[Picture, int, torch.Generator], Float[Tensor, "3 s s"]]

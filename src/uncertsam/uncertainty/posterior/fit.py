@@ -14,11 +14,11 @@ from uncertsam.errors import UserError
 from uncertsam.sam.model import Decoded, Embedding, PromptableModel
 from uncertsam.sam.prompts import Prompts
 from uncertsam.sam.schedule import prefix, prompt_sequence, stack
-from uncertsam.uncertainty.algebra import objects_at_once
-from uncertsam.uncertainty.laplace_state import LaplaceState
+from uncertsam.uncertainty.core.algebra import objects_at_once
+from uncertsam.uncertainty.posterior.state import LaplaceState
 
 if TYPE_CHECKING:
-    from uncertsam.uncertainty.laplace_curvature import DiagLaplace, Head
+    from uncertsam.uncertainty.posterior.curvature import DiagLaplace, Head
 
 Example = tuple[Embedding, Prompts, Bool[Tensor, "n h w"]]  # one image, what is asked about it, and the truth
 
@@ -67,7 +67,7 @@ def fit(
 
     progress: wraps the examples, as tqdm does. Masks may have any resolution. Token 0 is read, whatever its quality.
     """
-    from uncertsam.uncertainty.laplace_curvature import DiagLaplace, Head, LastLayerGgn
+    from uncertsam.uncertainty.posterior.curvature import DiagLaplace, Head, LastLayerGgn
 
     head = Head(model.last_layer, params.likelihood)
     posterior = DiagLaplace(head, "classification", temperature=params.temperature, backend=LastLayerGgn)

@@ -17,7 +17,7 @@ from torch import Tensor
 from uncertsam.sam.model import Decoded, Embedding, PromptableModel
 from uncertsam.sam.prompts import Prompts
 from uncertsam.sam.select import TokenPolicy, select
-from uncertsam.uncertainty.quadrature import expected_sigmoid
+from uncertsam.uncertainty.core.quadrature import expected_sigmoid
 
 TINY = 1e-7  # probabilities are clamped to [TINY, 1 - TINY], logits hence to +-16.12
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from uncertsam.uncertainty.algebra import Masks, Measure
+from uncertsam.uncertainty.core.algebra import Masks, Measure
 
 
 def entropy(logits: Masks) -> Masks:

@@ -1,0 +1,1 @@
+"""Data from elsewhere: where sets are published, downloads that resume, archives that cannot escape."""

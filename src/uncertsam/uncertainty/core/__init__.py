@@ -1,0 +1,1 @@
+"""What methods are made of: the algebra, measures of uncertainty, ensembles, and the cells that they fill."""

@@ -1,0 +1,131 @@
+"""check-reports: sound reports pass, and every kind of damage is found and named."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
+from uncertsam.errors import UserError
+from uncertsam.metrics.measure import measure_cell
+from uncertsam.results.check import Places, problems
+from uncertsam.results.intervals import facts_of, intervals
+from uncertsam.results.summary import write_metrics
+from uncertsam.results.table import collect, write_table
+from uncertsam.rng import numpy_generator
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> Places:
+    """Reports of one method on four noisy discs, made by the pipeline's own functions."""
+    from PIL import Image
+    from safetensors.numpy import save_file
+
+    from uncertsam.data.format import read_split
+    from uncertsam.files import sha256
+
+    base = tmp_path_factory.mktemp("reports")
+    split, rng = base / "benchmark" / "discs" / "test", numpy_generator(0, "discs")
+    (split / "images").mkdir(parents=True)
+    y, x = np.mgrid[:48, :64]
+    records, masks, logits = [], [], []
+    for k in range(4):
+        Image.fromarray(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)).save(split / "images" / f"{k:08d}.jpg")
+        truth = (x - 30) ** 2 + (y - 20 - k) ** 2 < 150
+        digest = sha256(split / "images" / f"{k:08d}.jpg")
+        records.append(ImageRecord(k, 64, 48, f"disc {k}", digest, f"disc {k}", "human"))
+        masks.append(Annotation(k, k, int(truth.sum()), encode_rle(truth), "disc"))
+        logits.append((np.where(truth, 2.0, -2.0) + rng.normal(0, 2, truth.shape))[::4, ::4])
+    write_split(split, {"dataset": "discs", "synthetic": True}, records, masks)
+    cell = base / "predictions" / "discs" / "sam"
+    cell.mkdir(parents=True)
+    pd.DataFrame({"row": range(4), "image_id": range(4), "mask_id": range(4)}).to_parquet(cell / "index.parquet")
+    low = np.stack(logits).astype(np.float32)
+    save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
+    measured = base / "measured.parquet"
+    write_table(measured, measure_cell(cell, split, "sam", "discs").table)
+    table = collect({("sam", "discs"): measured})
+    write_table(base / "reports" / "results.parquet", table)
+    write_metrics(base / "reports" / "metrics.json", table)
+    frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
+    frame.to_csv(base / "reports" / "intervals.csv", index=False, float_format="%.8g")
+    (base / "reports" / "figures").mkdir()
+    for suffix in (".svg", ".png", ".csv"):
+        (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
+    return Places(base / "reports", base / "benchmark", base / "predictions", "test")
+
+
+@pytest.fixture
+def places(sound, tmp_path) -> Places:
+    """A copy to damage."""
+    shutil.copytree(sound.reports, tmp_path / "reports")
+    return Places(tmp_path / "reports", sound.benchmark, sound.predictions, "test")
+
+
+def found(places: Places, cells: int = 0) -> str:
+    return "\n".join(problems(places, cells, 0))
+
+
+def changed(places: Places, metric: str, value: float) -> None:
+    """One value of one metric replaced in the table."""
+    path = places.reports / "results.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table.index[table["metric"] == metric][0], "value"] = value
+    table.to_parquet(path, index=False)
+
+
+def test_sound_reports_pass_and_every_value_is_recomputed(sound):
+    assert found(sound, 10_000) == ""
+
+
+def test_one_forged_value_is_recomputed_and_contradicts_the_means(places):
+    changed(places, "iou", 0.123)
+    told = found(places, 10_000)
+    assert "iou" in told and "is 0.123, recomputed" in told
+    assert "not that of results.parquet" in told and "metrics.json" in told
+
+
+def test_a_value_that_its_metric_cannot_have_is_named(places):
+    changed(places, "brier", 1.5)
+    assert "1 values of brier outside [0, 1], such as 1.5" in found(places)
+
+
+def test_a_missing_column_is_named(places):
+    path = places.reports / "results.parquet"
+    pd.read_parquet(path).drop(columns="region").to_parquet(path, index=False)
+    assert "region" in found(places)
+
+
+def test_a_forged_mean_is_found(places):
+    path = places.reports / "metrics.json"
+    means = json.loads(path.read_text())
+    means["discs"]["sam"]["iou"] += 0.01
+    path.write_text(json.dumps(means))
+    assert "metrics.json" in found(places)
+
+
+def test_a_mean_outside_of_its_interval_is_found(places):
+    path = places.reports / "intervals.csv"
+    frame = pd.read_csv(path)
+    frame["low"] = frame["high"] = frame["mean_masks"] + 1.0
+    frame.to_csv(path, index=False)
+    assert "lies outside of its interval" in found(places)
+
+
+def test_a_figure_without_its_numbers_is_found(places):
+    (places.reports / "figures" / "bars.csv").unlink()
+    assert "figures/bars.csv is missing" in found(places)
+
+
+@pytest.mark.parametrize("name", ["results.parquet", "intervals.csv", "metrics.json"])
+def test_a_missing_file_is_a_clear_error(places, name):
+    (places.reports / name).unlink()
+    with pytest.raises(UserError, match=name):
+        problems(places, 0, 0)
+
+
+def test_the_seed_alone_chooses_what_is_recomputed(places):
+    changed(places, "iou", 0.123)
+    assert [problems(places, 5, seed) for seed in range(4)] == [problems(places, 5, seed) for seed in range(4)]
