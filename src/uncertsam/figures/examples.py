@@ -1,7 +1,7 @@
 """Which masks are shown, by a stated rule, and what is needed to show them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from jaxtyping import Bool, Float, UInt8
 
 from uncertsam.data.format import Split
 from uncertsam.errors import UserError
+from uncertsam.figures.style import method_style
 from uncertsam.figures.table import TOO_SMALL
 from uncertsam.files import read_table
 
 RULES = {"median": 2, "lower quartile": 4}  # of the masks ordered by IoU: every second, every fourth
+LOWEST, SMALLEST = 10, 0.02  # the failure shown: which percentile of IoU; least share of the image that a mask covers
 AGAIN = "Run the predict stage again."
 
 
@@ -74,6 +76,40 @@ def choose(results: pd.DataFrame, dataset: str, method: str = "sam") -> list[Cho
         row = rows.iloc[place]
         taken.setdefault(place, Choice(dataset, int(row["image_id"]), int(row["mask_id"]), rule))
     return list(taken.values())
+
+
+def choose_failure(results: pd.DataFrame, splits: Mapping[str, Split], method: str = "sam") -> Choice:
+    """The mask at the 10th percentile of a method's IoU, over all datasets; ties by dataset, image and mask id.
+
+    It is taken from the masks that cover at least 2 % of a photo and are labelled by people. Where there are none,
+    labels of other origin are let in, then smaller masks, and generated pictures last; `rule` says which. Arguments:
+    the long table of `results.parquet`, and the split of each dataset. Raises UserError where there is no IoU.
+    """
+    parts = [_scores(results, dataset, method) for dataset in splits]
+    rows = pd.concat([part[part["metric"] == "iou"] for part in parts]).dropna(subset="value")
+    if rows.empty:
+        raise UserError(f"The results have no IoU of {method}.", "Run the measure and tabulate stages.")
+    rows = rows.merge(pd.concat([_kinds(dataset, split) for dataset, split in splits.items()]))
+    kinds = ["synthetic", "small", "unsure"]
+    rows = rows.sort_values([*kinds, "value", "dataset", "image_id", "mask_id"])
+    rows = rows[(rows[kinds] == rows[kinds].iloc[0]).all(axis=1)]
+    row = rows.iloc[(len(rows) - 1) * LOWEST // 100]
+    pool = f"{len(rows)} " + ("generated masks" if row["synthetic"] else "masks of photos")
+    pool += "" if row["synthetic"] else " with labels of any origin" if row["unsure"] else " labelled by people"
+    pool += "" if row["small"] else f", each at least {SMALLEST:.0%} of its image".replace("%", "\u00a0%")
+    rule = f"the mask at the {LOWEST}th percentile of {method_style(method).label}'s IoU among {pool}"
+    return Choice(str(row["dataset"]), int(row["image_id"]), int(row["mask_id"]), rule)
+
+
+def _kinds(dataset: str, split: Split) -> pd.DataFrame:
+    """What decides whether a mask is fit to be shown, a row per mask."""
+    synthetic = bool(split.info.get("synthetic", False))
+    rows = [
+        (dataset, image.id, a.id, synthetic, a.area < SMALLEST * image.width * image.height,
+         image.quality not in ("human", "synthetic"))
+        for image in split for a in split.annotations[image.id]
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["dataset", "image_id", "mask_id", "synthetic", "small", "unsure"])
 
 
 def load(choice: Choice, split: Split, predictions: Path, methods: Sequence[str], results: pd.DataFrame) -> Example:
