@@ -21,7 +21,7 @@ from uncertsam.stage import run_stage
 def main(results: Path, bounds: Path, curves: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars with intervals, mask quality, curves."""
     params = Params.read()
-    table, frame = read_results(results), read_intervals(bounds)
+    table, frame, drawn = read_results(results), read_intervals(bounds), read_curves(curves)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
     foot = figure_footer(model, methods, split, bounds)
@@ -35,7 +35,6 @@ def main(results: Path, bounds: Path, curves: Path, predictions: Path, benchmark
             radar(frame, metric, folder / f"{metric}_radar", foot)
             bars(frame, [metric], folder / f"{metric}_bars", foot)
         mask_quality(frame, folder / "mask_quality", foot)
-        drawn = read_curves(curves)
         for name, draw in {"reliability": reliability, "risk_coverage": risk_coverage}.items():
             draw(drawn, frame, folder / name, figure_footer(model, methods, split, curves))
         failure = choose_failure(table, splits)

@@ -6,7 +6,9 @@ A tiny experiment is run once by the real stages; every test spoils a copy of it
 import importlib.util
 import json
 import os
+import re
 import resource
+import shlex
 import shutil
 import signal
 import struct
@@ -35,33 +37,33 @@ WEIGHTS = "checkpoints/sam2_nano.safetensors"
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
 FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
-CAT = {"dataset": "cats", "benchmark": BENCHMARK}
-MODEL = {"embeddings": EMBEDDINGS, "weights": WEIGHTS}
-ARGUMENTS: dict[str, dict[str, str]] = {
-    "acquire": {"dataset": "cats", "source": "photos", "out": RAW, "archives": ".downloads", "hashes": "hashes.json"},
-    "preprocess": {"dataset": "cats", "raw": RAW, "reserved": "checkpoints/pretrain_images.json", "out": BENCHMARK},
-    "subset": {
-        "name": "few", "benchmark": BENCHMARK, "out": "data/benchmark/few", "listing": "reports/subset_few.csv",
-    },
-    "encode": CAT | {"weights": WEIGHTS, "out": EMBEDDINGS},
-    "fit_laplace": CAT | MODEL | {"out": FITTED},
-    "predict": CAT | MODEL | {"method": "sam", "out": SAM},
-    "measure": CAT | {"predictions": "data/predictions/cats", "out": "data/measures/cats"},
-    "tabulate": {
-        "measures": "data/measures", "benchmark": "data/benchmark", "fitted-on": f"{BENCHMARK}/fit",
-        "results": RESULTS, "metrics": "reports/metrics.json", "bounds": BOUNDS,
-        "curves": "reports/curves.parquet",
-    },
-    "figures": {
-        "results": RESULTS, "bounds": BOUNDS, "predictions": "data/predictions", "benchmark": "data/benchmark",
-        "out": "reports/figures",
-    },
-    "report": {
-        "results": RESULTS, "metrics": "reports/metrics.json", "bounds": BOUNDS, "figures": "reports/figures",
-        "fitted": FITTED, "benchmark": "data/benchmark", "out": "reports/index.html",
-    },
+ALL = [
+    "acquire",
+    "preprocess",
+    "subset",
+    "encode",
+    "fit_laplace",
+    "predict",
+    "measure",
+    "tabulate",
+    "figures",
+    "report",
+]
+MEANT = {
+    "item.source": "photos", "item.dataset": "cats", "item.method": "sam", "item": "cats", "fit.dataset": "cats",
+    "model.weights": WEIGHTS,
 }  # fmt: skip
-ALL = list(ARGUMENTS)
+
+
+def arguments(name: str) -> dict[str, str]:
+    """The options that dvc.yaml gives to a stage."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    command, key = stages[name].get("do", stages[name])["cmd"], {"key": "few" if name == "subset" else "cats"}
+    words = shlex.split(re.sub(r"\$\{(.*?)\}", lambda found: (MEANT | key)[found[1]], command))[2:]
+    return {option.removeprefix("--"): value for option, value in zip(words[::2], words[1::2], strict=True)}
+
+
+ARGUMENTS = {name: arguments(name) for name in ALL}
 
 
 def stage(name: str, **changes: str) -> None:
@@ -69,7 +71,7 @@ def stage(name: str, **changes: str) -> None:
     spec = importlib.util.spec_from_file_location(f"stage_{name}", ROOT / "stages" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    given = ARGUMENTS.get(name, {}) | changes
+    given = ARGUMENTS[name] | changes
     run_stage(module.main, [word for key, value in given.items() for word in (f"--{key}", value)])
 
 
@@ -246,6 +248,7 @@ FILES: dict[str, Case] = {
     "curves cut off": ("tabulate", halved("data/measures/cats/sam.curves.parquet"), ("sam.curves.parquet", "measure")),
     "measures cut off": ("tabulate", halved(CELL), (CELL, "measure")),
     "measures missing": ("tabulate", lost(CELL), (CELL, "measure")),
+    "curves to draw cut off": ("figures", halved("reports/curves.parquet"), ("curves.parquet", "tabulate")),
     "results cut off": ("figures", halved(RESULTS), (RESULTS, "tabulate")),
     "results of another kind": ("figures", other_table, (RESULTS, "tabulate")),
     "results missing": ("figures", lost(RESULTS), (RESULTS, "tabulate")),
