@@ -21,7 +21,7 @@ from uncertsam.stage import run_stage
 
 
 def main(results: Path, bounds: Path, curves: Path, predictions: Path, benchmark: Path, out: Path) -> None:
-    """The paper's Figs. 1 and 2 in one, its radars (3, 6) and panels (7, 8); bars with intervals, mask quality, curves."""
+    """The paper's Figs. 1 and 2 in one, its radars (3, 6), its panels (7, 8); bars with intervals, curves."""
     params = Params.read()
     table, frame = pd.read_parquet(results), read_intervals(bounds)
     split, methods = params.section("predict", Predict).split, params.names("methods")
