@@ -12,12 +12,8 @@ from PIL import Image
 from uncertsam.errors import UserError
 from uncertsam.figures.style import GRID, INK, MUTED, PAPER, RULE, spoken
 
-<<<<<<< HEAD
 PANEL, PHOTOS = "qualitative_", ("teaser",)
-=======
 AGAIN = "Run the figures stage again."
-PANEL = "qualitative_"
->>>>>>> main
 CAPTIONS: dict[str, tuple[str, str]] = {
     "teaser": (
         "A mask that fails, and who saw it coming",
@@ -99,16 +95,12 @@ def panels(folder: Path, names: dict[str, str]) -> list[Picture]:
 
 def _drawing(path: Path, prefix: str) -> Picture:
     title, caption = CAPTIONS.get(path.stem, (spoken(path.stem), ""))
-<<<<<<< HEAD
     if path.stem in PHOTOS:
         return replace(_panel(path.with_suffix(".png"), title), caption=caption)
-    markup = inline_svg(_read(path).decode("utf-8"), prefix, title)
-=======
     try:
         markup = inline_svg(_read(path).decode("utf-8"), prefix, title)
     except ValueError as error:
         raise UserError(f"{path} is no drawing ({error}).", AGAIN) from None
->>>>>>> main
     return Picture(path.stem, title, caption, markup, _table(path))
 
 
