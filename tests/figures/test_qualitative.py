@@ -14,9 +14,11 @@ from safetensors.numpy import save_file
 
 from uncertsam.data.format import Annotation, ImageRecord, Split, encode_rle, read_split, write_split
 from uncertsam.errors import UserError
-from uncertsam.figures.examples import Choice, Example, MethodMap, choose, load
+from uncertsam.figures.cells import cells_of
+from uncertsam.figures.examples import Choice, Example, MethodMap, choose, choose_failure, load
 from uncertsam.figures.overlay import IGNORED, MISSED, RIGHT, TOO_MUCH, counts, overlay
-from uncertsam.figures.qualitative import qualitative
+from uncertsam.figures.qualitative import qualitative, strips
+from uncertsam.figures.teaser import error_of, teaser
 from uncertsam.metrics.masks import upsample
 
 MEASURES = {"sam": "predictive entropy [nats]", "laplace": "predictive entropy [nats]", "constant": "constant"}
@@ -201,3 +203,82 @@ def test_empty_and_full_masks_can_be_drawn(fill: bool, tmp_path: Path) -> None:
     example = Example(choice, image, truth, ~truth & truth, (0.0, 0.0, 299.0, 8.0), (drawn,), False, "human")
     text = words(qualitative([example], tmp_path / "a")[1])
     assert "IoU has no value" in text and "ρ has no value" in text
+
+
+@given(st.integers(1, 30))
+def test_strips_hold_every_method_once_and_stay_short(count: int) -> None:
+    found = [list(range(count))[part] for part in strips(count)]
+    assert [method for strip in found for method in strip] == list(range(count))
+    assert max(map(len, found)) <= 5 and max(map(len, found)) - min(map(len, found)) <= 1
+
+
+def test_with_nine_methods_every_one_keeps_its_name_and_scores(reef: Reef, tmp_path: Path) -> None:
+    example = read(reef)
+    names = ["sam", "tta_train", "tta_hue", "tta_geometric", "prompt", "laplace", "laplace_closed", "constant", "x"]
+    maps = [replace(example.maps[0], method=name, scores={"iou": i / 100}) for i, name in enumerate(names)]
+    many = replace(example, maps=tuple(maps))
+    for draw in (lambda stem: qualitative([many], stem), lambda stem: teaser(many, stem)):
+        csv, svg, _ = draw(tmp_path / "a")
+        text = words(svg)
+        assert all(name in text for name in ("TTA, hue", "Prompt perturbation", "Laplace, closed form", "X"))
+        assert pd.read_csv(csv)["method"].tolist() == names
+
+
+def split_of(areas: dict[int, int], synthetic: bool = False, quality: str = "human") -> Split:
+    """Masks of so many pixels on an image of 1,000."""
+    masks = [Annotation(mask, 1, area, {}) for mask, area in areas.items()]
+    return Split(Path("x"), {"synthetic": synthetic}, {1: ImageRecord(1, 50, 20, quality=quality)}, {1: masks})
+
+
+def test_the_failure_is_at_the_tenth_percentile_of_the_photos_that_may_be_shown() -> None:
+    ious = [float(v) for v in np.linspace(1, 0, 40)]
+    results = pd.concat([table(ious), table(ious).assign(dataset="world"), table(ious).assign(dataset="script")])
+    areas = {mask: 20 if mask % 2 else 19 for mask in range(1, 41)}  # every other one is too small
+    splits = {"world": split_of(areas, synthetic=True, quality="synthetic"), "reef": split_of(areas)}
+    splits["script"] = split_of(areas, quality="derived")
+    choice = choose_failure(results, splits)
+    kept = sorted(iou for mask, iou in enumerate(ious, 1) if mask % 2)
+    assert choice.dataset == "reef" and ious[choice.mask_id - 1] == kept[(len(kept) - 1) // 10]
+    assert choice.rule.endswith(
+        "20 masks of photos labelled by people, each at least 2\N{NO-BREAK SPACE}% of its image"
+    )
+    assert choose_failure(results.sample(frac=1, random_state=2), dict(reversed(splits.items()))) == choice
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        ({"reef": split_of({1: 19})}, "1 masks of photos labelled by people"),
+        ({"reef": split_of({1: 500}, quality="unknown")}, "photos with labels of any origin, each at least"),
+        ({"reef": split_of({1: 500}, True, "synthetic")}, "1 generated masks, each at least"),
+    ],
+)
+def test_where_better_masks_are_missing_the_rule_says_which_were_taken(splits: dict[str, Split], said: str) -> None:
+    assert said in choose_failure(table([0.4]), splits).rule
+
+
+def test_without_an_iou_no_failure_is_chosen() -> None:
+    with pytest.raises(UserError, match="no IoU of sam"):
+        choose_failure(table([float("nan")]), {"reef": split_of({1: 500})})
+
+
+def test_the_teaser_is_the_same_every_time_and_says_what_it_shows(reef: Reef, tmp_path: Path) -> None:
+    example = read(reef)
+    first = [path.read_bytes() for path in teaser(example, tmp_path / "a", "params 1a")]
+    paths = teaser(example, tmp_path / "b", "params 1a")
+    assert [path.read_bytes() for path in paths] == first
+    text = words(paths[1])
+    for needed in ("Reef (synthetic)", "SAM 2's mask", "error |P - M|", "Laplace", "median", "params 1a"):
+        assert needed in text
+    assert f"IoU {example.maps[0].scores['iou']:.2f}" in text
+    assert all(f"ρ {m.scores['pearson']:.2f}" in text for m in example.maps)
+
+
+def test_the_error_is_the_distance_of_probability_and_truth_and_void_has_none(reef: Reef) -> None:
+    example = read(reef)
+    void = np.zeros_like(example.truth)
+    void[:3] = True
+    cell = cells_of(example)[0]
+    error = error_of(replace(example, ignored=void), cell)
+    assert (error[:3] == 0).all() and ((error >= 0) & (error <= 1)).all()
+    assert ((error > 0.5) == (cell.prediction != example.truth))[3:].all()

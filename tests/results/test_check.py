@@ -11,6 +11,7 @@ from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_spl
 from uncertsam.errors import UserError
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.results.check import Places, problems
+from uncertsam.results.curves import write_curves
 from uncertsam.results.intervals import facts_of, intervals
 from uncertsam.results.summary import write_metrics
 from uncertsam.results.table import collect, write_table
@@ -45,7 +46,9 @@ def sound(tmp_path_factory) -> Places:
     low = np.stack(logits).astype(np.float32)
     save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
     measured = base / "measured.parquet"
-    write_table(measured, measure_cell(cell, split, "sam", "discs").table)
+    found = measure_cell(cell, split, "sam", "discs")
+    write_table(measured, found.table)
+    write_curves(base / "reports" / "curves.parquet", found.curves)
     table = collect({("sam", "discs"): measured})
     write_table(base / "reports" / "results.parquet", table)
     write_metrics(base / "reports" / "metrics.json", table)
@@ -119,7 +122,16 @@ def test_a_figure_without_its_numbers_is_found(places):
     assert "figures/bars.csv is missing" in found(places)
 
 
-@pytest.mark.parametrize("name", ["results.parquet", "intervals.csv", "metrics.json"])
+def test_a_curve_that_loses_pixels_or_leaves_its_range_is_found(places):
+    path = places.reports / "curves.parquet"
+    curves = pd.read_parquet(path)
+    curves.assign(weight=curves["weight"] / 2).to_parquet(path)
+    assert "do not hold every pixel once" in found(places)
+    curves.assign(y=curves["y"] + 1).to_parquet(path)
+    assert "y leaves [0, 1]" in found(places)
+
+
+@pytest.mark.parametrize("name", ["curves.parquet", "results.parquet", "intervals.csv", "metrics.json"])
 def test_a_missing_file_is_a_clear_error(places, name):
     (places.reports / name).unlink()
     with pytest.raises(UserError, match=name):

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def risk_coverage(curves: pd.DataFrame, frame: pd.DataFrame, stem: Path, provena
 
 def _chosen(curves: pd.DataFrame, frame: pd.DataFrame, kinds: Sequence[str]) -> pd.DataFrame:
     """The rows of some kinds in the order in which they are drawn, with what must be said of their datasets."""
-    rows = curves[curves["kind"].isin(list(kinds)) & curves["dataset"].isin(frame["dataset"])]
+    rows = curves[curves["kind"].isin(list(kinds)) & curves["dataset"].isin(frame["dataset"])].reset_index(drop=True)
     if rows.empty:
         raise UserError(f"There is no curve of {' or '.join(kinds)}.", "Run the measure and tabulate stages again.")
     facts = frame.drop_duplicates("dataset").set_index("dataset")
@@ -92,17 +93,17 @@ def _multiples(
     across = min((WIDTH - RIGHT) / columns, LARGEST + BESIDE) - BESIDE
     down = ABOVE + across * aspect + extra + BELOW
     keys = _keys(drawn)
-    legend = 0.2 * math.ceil(len(keys) / 3) + 0.1
+    legend = 0.2 * math.ceil(len(keys) / 3) + 0.2
     with styled():
         page = sheet((WIDTH, rows * down + FOOT + legend), title, how, footnotes(drawn), provenance)
-        corner = page.place(0.0, rows * down + FOOT, WIDTH, legend)
+        corner = page.place(0.0, rows * down + FOOT + 0.1, WIDTH, legend - 0.1)
         page.figure.legend(handles=keys, loc="center left", ncols=3, bbox_to_anchor=corner)
         for rank, (dataset, label) in enumerate(names.items()):
             row, column = divmod(rank, columns)
             bottom = (rows - row - 1) * down + FOOT + BELOW + extra
             place = (column * (across + BESIDE) + BESIDE, bottom, across, across * aspect)
             ends = (column == 0, rank + columns >= len(names))  # leftmost, lowest
-            draw(page, place, drawn[drawn["dataset"] == dataset], textwrap.fill(label, 22), ends)
+            draw(page, place, drawn[drawn["dataset"] == dataset], textwrap.fill(label, 20), ends)
         return write(page.figure, drawn, stem)
 
 
@@ -114,11 +115,11 @@ def _keys(drawn: pd.DataFrame) -> list[Line2D]:
     return keys
 
 
-ORACLE_LOOK = {"color": INK, "linestyle": (0, (1, 1.6)), "linewidth": 1.1}
+ORACLE_LOOK: dict[str, Any] = {"color": INK, "linestyle": (0, (1, 1.6)), "linewidth": 1.1}
 
 
-def _look(style: MethodStyle) -> dict[str, object]:
-    edge = {"markeredgecolor": PAPER, "markeredgewidth": 0.4, "markersize": 4.2}
+def _look(style: MethodStyle) -> dict[str, Any]:
+    edge: dict[str, Any] = {"markeredgecolor": PAPER, "markeredgewidth": 0.3, "markersize": 4.6}
     return {"color": style.colour, "marker": style.marker, "linestyle": style.line, "linewidth": 1.2, **edge}
 
 
@@ -134,7 +135,7 @@ def _axes(page: Sheet, place: Panel) -> Axes:
 
 
 def _reliability(page: Sheet, place: Panel, rows: pd.DataFrame, name: str, ends: Sequence[bool]) -> None:
-    left, bottom, width, height = place
+    left, bottom, width, _ = place
     axes = _axes(page, place)
     axes.set(ylim=(0, 1), yticks=[0, 0.5, 1], xticks=[0, 0.5, 1], xticklabels=[], title=name)
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
@@ -161,7 +162,7 @@ def _risk(page: Sheet, place: Panel, rows: pd.DataFrame, name: str, ends: Sequen
     axes.plot(best["x"], best["y"], **ORACLE_LOOK)
     axes.set_ylim(0, max(1.08 * float(rows["y"].max()), 1e-6))
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    _name(axes, axes, ends, "share wrong among them", "share of pixels kept")
+    _name(axes, axes, ends, "share wrong", "share of pixels kept")
 
 
 def _name(upper: Axes, lower: Axes, ends: Sequence[bool], y: str, x: str) -> None:

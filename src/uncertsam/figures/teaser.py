@@ -44,9 +44,9 @@ MAGMA: dict[str, Any] = {"cmap": "magma"}
 
 
 def teaser(example: Example, stem: Path, provenance: str = "") -> list[Path]:
-    """Draw one mask (see `examples.choose_failure`): prompt, truth, the first method's mask and error, all maps of U.
+    """Draw one mask (see `examples.choose_failure`): prompt, truth, SAM 2's mask and error, all maps of U.
 
-    The first method of the example is the model as it is, mostly `sam`. Returns the files written.
+    Where `sam` is not among the methods, the first one stands for it. Returns the files written.
     """
     cells = cells_of(example)
     scales, view = scales_of(cells), view_of(example, cells)
@@ -60,7 +60,7 @@ def teaser(example: Example, stem: Path, provenance: str = "") -> list[Path]:
         size = (width, rows * high)
         page = sheet(size, title, HOW.format(rule=chosen.rule), footnotes(frame), provenance)
         board = Board(page, rows * high, view)
-        _failure(board, example, cells[0], scales)
+        _failure(board, example, next((c for c in cells if c.source.method == "sam"), cells[0]), scales)
         for rank, cell in enumerate(cells):
             _map(board, rank, cell, scales)
         return write(page.figure, frame, stem)

@@ -16,6 +16,7 @@ from uncertsam.files import read_table
 from uncertsam.metrics.masks import METRICS, measure_mask, upsample
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import REGIONS, TruthSide
+from uncertsam.results.curves import read_curves
 from uncertsam.results.summary import metrics_json
 from uncertsam.results.table import check_schema, check_table
 from uncertsam.rng import numpy_generator
@@ -53,6 +54,7 @@ def problems(places: Places, cells: int, seed: int) -> list[str]:
         *_out_of_range(results),
         *_intervals(_csv(places.reports / "intervals.csv"), results),
         *_metrics(places.reports / "metrics.json", results),
+        *_curves(read_curves(places.reports / "curves.parquet"), results),
         *_figures(places.reports / "figures"),
         *_recomputed(places, results, cells, seed),
     ]
@@ -100,6 +102,19 @@ def _metrics(path: Path, results: pd.DataFrame) -> Iterator[str]:
         raise UserError(f"{path} cannot be read ({error}).", "Run dvc repro.") from None
     if found != metrics_json(results):
         yield "metrics.json does not hold the means of results.parquet"
+
+
+def _curves(curves: pd.DataFrame, results: pd.DataFrame) -> Iterator[str]:
+    """Shares lie in [0, 1], the bins of a reliability curve hold every pixel once, and no cell is unknown."""
+    for column in ("x", "y", "weight"):
+        if not curves[column].dropna().between(0, 1 + 1e-6).all():
+            yield f"curves.parquet: {column} leaves [0, 1]"
+    bins = curves[curves["kind"] == "reliability"].groupby(["dataset", "method"])["weight"].sum()
+    for dataset, method in bins.index[~np.isclose(bins, 1, atol=1e-4)]:
+        yield f"curves.parquet: the bins of {dataset}, {method} do not hold every pixel once"
+    cells = [set(zip(table["dataset"], table["method"], strict=True)) for table in (curves, results)]
+    for dataset, method in sorted(cells[0] - cells[1]):
+        yield f"curves.parquet: {dataset}, {method} is not in results.parquet"
 
 
 def _figures(folder: Path) -> Iterator[str]:

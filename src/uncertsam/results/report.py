@@ -16,10 +16,12 @@ from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_style, metric_style
 from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, read_results, too_small
 from uncertsam.files import written_aside
+from uncertsam.results.published import Known, beside
 from uncertsam.results.report_figures import panels, pictures
 from uncertsam.results.verdict import JUDGED, Verdict, verdicts
 
 TABLED = ("iou", "boundary_iou_0.02", "pearson", "brier", "ece", "aurc", "augrc", "image_auroc")
+COMPARED = ("iou", "boundary_iou_0.02", "boundary_iou_0.01", "pearson")  # with the paper
 LISTED_FILES = 100  # skipped files named on the page, per dataset
 
 
@@ -59,13 +61,15 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
     frame, results = read_intervals(inputs.intervals), read_results(inputs.results)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
+    ordered = in_order(inputs.datasets, names)
+    data = {name: _data_row(inputs.benchmark / name, names.get(name, name), inputs.split) for name in ordered}
+    known = {name: Known(row["label"], row["adapter"], row["synthetic"]) for name, row in data.items()}
+    compared = chosen(frame, COMPARED) if frame["metric"].isin(COMPARED).any() else frame[:0]
     return {
         "pictures": pictures(inputs.figures),
         "panels": panels(inputs.figures, names),
-        "data": [
-            _data_row(inputs.benchmark / name, names.get(name, name), inputs.split)
-            for name in in_order(inputs.datasets, names)
-        ],
+        "data": list(data.values()),
+        "beside": beside(compared, known, inputs.params),
         **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),
         **_settings(inputs),
     }
@@ -191,6 +195,7 @@ def _data_row(folder: Path, label: str, split: str) -> dict[str, Any]:
         "label": label,
         "splits": [(name, len(value), _count(value)) for name, value in splits.items()],
         "synthetic": bool(info.get("synthetic", False)),
+        "adapter": str(info.get("adapter", "")),
         "kind": info.get("kind", "not stated"),
         "licence": info.get("licence", "not stated"),
         "labels": ", ".join(sorted({image.quality for image in splits[split]})),

@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 
@@ -12,9 +12,15 @@ from PIL import Image
 from uncertsam.errors import UserError
 from uncertsam.figures.style import GRID, INK, MUTED, PAPER, RULE, spoken
 
+PANEL, PHOTOS = "qualitative_", ("teaser",)
 AGAIN = "Run the figures stage again."
-PANEL = "qualitative_"
 CAPTIONS: dict[str, tuple[str, str]] = {
+    "teaser": (
+        "A mask that fails, and who saw it coming",
+        "Figs. 1 and 2 of the paper in one. Above: what was asked, what is true, what the model answered and how wrong "
+        "that is. Below: where each method is unsure. A good map is bright where the error is, and dark elsewhere. "
+        "The mask is chosen by the rule above the picture, not by hand; one mask proves nothing.",
+    ),
     "pearson_radar": (
         "Does uncertainty follow the error?",
         "Each spoke is a dataset, each line a method; farther out is better (Fig. 3 of the paper). "
@@ -35,6 +41,20 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "The same Brier scores, with their doubt",
         "Read as the correlations above; here farther left is better.",
     ),
+    "reliability": (
+        "When it says 80 %, is it right in 80 %?",
+        "A mark is a bin of pixels by predicted probability; its height is how many of them are object. Above the "
+        "diagonal there is more object than the model says, below it less. The strip shows how many pixels a bin has, "
+        "on a logarithmic scale: far off matters less where they are few. The baselines use SAM 2's own probability "
+        "and are left out.",
+    ),
+    "risk_coverage": (
+        "How many wrong pixels are left when the unsure ones are set aside?",
+        "From right to left, ever more of the least certain pixels are set aside; the height is the share of wrong "
+        "pixels among those kept. The dotted line sets exactly SAM 2's wrong pixels aside: no map of uncertainty "
+        "for its masks can do better. The constant baseline sets aside at random. The mean height of a line is "
+        "its AURC.",
+    ),
     "mask_quality": (
         "How good are the masks themselves?",
         "Overlap with the truth, over the whole mask and along its outline only. "
@@ -45,13 +65,17 @@ CAPTIONS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure in the page: `markup` is safe HTML, `table` a data URI of the numbers drawn."""
+    """One figure in the page: `markup` is safe HTML, `table` a data URI of the numbers drawn.
+
+    photo: it is drawn on white, in the dark too.
+    """
 
     name: str
     title: str
     caption: str
     markup: str
     table: str
+    photo: bool = False
 
 
 def pictures(folder: Path) -> list[Picture]:
@@ -71,6 +95,8 @@ def panels(folder: Path, names: dict[str, str]) -> list[Picture]:
 
 def _drawing(path: Path, prefix: str) -> Picture:
     title, caption = CAPTIONS.get(path.stem, (spoken(path.stem), ""))
+    if path.stem in PHOTOS:
+        return replace(_panel(path.with_suffix(".png"), title), caption=caption)
     try:
         markup = inline_svg(_read(path).decode("utf-8"), prefix, title)
     except ValueError as error:
@@ -88,7 +114,7 @@ def _panel(path: Path, label: str) -> Picture:
     picture.save(stream, "WEBP", quality=84, method=4)
     source = _uri("image/webp", stream.getvalue())
     markup = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(label)}">'
-    return Picture(path.stem, label, "", markup, _table(path))
+    return Picture(path.stem, label, "", markup, _table(path), photo=True)
 
 
 def inline_svg(text: str, prefix: str, title: str) -> str:
