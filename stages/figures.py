@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from uncertsam import tracking
 from uncertsam.data.format import read_split
 from uncertsam.figures.bars import bars, mask_quality
@@ -12,7 +10,7 @@ from uncertsam.figures.examples import choose, choose_failure, load
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
-from uncertsam.figures.table import read_intervals
+from uncertsam.figures.table import read_intervals, read_results
 from uncertsam.figures.teaser import teaser
 from uncertsam.files import written_aside
 from uncertsam.params import Model, Params, Predict
@@ -21,15 +19,18 @@ from uncertsam.stage import run_stage
 
 
 def main(results: Path, bounds: Path, curves: Path, predictions: Path, benchmark: Path, out: Path) -> None:
-    """The paper's Figs. 1 and 2 in one, its radars (3, 6), its panels (7, 8); bars with intervals, curves."""
+    """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars with intervals, mask quality, curves."""
     params = Params.read()
-    table, frame = pd.read_parquet(results), read_intervals(bounds)
+    table, frame = read_results(results), read_intervals(bounds)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
     foot = figure_footer(model, methods, split, bounds)
     splits = {dataset: read_split(benchmark / dataset / split) for dataset in params.names("datasets")}
     with tracking.stage("figures", {}), written_aside(out) as folder:
         folder.mkdir(parents=True)
+        for dataset, truth in splits.items():  # first: broken files are found before anything is drawn
+            examples = [load(choice, truth, predictions, methods, table) for choice in choose(table, dataset)]
+            qualitative(examples, folder / f"qualitative_{dataset}", foot)
         for metric in ("pearson", "brier"):
             radar(frame, metric, folder / f"{metric}_radar", foot)
             bars(frame, [metric], folder / f"{metric}_bars", foot)
@@ -39,9 +40,6 @@ def main(results: Path, bounds: Path, curves: Path, predictions: Path, benchmark
             draw(drawn, frame, folder / name, figure_footer(model, methods, split, curves))
         failure = choose_failure(table, splits)
         teaser(load(failure, splits[failure.dataset], predictions, methods, table), folder / "teaser", foot)
-        for dataset, truth in splits.items():
-            examples = [load(choice, truth, predictions, methods, table) for choice in choose(table, dataset)]
-            qualitative(examples, folder / f"qualitative_{dataset}", foot)
         count = len(list(folder.glob("*.svg")))
     print(f"drew {count} figures")
 

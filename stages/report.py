@@ -5,6 +5,7 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.data.format import read_split
+from uncertsam.errors import UserError
 from uncertsam.figures.provenance import provenance_line
 from uncertsam.files import sha256
 from uncertsam.params import Base, Params, Predict, Tabulate
@@ -40,15 +41,15 @@ def main(results: Path, metrics: Path, bounds: Path, figures: Path, fitted: Path
 
 def _fitted(posterior: Path, benchmark: Path) -> str:
     """Where the Laplace posterior comes from, in a sentence."""
-    manifest = json.loads((posterior / "manifest.json").read_text(encoding="utf-8"))
-    names = []
-    for name in manifest["data"]:
-        synthetic = read_split(benchmark / name / "fit").info.get("synthetic", False)
-        names.append(f"{name} (synthetic)" if synthetic else name)
-    return (
-        f"Laplace was fitted on {manifest['images']} images of {' and '.join(names)}, with prior precision "
-        f"{manifest['prior_precision']:.3g}."
-    )
+    path = posterior / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        images, precision, sets = int(manifest["images"]), float(manifest["prior_precision"]), list(manifest["data"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error!r}).", "Run the fit_laplace stage again.") from None
+    synthetic = {name: read_split(benchmark / name / "fit").info.get("synthetic", False) for name in sets}
+    names = " and ".join(f"{name} (synthetic)" if made else name for name, made in synthetic.items())
+    return f"Laplace was fitted on {images} images of {names}, with prior precision {precision:.3g}."
 
 
 if __name__ == "__main__":

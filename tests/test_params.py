@@ -46,7 +46,7 @@ def test_every_section_of_a_profile_is_valid(root, profile):
         params.section(f"data.{name}", Dataset)
     for method in params.names("methods"):
         params.section(method, load_method(method).Params)
-    assert params.section("fit", Fit).dataset in params.values["data"]
+    assert params.section("fit", Fit).dataset in {*params.values["data"], *params.values["subset"]}
 
 
 def test_an_unknown_section_is_named_with_a_suggestion(root):

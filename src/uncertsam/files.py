@@ -1,14 +1,24 @@
 """Nothing is half-written: write aside, then rename. And files are known by their hash."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import signal
+import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError
+
+from uncertsam.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -20,10 +30,53 @@ def written_aside(target: Path) -> Iterator[Path]:
     aside = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}{target.suffix}")
     try:
         yield aside
-        remove(target) if target.is_dir() and not target.is_symlink() else None
-        os.replace(aside, target)
+        with undisturbed():
+            remove(target) if aside.is_dir() and target.is_dir() and not target.is_symlink() else None
+            os.replace(aside, target)
+    except (OSError, SafetensorError) as error:
+        raise _of(target, error, aside) from error
     finally:
-        remove(aside)
+        with undisturbed():
+            remove(aside)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done. (Only the main thread is ever disturbed.)"""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+        if held:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _of(target: Path, error: Exception, aside: Path) -> Exception:
+    """What a full disk says, as an OSError that names the target and not the file beside it.
+
+    Some writers name no file, and safetensors has an error of its own.
+    """
+    if not isinstance(error, OSError):
+        return OSError(errno.EIO, str(error), str(target))
+    name = str(error.filename or target)
+    return OSError(error.errno or errno.EIO, error.strerror or str(error), name.replace(str(aside), str(target)))
+
+
+def read_table(path: Path, mend: str, columns: list[str] | None = None) -> "pd.DataFrame":
+    """A Parquet table (some columns of it). Raises UserError where it is missing, broken or lacks one of them."""
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing.", mend) from None
+    except (OSError, ValueError, LookupError, TypeError, NotImplementedError) as error:
+        raise UserError(f"{path} cannot be read ({error}).", mend) from None
 
 
 def remove(path: Path) -> None:

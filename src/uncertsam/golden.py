@@ -55,7 +55,14 @@ def verify(folder: Path, name: str, weights: Path) -> list[Finding]:
             f"{folder} was recorded with other weights than {weights}.",
             "Set model.name and model.weights to the embedded ones (uncertsam use demo).",
         )
-    return [_finding(step, values, found["steps"].get(step, {})) for step, values in expected["steps"].items()]
+    steps = sorted(expected["steps"], key=_place)
+    return [_finding(step, expected["steps"][step], found["steps"].get(step, {})) for step in steps]
+
+
+def _place(step: str) -> tuple[int, str]:
+    """Upstream first."""
+    order = ("pixels", "fit_laplace", "predict", "measure stored maps", "measure")
+    return next(i for i, kind in enumerate(order) if step.startswith(kind)), step
 
 
 def explain(findings: list[Finding]) -> str:
@@ -89,7 +96,8 @@ def observe(folder: Path, name: str, weights: Path, params: dict[str, Any], keep
     steps = {"pixels": _pixels(split)}
     with TemporaryDirectory() as scratch:
         fitted = Path(scratch) / "fitted"
-        steps["fit_laplace"] = _fitted(model, store, split, params["laplace"], fitted)
+        if "laplace" in params:
+            steps["fit_laplace"] = _fitted(model, store, split, params["laplace"], fitted)
         for method, section in params.items():
             kind, out = load_method(method), Path(scratch) / method
             built = kind.build(kind.Params(**section), model, fitted if kind.FITTED else None)

@@ -1,11 +1,12 @@
 """`params.yaml`, read strictly: an unknown key or a wrong type is an error that names it."""
 
 import difflib
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, StrictBool, ValidationError
 
 from uncertsam.errors import UserError
 from uncertsam.uncertainty import method_names
@@ -25,7 +26,7 @@ class Base(Section):
     profile: str
     seed: int
     device: str = "cpu"
-    threads: int | None = None
+    threads: PositiveInt | None = None
 
 
 class Model(Section):
@@ -63,7 +64,7 @@ class Encode(Section):
     """`dtype` of the encoder and of the store; `stream` skips the store and encodes on demand."""
 
     dtype: Literal["float32", "bfloat16"]
-    batch: int
+    batch: PositiveInt
     stream: bool
 
 
@@ -91,56 +92,70 @@ class Predict(Section):
 class Tabulate(Section):
     """Bootstrap `resamples`; a mask below `failure_iou` counts as a failure."""
 
-    resamples: int
-    failure_iou: float
+    resamples: PositiveInt
+    failure_iou: float = Field(ge=0, le=1)
 
 
 class TrainingPhase(Section):
     """`cooldown`: the share of the steps over which the learning rate falls to 1 %."""
 
-    steps: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    cooldown: float
-    warmup: int = 200
+    steps: PositiveInt
+    batch: PositiveInt
+    learning_rate: NonNegativeFloat
+    weight_decay: NonNegativeFloat
+    cooldown: float = Field(ge=0, le=1)
+    warmup: int = Field(200, ge=0)
 
 
 class Pretrain(Section):
     """Pre-training of the embedded model: two phases, and what its scenes are made of."""
 
     seed: int
-    longest: int
-    textures: int
-    texture_size: int
-    save_every: int
+    longest: PositiveInt
+    textures: PositiveInt
+    texture_size: PositiveInt
+    save_every: PositiveInt
     geometry: TrainingPhase
     scenes: TrainingPhase
 
 
 class Tracking(Section):
-    """A stage that ran longer than `flush_after_seconds` sends its own record to MLflow."""
+    """A stage that ran longer than `flush_after_seconds` sends its own record to MLflow, to that `experiment`."""
 
-    enabled: bool
-    flush_after_seconds: float
+    enabled: StrictBool = True
+    flush_after_seconds: NonNegativeFloat = 10.0
+    experiment: str = "uncertsam"
 
 
 S = TypeVar("S", bound=BaseModel)
-SECTIONS = {
-    "base", "model", "datasets", "data", "split", "encode", "fit", "predict", "methods", "tabulate", "tracking",
-    "pretrain", "subset",
+SECTIONS: dict[str, type[BaseModel]] = {
+    "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
+    "tabulate": Tabulate, "tracking": Tracking, "pretrain": Pretrain,
 }  # fmt: skip
+LISTS = {"datasets", "methods"}
+NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
 
 
 class Params:
-    """The whole file; sections are checked against their models when they are asked for."""
+    """The whole file. What is there is checked at once, but for the methods' own sections: their models import torch.
+
+    Raises UserError naming the first key that is wrong: unknown, of a wrong type or value, or naming what is not there.
+    """
 
     def __init__(self, values: dict[str, Any], path: Path = FILE) -> None:
         self.values, self.path = values, path
-        known = SECTIONS | set(method_names())
-        for key in values:
-            if key not in known:
-                raise UserError(f"{path}: unknown section {key!r}.", _suggest(key, known))
+        self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *method_names()})
+        for key in SECTIONS.keys() & values.keys():
+            self.section(key, SECTIONS[key])
+        for key, model in NAMED.items():
+            for name in self._keys(key):
+                check(path, f"{key}.{name}", values[key][name], model)
+        there = [*self._keys("data"), *self._keys("subset")]
+        for key, known in (("datasets", there), ("methods", method_names())):
+            if key in values:
+                self._check_names(f"{key}: there is no", self.names(key), known)
+        if "fit" in values and "data" in values:
+            self._check_names("fit.dataset: there is no", [self.section("fit", Fit).dataset], there)
 
     @classmethod
     def read(cls, path: Path = FILE) -> "Params":
@@ -148,8 +163,8 @@ class Params:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{path} is missing.", "Run from the repository's root.") from None
-        except yaml.YAMLError as error:
-            raise UserError(f"{path} is not YAML ({error}).", "Mend the line it names.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Mend what it names.") from None
         if not isinstance(values, dict):
             raise UserError(f"{path} holds no sections.", "Restore it, for instance with `uncertsam use demo`.")
         return cls(values, path)
@@ -161,17 +176,7 @@ class Params:
             if not isinstance(value, dict) or part not in value:
                 raise UserError(f"{self.path}: section {key!r} is missing.", "Add it, or run `uncertsam use PROFILE`.")
             value = value[part]
-        return self.checked(key, {} if value is None else value, model)
-
-    def checked(self, key: str, value: Any, model: type[S]) -> S:
-        try:
-            return model.model_validate(value)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join([key, *map(str, first["loc"])])
-            known = set(model.model_fields)
-            mend = _suggest(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Mend the value."
-            raise UserError(f"{self.path}: {name}: {first['msg'].lower()}.", mend) from None
+        return check(self.path, key, value, model)
 
     def names(self, key: str) -> list[str]:
         """A list of names, `datasets` or `methods`."""
@@ -180,7 +185,40 @@ class Params:
             raise UserError(f"{self.path}: {key} is not a list of names.", f"Write {key}: [NAME, ...].")
         return value
 
+    def _keys(self, key: str) -> list[str]:
+        """The names in a section of named entries, such as `data`."""
+        value = self.values.get(key) or {}
+        if not isinstance(value, dict):
+            raise UserError(f"{self.path}: {key} holds no names.", f"Write {key}: {{NAME: ...}}.")
+        return list(value)
 
-def _suggest(key: str, known: set[str]) -> str:
+    def _check_names(self, problem: str, names: Iterable[Any], known: Collection[str]) -> None:
+        for name in names:
+            if name not in known:
+                raise UserError(f"{self.path}: {problem} {name!r}.", _suggest(str(name), known))
+
+
+def check(path: Path, key: str, value: Any, model: type[S]) -> S:
+    """`value` (None: nothing is set) as the section `key` of the file `path`. Raises UserError naming a wrong key."""
+    try:
+        return model.model_validate({} if value is None else value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join([key, *map(str, first["loc"])])
+        known = _fields(model, first["loc"])
+        mend = _suggest(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Mend the value."
+        raise UserError(f"{path}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}.", mend) from None
+
+
+def _fields(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """The keys that are known where `place` (of an error) is, in a model within the model."""
+    for part in place[:-1]:
+        field = model.model_fields.get(str(part))
+        if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            model = field.annotation
+    return list(model.model_fields)
+
+
+def _suggest(key: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(key, known, 1)
     return f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(sorted(known))}."

@@ -36,11 +36,12 @@ def guarded(call: Callable[..., Any], **arguments: Any) -> None:
     try:
         call(**arguments)
     except UserError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
         print("interrupted: nothing was half-written; run again to go on", file=sys.stderr)
         sys.exit(130)
+    except MemoryError as error:
+        sys.exit(f"error: memory ran out ({error}). Close other programs, or leave the largest images out, run again.")
     except OSError as error:
-        sys.exit(
-            f"error: {error.filename or 'a file'}: {error.strerror}. Free space or fix the permissions, run again."
-        )
+        what = f"{error.filename or 'a file'}: {error.strerror or error}"
+        sys.exit(f"error: {what}. Free space, or fix the path or its permissions, run again.")

@@ -9,6 +9,7 @@ list (where each image came from) and `info` (what the whole set is); published 
 
 import base64
 import json
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,8 @@ from uncertsam.files import write_json
 
 Quality = Literal["human", "derived", "model", "synthetic", "unknown"]  # who made the label
 Rle = dict[str, Any]
+ANNOTATIONS = Path("annotations", "dataset.json")
+LONGEST = 65535  # pixels of a side, as in JPEG; pycocotools counts in 32 bits
 
 
 @dataclass(frozen=True)
@@ -78,25 +81,42 @@ class Split:
         """The image as RGB in [0, 255]. Raises UserError where the file is missing or broken."""
         path = self.root / "images" / self.images[image_id].file_name
         try:
-            with Image.open(path) as image:
-                return np.asarray(image.convert("RGB"))
-        except OSError as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it has been let in by its size
+                with Image.open(path) as image:
+                    return np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(
                 f"{path} cannot be read as an image ({error}).", "Run the preprocess stage again."
             ) from None
 
     def masks(self, image_id: int) -> Bool[np.ndarray, "n h w"]:
-        """The masks of one image, in the order of its annotations; n may be 0."""
+        """The masks of one image, in the order of its annotations; n may be 0. Raises UserError as `mask` does."""
         record = self.images[image_id]
         empty = np.zeros((0, record.height, record.width), bool)
-        return np.concatenate([empty, *(decode_rle(a.segmentation)[None] for a in self.annotations[image_id])])
+        return np.concatenate([empty, *(self.mask(a)[None] for a in self.annotations[image_id])])
+
+    def mask(self, annotation: Annotation) -> Bool[np.ndarray, "h w"]:
+        """One mask. Raises UserError, naming it, where its RLE is broken or of another size than its image."""
+        return self._decoded(annotation.image_id, annotation.segmentation, f"mask {annotation.id}")
 
     def ignored(self, image_id: int) -> Bool[np.ndarray, "h w"]:
         """The void pixels of one image; mostly none."""
         record = self.images[image_id]
         if record.ignore is None:
             return np.zeros((record.height, record.width), bool)
-        return decode_rle(record.ignore)
+        return self._decoded(image_id, record.ignore, "the void")
+
+    def _decoded(self, image_id: int, rle: Rle, name: str) -> Bool[np.ndarray, "h w"]:
+        record, path = self.images[image_id], self.root / ANNOTATIONS
+        try:
+            mask = decode_rle(rle)
+        except UserError as error:
+            raise UserError(f"{path}: {name} of image {image_id}: {error.problem}", error.mend) from None
+        if mask.shape != (record.height, record.width):
+            size = f"{mask.shape[1]}x{mask.shape[0]} pixels, its image {record.width}x{record.height}"
+            raise UserError(f"{path}: {name} of image {image_id} has {size}.", "Run the preprocess stage again.")
+        return mask
 
 
 def encode_rle(mask: Bool[np.ndarray, "h w"]) -> Rle:
@@ -111,6 +131,8 @@ def decode_rle(rle: Rle) -> Bool[np.ndarray, "h w"]:
         counts = base64.b64decode(rle["counts"], validate=True)
         height, width = (int(n) for n in rle["size"])
         runs = _run_lengths(counts)
+        if not 0 <= min(height, width) <= max(height, width) <= LONGEST:
+            raise ValueError(f"its size is {height} x {width}")
         if (runs < 0).any() or runs.sum() != height * width:  # pycocotools would invent the missing pixels
             raise ValueError(f"its runs cover {runs.sum()} of {height * width} pixels")
         return coco.decode({"size": [height, width], "counts": counts}).astype(bool)
@@ -138,25 +160,25 @@ def _run_lengths(counts: bytes) -> Int[np.ndarray, " n"]:
 def write_split(root: Path, info: dict[str, Any], images: Iterable[ImageRecord], masks: Iterable[Annotation]) -> None:
     """Write `annotations/dataset.json` below `root` (<DATASET>/<split>); the images are written by the caller."""
     value = {"info": info, "images": [asdict(i) for i in images], "annotations": [asdict(a) for a in masks]}
-    write_json(root / "annotations" / "dataset.json", value)
+    write_json(root / ANNOTATIONS, value)
 
 
 def read_split(root: Path) -> Split:
     """Read <DATASET>/<split>. Raises UserError where it is missing, broken or names images that are not there."""
-    path = root / "annotations" / "dataset.json"
+    path = root / ANNOTATIONS
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         annotations = [_annotation(a) for a in value["annotations"]]
         by_image: dict[int, list[Annotation]] = defaultdict(list)
         for annotation in annotations:
             by_image[annotation.image_id].append(annotation)
-        images = _image_records(value.get("images"), by_image)
+        images, info = _image_records(value.get("images"), by_image), dict(value.get("info", {}))
     except FileNotFoundError:
         raise UserError(f"{path} is missing.", "Run the preprocess stage, or check the dataset's folder.") from None
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is not in the benchmark format ({error!r}).", "Run the preprocess stage.") from None
     _check(path, root, images, by_image, annotations)
-    return Split(root, value.get("info", {}), images, {i: by_image.get(i, []) for i in images})
+    return Split(root, info, images, {i: by_image.get(i, []) for i in images})
 
 
 def splits_of(dataset: Path) -> list[str]:

@@ -3,6 +3,9 @@
 import io
 import shutil
 import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +15,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
+MOST_MEGAPIXELS = 178  # PIL refuses more, as a file that may be a trap
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 ORIENTATION = 0x0112  # EXIF's tag
 
@@ -31,10 +35,26 @@ class Photo:
     is_jpeg: bool
 
 
+def too_large(path: Path, most: float) -> str | None:
+    """Why an image file is left out that has more than `most` megapixels, by its header; None where it has not.
+
+    None too where the header is broken: whoever reads the file says so.
+    """
+    try:
+        with _large_ones_welcome(), Image.open(path) as image:
+            megapixels = image.width * image.height / 1e6
+    except Image.DecompressionBombError:
+        return f"it has more than {MOST_MEGAPIXELS} megapixels"
+    except BROKEN:
+        return None
+    return f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})" if megapixels > most else None
+
+
 def load(path: Path) -> Image.Image:
     """The decoded first frame of an image file. Raises Unusable with PIL's reason, which names no other path."""
     try:
-        image = Image.open(io.BytesIO(path.read_bytes()))
+        with _large_ones_welcome():
+            image = Image.open(io.BytesIO(path.read_bytes()))
         image.load()
     except UnidentifiedImageError:
         raise Unusable(f"{path.name} cannot be read as an image (no known format)") from None
@@ -82,6 +102,14 @@ def write_photo(photo: Photo, source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
     else:
         Image.fromarray(photo.pixels).save(target, "JPEG", quality=95, subsampling=0)
+
+
+@contextmanager
+def _large_ones_welcome() -> Iterator[None]:
+    """PIL warns above half of what it refuses; here `max_megapixels` decides."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
 
 
 def _is_turned(image: Image.Image) -> bool:

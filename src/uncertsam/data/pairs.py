@@ -9,7 +9,17 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import pydantic
 
-from uncertsam.data.adapters.base import ComponentParams, Kind, Labels, Parts, RawImage, Reading, Skipped, plural
+from uncertsam.data.adapters.base import (
+    ComponentParams,
+    Kind,
+    Labels,
+    Parts,
+    RawImage,
+    Reading,
+    SizeParams,
+    Skipped,
+    plural,
+)
 from uncertsam.data.format import Quality
 from uncertsam.data.masks import Colour, Mask, area_of, pack, read_colours, split_colours
 from uncertsam.errors import UserError
@@ -28,7 +38,7 @@ Pattern = Annotated[str, pydantic.AfterValidator(_pattern)]
 Files = dict[str, tuple[Pattern, Pattern]]
 
 
-class PairParams(pydantic.BaseModel, extra="forbid", validate_default=True):
+class PairParams(SizeParams, validate_default=True):
     """Which files are read, and what is known about them.
 
     files: {split: [pattern of images, pattern of masks]}, relative to the raw set; `*` stands for the name that an

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, UInt8
 
-from uncertsam.data.format import Split, decode_rle
+from uncertsam.data.format import Split
 from uncertsam.errors import UserError
 from uncertsam.figures.style import method_style
 from uncertsam.figures.table import TOO_SMALL
+from uncertsam.files import read_table
 
 RULES = {"median": 2, "lower quartile": 4}  # of the masks ordered by IoU: every second, every fourth
 LOWEST, SMALLEST = 10, 0.02  # the failure shown: which percentile of IoU; least share of the image that a mask covers
@@ -124,7 +125,7 @@ def load(choice: Choice, split: Split, predictions: Path, methods: Sequence[str]
     return Example(
         choice,
         split.pixels(choice.image_id),
-        decode_rle(found[0].segmentation),
+        split.mask(found[0]),
         split.ignored(choice.image_id),
         read[0][1],
         tuple(drawn for drawn, _ in read),
@@ -137,16 +138,16 @@ def load(choice: Choice, split: Split, predictions: Path, methods: Sequence[str]
 def _read_map(
     folder: Path, method: str, choice: Choice, results: pd.DataFrame
 ) -> tuple[MethodMap, tuple[float, float, float, float]]:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     try:
-        index = pd.read_parquet(folder / "index.parquet")
+        index = read_table(folder / "index.parquet", AGAIN)
         measure = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["measure"]
         row = index[(index["image_id"] == choice.image_id) & (index["mask_id"] == choice.mask_id)].iloc[0]
         with safe_open(folder / "maps.safetensors", framework="numpy") as maps:
             logits, uncertainty = (maps.get_slice(name)[int(row["row"])] for name in ("logits", "uncertainty"))
-    except FileNotFoundError as error:
-        raise UserError(f"{folder} is incomplete ({error}).", AGAIN) from None
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
+        raise UserError(f"{folder} is incomplete or broken ({error}).", AGAIN) from None
     except (IndexError, KeyError) as error:
         raise UserError(f"{folder} lacks mask {choice.mask_id} of image {choice.image_id} ({error}).", AGAIN) from None
     scores = _scores(results, choice.dataset, method)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from uncertsam.errors import UserError
 from uncertsam.figures.style import DATASETS, METHODS, dataset_label, in_order
+from uncertsam.files import read_table
 
 KEYS = ["dataset", "method", "metric", "region"]
 NUMBERS = ["mean_masks", "mean_images", "low", "high", "n_images", "n_masks", "n_nan", "detectable"]
@@ -27,7 +28,15 @@ def read_intervals(path: Path) -> pd.DataFrame:
     lost = [name for name in KEYS + NUMBERS + FLAGS if name not in frame]
     if lost:
         raise UserError(f"{path} has no column {', '.join(lost)}.", "Run the tabulate stage again.")
+    words = [name for name in NUMBERS if not pd.api.types.is_numeric_dtype(frame[name])]
+    if words:
+        raise UserError(f"{path} holds words in the column {', '.join(words)}.", "Run the tabulate stage again.")
     return frame
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read the long table `results.parquet`: a row per value. Raises UserError if missing or broken."""
+    return read_table(path, "Run the tabulate stage again.", [*KEYS, "image_id", "mask_id", "value"])
 
 
 def chosen(

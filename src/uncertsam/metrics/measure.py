@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 
-from uncertsam.data.format import Annotation, ImageRecord, Split, decode_rle, read_split
+from uncertsam.data.format import ImageRecord, Split, read_split
 from uncertsam.errors import UserError
+from uncertsam.files import read_table
 from uncertsam.metrics.curves import Curves, curve_table
 from uncertsam.metrics.masks import METRICS, examine_mask, upsample
 from uncertsam.metrics.ranking import Ranks
@@ -43,7 +44,9 @@ class Predictions:
             maps = [store.get_slice(name) for name in ("logits", "uncertainty")]
         except (OSError, SafetensorError) as error:
             raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
-        shapes = [m.get_shape() for m in maps]
+        kinds, shapes = {m.get_dtype() for m in maps}, [m.get_shape() for m in maps]
+        if kinds != {"F32"}:
+            raise UserError(f"{path} holds maps of {' and '.join(sorted(kinds))}, not F32.", AGAIN)
         if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][0] != len(rows):
             raise UserError(f"{path} holds maps of shapes {shapes}, its index {len(rows)} masks.", AGAIN)
         return cls(root, rows, *maps)
@@ -107,26 +110,15 @@ def _measured(
     for image in progress(split):
         ignore = split.ignored(image.id)
         for annotation in split.annotations[image.id]:
-            side = TruthSide.of(_truth(split, image, annotation), ignore)
+            side = TruthSide.of(split.mask(annotation), ignore)
             logits, uncertainty = (upsample(low, image.height, image.width) for low in cell.of(annotation.id))
             values, curves = examine_mask(side, logits, uncertainty, ranks)
             yield annotation.id, [values[key] for key in KEYS], curves
 
 
-def _truth(split: Split, image: ImageRecord, annotation: Annotation) -> Bool[np.ndarray, "h w"]:
-    truth = decode_rle(annotation.segmentation)
-    if truth.shape != (image.height, image.width):
-        problem = f"In {split.root}, mask {annotation.id} has not the size of its image {image.id}."
-        raise UserError(problem, "Run the preprocess stage again.")
-    return truth
-
-
 def _read_rows(path: Path, owners: Mapping[int, int]) -> dict[int, int]:
     """mask id -> row, checked against the benchmark."""
-    try:
-        index = pd.read_parquet(path, columns=["row", "image_id", "mask_id"])
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
+    index = read_table(path, AGAIN, ["row", "image_id", "mask_id"])
     found = dict(zip(index["mask_id"].tolist(), index["image_id"].tolist(), strict=True))
     if len(found) < len(index) or sorted(index["row"]) != list(range(len(index))):
         raise UserError(f"{path} lists a mask or a row twice.", AGAIN)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from uncertsam.errors import UserError
+from uncertsam.files import read_table
 
+MEND = "Restore it, or build the report again."
 NUMBER_TOLERANCE = 2e-3  # processors differ in the last bits of a logit, and a pixel may change sides
 PIXEL_TOLERANCE = 24  # of 255, before a pixel counts as changed
 REACH = 5  # pixels: what moved by less than half of this has not changed
@@ -23,7 +25,7 @@ CHANGED_PIXELS = 20  # a dot of a figure covers more
 def differences(old: Path, new: Path) -> list[str]:
     """What `new` lacks, adds or changes against `old`, one sentence each; empty where they agree.
 
-    Raises UserError where one of them holds no report.
+    Raises UserError where one of them holds no report, or a broken file.
     """
     before, after = _files(old), _files(new)
     for root, found in ((old, before), (new, after)):
@@ -42,18 +44,23 @@ def _files(root: Path) -> set[str]:
 
 
 def _compare(old: Path, new: Path, name: str) -> Iterator[str]:
-    if old.suffix == ".png":
-        yield from _pictures(old, new, name)
-    elif old.suffix == ".json":
-        yield from _trees(json.loads(old.read_text("utf-8")), json.loads(new.read_text("utf-8")), name)
-    else:
-        read = pd.read_csv if old.suffix == ".csv" else pd.read_parquet
-        yield from _tables(read(old), read(new), name)
+    compare: dict[str, Callable[[Any, Any, str], Iterator[str]]] = {".png": _pictures, ".json": _trees}
+    yield from compare.get(old.suffix, _tables)(_read(old), _read(new), name)
 
 
-def _pictures(old: Path, new: Path, name: str) -> Iterator[str]:
-    with Image.open(old) as first, Image.open(new) as second:
-        a, b = (np.asarray(image.convert("RGB")) for image in (first, second))
+def _read(path: Path) -> Any:
+    try:
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                return np.asarray(image.convert("RGB"))
+        if path.suffix == ".json":
+            return json.loads(path.read_text("utf-8"))
+        return pd.read_csv(path) if path.suffix == ".csv" else read_table(path, MEND)
+    except (OSError, SyntaxError, ValueError) as error:  # PIL raises all three
+        raise UserError(f"{path} cannot be read ({error}).", MEND) from None
+
+
+def _pictures(a: UInt8[np.ndarray, "h w 3"], b: UInt8[np.ndarray, "h2 w2 3"], name: str) -> Iterator[str]:
     if a.shape != b.shape:
         yield f"{name} is {b.shape[1]}x{b.shape[0]}, was {a.shape[1]}x{a.shape[0]}"
         return

@@ -14,7 +14,7 @@ from uncertsam.data.format import Split, read_split, splits_of
 from uncertsam.errors import UserError
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_style, metric_style
-from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, too_small
+from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, read_results, too_small
 from uncertsam.files import written_aside
 from uncertsam.results.published import Known, beside
 from uncertsam.results.report_figures import panels, pictures
@@ -58,7 +58,7 @@ def build(inputs: Inputs, out: Path) -> None:
 
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
-    frame, results = read_intervals(inputs.intervals), _read_results(inputs.results)
+    frame, results = read_intervals(inputs.intervals), read_results(inputs.results)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
     ordered = in_order(inputs.datasets, names)
@@ -99,15 +99,6 @@ def _settings(inputs: Inputs) -> dict[str, Any]:
         "provenance": inputs.provenance,
         "draws": inputs.draws,
     }
-
-
-def _read_results(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the tabulate stage first.") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}).", "Run the tabulate stage again.") from None
 
 
 def _facts(tabled: pd.DataFrame) -> dict[str, int]:

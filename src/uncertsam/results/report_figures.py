@@ -12,6 +12,7 @@ from PIL import Image
 from uncertsam.errors import UserError
 from uncertsam.figures.style import GRID, INK, MUTED, PAPER, RULE, spoken
 
+AGAIN = "Run the figures stage again."
 PANEL, PHOTOS = "qualitative_", ("teaser",)
 CAPTIONS: dict[str, tuple[str, str]] = {
     "teaser": (
@@ -96,15 +97,21 @@ def _drawing(path: Path, prefix: str) -> Picture:
     title, caption = CAPTIONS.get(path.stem, (spoken(path.stem), ""))
     if path.stem in PHOTOS:
         return replace(_panel(path.with_suffix(".png"), title), caption=caption)
-    markup = inline_svg(_read(path).decode("utf-8"), prefix, title)
+    try:
+        markup = inline_svg(_read(path).decode("utf-8"), prefix, title)
+    except ValueError as error:
+        raise UserError(f"{path} is no drawing ({error}).", AGAIN) from None
     return Picture(path.stem, title, caption, markup, _table(path))
 
 
 def _panel(path: Path, label: str) -> Picture:
-    with Image.open(path) as image:
-        stream = io.BytesIO()
-        image.convert("RGB").save(stream, "WEBP", quality=84, method=4)
-        width, height = image.size
+    try:
+        with Image.open(path) as image:
+            picture = image.convert("RGB")
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as an image ({error}).", AGAIN) from None
+    stream, (width, height) = io.BytesIO(), picture.size
+    picture.save(stream, "WEBP", quality=84, method=4)
     source = _uri("image/webp", stream.getvalue())
     markup = f'<img src="{source}" width="{width}" height="{height}" alt="{escape(label)}">'
     return Picture(path.stem, label, "", markup, _table(path), photo=True)
@@ -134,7 +141,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the figures stage again.") from None
+        raise UserError(f"{path} is missing.", AGAIN) from None
 
 
 def _uri(kind: str, content: bytes) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from uncertsam.errors import UserError
-from uncertsam.files import written_aside
+from uncertsam.files import read_table, written_aside
 
 KEY = ["dataset", "image_id", "mask_id", "method", "metric", "region"]
 COLUMNS = [*KEY, "value"]
@@ -27,10 +27,7 @@ def collect(measures: Mapping[tuple[str, str], Path]) -> pd.DataFrame:
 
 
 def _read_cell(path: Path, method: str, dataset: str) -> pd.DataFrame:
-    try:
-        cell = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
+    cell = read_table(path, AGAIN)
     check_schema(cell, str(path))
     if (cell["method"] != method).any() or (cell["dataset"] != dataset).any():
         raise UserError(f"{path} holds measures of another method or dataset than {method}, {dataset}.", AGAIN)

@@ -28,6 +28,9 @@ CONFIGS = {  # name -> the configuration that ships inside sam2
     "sam2.1_base_plus": "configs/sam2.1/sam2.1_hiera_b+.yaml",
     "sam2.1_large": "configs/sam2.1/sam2.1_hiera_l.yaml",
 }
+NO_WEIGHTS = (
+    SafetensorError, pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, OSError, EOFError
+)  # fmt: skip
 EMBEDDED = "sam2_nano"
 NAMES = (EMBEDDED, *CONFIGS)
 
@@ -35,16 +38,17 @@ NAMES = (EMBEDDED, *CONFIGS)
 def load_model(name: str, weights: Path, device: torch.device) -> PromptableModel:
     """A model in evaluation mode. Raises UserError on an unknown name and on missing, altered or foreign weights."""
     network = build_network(name)
-    digest = _checked_digest(weights, name)
+    digest = _checked_digest(weights)
     state = _read_state(weights)
     try:
         network.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(
             f"{weights} does not hold the weights of {name} ({detail[:160]}).",
             "Set model.name and model.weights in params.yaml to a pair that belongs together.",
         ) from None
+    _record(weights, name, digest)
     return PromptableModel(network.float().eval().to(device), name, digest)
 
 
@@ -90,26 +94,31 @@ def read_manifest(weights: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return value
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}).", "Restore it, or delete it to record the hash anew.") from None
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is no manifest ({error}).", "Restore it, or delete it to record the hash anew."
+        ) from None
 
 
-def _checked_digest(weights: Path, name: str) -> str:
+def _checked_digest(weights: Path) -> str:
     if not weights.is_file():
         raise UserError(
             f"The weights {weights} are missing.", "Put them there, or change model.weights in params.yaml."
         )
     digest, manifest = sha256(weights), read_manifest(weights)
-    if not manifest:
-        write_json(manifest_path(weights), {"name": name, "sha256": digest, "note": "hash recorded at the first use"})
-    elif manifest.get("sha256") != digest:
+    if manifest and manifest.get("sha256") != digest:
         raise UserError(
             f"{weights} is not the file that {manifest_path(weights)} describes: its SHA-256 differs.",
             "Restore the weights; only if you replaced them on purpose, delete the manifest.",
         )
     return digest
+
+
+def _record(weights: Path, name: str, digest: str) -> None:
+    """Note the hash of weights that came without a manifest: once they are known to be whole, not before."""
+    if not read_manifest(weights):
+        write_json(manifest_path(weights), {"name": name, "sha256": digest, "note": "hash recorded at the first use"})
 
 
 def _read_state(weights: Path) -> dict[str, Tensor]:
@@ -118,5 +127,5 @@ def _read_state(weights: Path) -> dict[str, Tensor]:
             return load_file(weights)
         state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)["model"]
         return state
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, KeyError, OSError, EOFError) as error:
+    except NO_WEIGHTS as error:
         raise UserError(f"{weights} cannot be read as weights ({error}).", "Fetch or restore the file.") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
@@ -21,6 +21,8 @@ from uncertsam.files import written_aside
 from uncertsam.sam.model import Embedding, PromptableModel
 from uncertsam.sam.transforms import to_input
 
+AGAIN = "Run the encode stage again."
+INDEX = "index.json"
 PARTS = ("image", "skip0", "skip1")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -52,10 +54,21 @@ class StoredEmbeddings:
         self.folder, self.index, self.device = folder, index, device
 
     def read(self, split: Split, image_id: int) -> Embedding:
-        shard, row = self.index["images"][split.root.name][str(image_id)]
-        with safe_open(self.folder / f"{shard:05d}.safetensors", "pt") as file:
-            image, first, second = (file.get_slice(part)[row : row + 1] for part in PARTS)
+        shard, row = self._place(split.root.name, image_id)
+        path = self.folder / f"{shard:05d}.safetensors"
+        try:
+            with safe_open(path, "pt") as file:
+                image, first, second = (file.get_slice(part)[row : row + 1] for part in PARTS)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
         return Embedding(image, (first, second)).to(self.device, torch.float32)
+
+    def _place(self, split: str, image_id: int) -> tuple[int, int]:
+        try:
+            shard, row = self.index["images"][split][str(image_id)]
+            return int(shard), int(row)
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{self.folder / INDEX} has no image {image_id} of {split}.", AGAIN) from None
 
 
 def encode(model: PromptableModel, images: Tensor, dtype: torch.dtype) -> Embedding:
@@ -65,16 +78,18 @@ def encode(model: PromptableModel, images: Tensor, dtype: torch.dtype) -> Embedd
 
 
 def open_embeddings(folder: Path, model: PromptableModel) -> Embeddings:
-    """The embeddings written for this very model. Raises UserError where they are missing or another model's."""
-    path = folder / "index.json"
-    if not path.exists():
-        raise UserError(f"{path} is missing.", "Run the encode stage.")
-    index = json.loads(path.read_text(encoding="utf-8"))
-    if index["model_sha256"] != model.digest:
-        raise UserError(f"{folder} was encoded by another model than {model.name}.", "Run the encode stage again.")
-    if index["stream"]:
-        return StreamedEmbeddings(model, DTYPES[index["dtype"]])
-    return StoredEmbeddings(folder, index, model.device)
+    """The embeddings written for this model. Raises UserError where they are missing, broken or another model's."""
+    path = folder / INDEX
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        digest, stream, dtype = index["model_sha256"], index["stream"], DTYPES[index["dtype"]]
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing.", "Run the encode stage.") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is broken ({error!r}).", AGAIN) from None
+    if digest != model.digest:
+        raise UserError(f"{folder} was encoded by another model than {model.name}.", AGAIN)
+    return StreamedEmbeddings(model, dtype) if stream else StoredEmbeddings(folder, index, model.device)
 
 
 def encode_dataset(
@@ -91,7 +106,7 @@ def encode_dataset(
         if not stream:
             written = _announce(model, count, DTYPES[dtype])
             _write_shards(model, splits, folder, DTYPES[dtype], batch, index["images"])
-        (folder / "index.json").write_text(json.dumps(index, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / INDEX).write_text(json.dumps(index, sort_keys=True) + "\n", encoding="utf-8")
     return {"images": count, "bytes": written}
 
 

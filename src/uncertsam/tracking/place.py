@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uncertsam.errors import UserError
+from uncertsam.params import FILE, Tracking, check
 
 # the state of the code: these three change while the pipeline runs, and are recorded by other means
 NOT_CODE = (":!params.yaml", ":!dvc.lock", ":!reports")
@@ -20,15 +21,6 @@ class Place:
 
     workspace: Path
     home: Path
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The section `tracking` of params.yaml."""
-
-    enabled: bool = True
-    flush_after_seconds: float = 10.0
-    experiment: str = "uncertsam"
 
 
 def locate(root: Path | None = None) -> Place:
@@ -81,17 +73,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_settings(params: Mapping[str, Any]) -> Settings:
-    """The settings in `params`, off where $MLFLOW_DISABLED says so. Raises UserError for a value of the wrong type."""
-    section: Mapping[str, Any] = params.get("tracking") or {}
-    enabled, seconds = section.get("enabled", True), section.get("flush_after_seconds", 10.0)
-    if not isinstance(enabled, bool):
-        raise UserError(f"tracking.enabled in params.yaml is {enabled!r}.", "Write true or false.")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
-        raise UserError(f"tracking.flush_after_seconds in params.yaml is {seconds!r}.", "Write a number, 0 or more.")
+def read_settings(params: Mapping[str, Any]) -> Tracking:
+    """The section `tracking`, off where $MLFLOW_DISABLED says so. Raises UserError for an unknown or wrong key."""
+    section = check(FILE, "tracking", params.get("tracking"), Tracking)
     forbidden = os.environ.get("MLFLOW_DISABLED", "").lower() in {"1", "true", "yes", "on"}
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or section.get("experiment") or "uncertsam"
-    return Settings(enabled and not forbidden, float(seconds), str(experiment))
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or section.experiment
+    return section.model_copy(update={"enabled": section.enabled and not forbidden, "experiment": experiment})
 
 
 def git_tags(workspace: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from uncertsam.tracking.place import git_tags, locate, profile_tags, read_params
 from uncertsam.tracking.record import Group, Point, Record, flatten, flatten_text, write
 from uncertsam.tracking.send import Sent, send
 
+AGAIN = "Restore it with `dvc repro --force tabulate`."
 FITTED_BY = ("fit_", "train_")  # fit_laplace makes the weights of laplace and of laplace_closed
 
 Scores = dict[str, dict[str, dict[str, float | int | None]]]  # dataset -> method -> metric -> mean, None for NaN
@@ -57,9 +58,9 @@ def _read(root: Path) -> _Evidence:
         raise UserError(f"{path} is missing.", "Run `dvc repro`, or `dvc pull` where someone else has run it.")
     content = path.read_bytes()
     try:
-        scores = json.loads(content)
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}.", "Restore it with `dvc repro --force tabulate`.") from error
+        scores = {dataset: dict(methods) for dataset, methods in dict(json.loads(content)).items()}
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is not JSON of nested metrics: {error}.", AGAIN) from error
     key = hashlib.sha256((lock.read_bytes() if lock.is_file() else b"") + content).hexdigest()[:16]
     stages = read_yaml(lock).get("stages") or {}
     return _Evidence(root, f"lock-{key}", path.stat().st_mtime_ns // 1_000_000, scores, stages, _intervals(root))
@@ -69,8 +70,11 @@ def _intervals(root: Path) -> list[dict[str, str]]:
     path = root / "reports" / "intervals.csv"
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a table: {error}.", AGAIN) from error
 
 
 def _group(evidence: _Evidence, tags: dict[str, str]) -> Group:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, SupportsFloat
 
+from uncertsam.params import Tracking
 from uncertsam.tracking import record as spool
 from uncertsam.tracking.place import (
     Place,
-    Settings,
     dataset_digest,
     dvc_tags,
     git_tags,
@@ -117,7 +117,7 @@ class _Beginning:
 
     run: Run
     place: Place
-    settings: Settings
+    settings: Tracking
     started: int
     tags: dict[str, str]
     group: Group
@@ -160,7 +160,7 @@ class _Beginning:
         return self.run.inputs | ({dataset: digest} if digest else {})
 
 
-def _begin(run: Run, place: Place, settings: Settings, params: Mapping[str, Any]) -> _Beginning:
+def _begin(run: Run, place: Place, settings: Tracking, params: Mapping[str, Any]) -> _Beginning:
     about = {"stage": run.name, "method": run.method, "dataset": run.dataset}
     known = {tag: value for tag, value in about.items() if value}
     source = {"mlflow.source.name": f"stages/{run.name}.py", "mlflow.source.type": "LOCAL"}

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
@@ -11,7 +11,7 @@ import pydantic
 
 from uncertsam.data import adapters
 from uncertsam.data.format import Quality
-from uncertsam.data.images import Photo, read_photo
+from uncertsam.data.images import MOST_MEGAPIXELS, Photo, read_photo, too_large
 from uncertsam.data.masks import Mask, area_of, connected_components
 from uncertsam.errors import UserError
 
@@ -77,7 +77,13 @@ class Adapter(Protocol):
         """List the images of the raw set below `root`. Raises UserError where the layout is another one."""
 
 
-class ComponentParams(pydantic.BaseModel, extra="forbid"):
+class SizeParams(pydantic.BaseModel, extra="forbid"):
+    """max_megapixels: larger images are left out and listed. To measure one mask takes some 80 bytes per pixel."""
+
+    max_megapixels: float = pydantic.Field(64.0, gt=0, le=MOST_MEGAPIXELS)
+
+
+class ComponentParams(SizeParams):
     """The connected component analysis of App. B, with its defaults."""
 
     close_iterations: int = pydantic.Field(2, ge=0)
@@ -108,7 +114,10 @@ def available() -> list[str]:
 
 
 def read_raw(adapter: str, root: Path, options: dict[str, Any]) -> Reading:
-    """Read a raw set with the adapter of that name. Raises UserError on an unknown adapter or a wrong option."""
+    """Read a raw set with the adapter of that name; images that are too large are left out.
+
+    Raises UserError on an unknown adapter or a wrong option.
+    """
     if adapter not in available():
         raise UserError(f"There is no adapter '{adapter}'.", f"Those that exist: {', '.join(available())}.")
     module = cast(Adapter, importlib.import_module(f"{adapters.__name__}.{adapter}"))
@@ -122,7 +131,14 @@ def read_raw(adapter: str, root: Path, options: dict[str, Any]) -> Reading:
             f"Option '{key}' of adapter '{adapter}' is wrong: {first['msg']} (given: {first['input']!r}).",
             f"The options are {known}.",
         ) from None
-    return module.read(root, params)
+    reading = module.read(root, params)
+    return _without_large(reading, params.max_megapixels) if isinstance(params, SizeParams) else reading
+
+
+def _without_large(reading: Reading, most: float) -> Reading:
+    reasons = {image.name: too_large(image.path, most) for image in reading.images if image.picture is None}
+    images = [image for image in reading.images if not reasons.get(image.name)]
+    return replace(reading, images=images, skipped=reading.skipped + [Skipped(n, r) for n, r in reasons.items() if r])
 
 
 def need_folder(folder: Path, layout: str) -> Path:

@@ -13,14 +13,14 @@ from typing import Any
 
 import pydantic
 
-from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural
+from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, plural
 from uncertsam.data.format import Quality
 from uncertsam.data.images import Unusable
 from uncertsam.data.segmentations import decode
 from uncertsam.errors import UserError
 
 
-class Params(pydantic.BaseModel, extra="forbid"):
+class Params(SizeParams):
     """Where the JSON and the images are, relative to the raw set; crowd: keep regions of many objects at once."""
 
     annotations: str = "annotations/instances_val2017.json"

@@ -23,7 +23,7 @@ from uncertsam.data.adapters.base import (
 )
 from uncertsam.data.coding import Coding, recognise
 from uncertsam.data.format import Quality
-from uncertsam.data.images import SUFFIXES
+from uncertsam.data.images import SUFFIXES, too_large
 from uncertsam.data.masks import area_of
 from uncertsam.errors import UserError
 from uncertsam.rng import numpy_generator
@@ -102,7 +102,7 @@ def read(root: Path, params: Params) -> Reading:
 
     Raises UserError on two images of one name, on an empty set, and where the coding cannot be told.
     """
-    pairs, skipped = _paired(root, params.exclude)
+    pairs, skipped = _paired(root, params)
     coding, choices = recognise([mask for _, mask in pairs.values()], params.kind, params.background, params.ignore)
     groups, sentence = group_hints(list(pairs), params.group)
     images = []
@@ -152,25 +152,35 @@ def _is_set(folder: Path) -> bool:
     return not folder.name.startswith(".") and (folder / "images").is_dir() and (folder / "masks").is_dir()
 
 
-def _paired(root: Path, exclude: list[str]) -> tuple[dict[str, tuple[Path, Path]], list[Skipped]]:
+def _paired(root: Path, params: Params) -> tuple[dict[str, tuple[Path, Path]], list[Skipped]]:
     images = _by_stem(need_folder(root / "images", LAYOUT), SUFFIXES)
     masks = _by_stem(need_folder(root / "masks", LAYOUT), MASK_SUFFIXES)
     pairs, skipped = {}, []
     for stem, path in images.items():
-        rule = next((rule for rule in exclude if re.search(rule, stem)), None)
-        if rule is not None:
-            skipped.append(Skipped(f"images/{path.name}", f"it is excluded by '{rule}'"))
-        elif stem not in masks:
-            skipped.append(Skipped(f"images/{path.name}", "it has no mask of the same name"))
+        reason = _left_out(stem, path, masks.get(stem), params)
+        if reason is not None:
+            skipped.append(Skipped(f"images/{path.name}", reason))
         else:
             pairs[stem] = (path, masks[stem])
     if not pairs:
+        first = f", the first because {skipped[0].reason}" if skipped else ""
         raise UserError(
-            f"{root} has no image with a mask of the same name ({plural(len(skipped), 'image')} left out).",
+            f"{root} has no image with a mask of the same name ({plural(len(skipped), 'image')} left out{first}).",
             f"The expected layout is {LAYOUT}.",
         )
     alone = [path for stem, path in masks.items() if stem not in images]
     return pairs, skipped + [Skipped(f"masks/{path.name}", "it has no image of the same name") for path in alone]
+
+
+def _left_out(stem: str, image: Path, mask: Path | None, params: Params) -> str | None:
+    """Why an image is not even opened; masks are looked through before images are read, so their size counts here."""
+    rule = next((rule for rule in params.exclude if re.search(rule, stem)), None)
+    if rule is not None:
+        return f"it is excluded by '{rule}'"
+    if mask is None:
+        return "it has no mask of the same name"
+    reason = too_large(mask, params.max_megapixels)
+    return too_large(image, params.max_megapixels) or (reason and f"its mask: {reason}")
 
 
 def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:

@@ -1,0 +1,116 @@
+"""Whatever lies in a folder becomes the benchmark format, or is listed with a reason, or is refused in a sentence."""
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from uncertsam.data.acquire import local
+from uncertsam.data.format import Split, read_split, splits_of, write_split
+from uncertsam.data.masks import SMALLEST
+from uncertsam.data.preprocess import preprocess
+from uncertsam.data.splits import Reserved
+from uncertsam.errors import UserError
+
+MODES = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "P": 1, "I;16": 1}  # channels
+sides = st.integers(1, 20)
+pixels = st.one_of(st.sampled_from([0, 1, 2, 255]), st.integers(0, 65535))
+
+
+@st.composite
+def pictures(draw: st.DrawFn, height: int, width: int) -> Image.Image:
+    """A picture of any mode, mostly of few values: blocks, as masks have them, or noise."""
+    mode = draw(st.sampled_from(sorted(MODES)))
+    shape = (height, width) if MODES[mode] == 1 else (height, width, MODES[mode])
+    values = draw(arrays.arrays(np.uint16, shape, elements=pixels, fill=pixels))
+    if mode == "I;16":
+        return Image.fromarray(values)
+    picture = Image.fromarray((values > 0) if mode == "1" else values.astype(np.uint8))
+    if mode == "P":
+        picture = picture.convert("P") if draw(st.booleans()) else _with_palette(picture)
+    return picture
+
+
+def _with_palette(picture: Image.Image) -> Image.Image:
+    indexed = Image.fromarray(np.asarray(picture), "L").copy()
+    indexed.putpalette([255 - i // 3 for i in range(768)])
+    return indexed
+
+
+@st.composite
+def folders(draw: st.DrawFn) -> list[tuple[Image.Image, Image.Image]]:
+    """One to three images with masks, now and then of another size."""
+    found = []
+    for _ in range(draw(st.integers(1, 3))):
+        height, width = draw(sides), draw(sides)
+        wrong = draw(st.integers(0, 9)) == 0
+        size = (draw(sides), draw(sides)) if wrong else (height, width)
+        found.append((draw(pictures(height, width)), draw(pictures(*size))))
+    return found
+
+
+options = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(["auto", "binary", "indexed", "colour"]),
+        "background": st.sampled_from([None, 0, 1, 255, (0, 0, 0)]),
+        "ignore": st.lists(st.sampled_from([0, 2, 255]), max_size=2),
+        "components": st.booleans(),
+        "min_area": st.integers(0, 30),
+        "max_masks_per_image": st.integers(1, 3),
+    },
+)
+
+
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@given(folders(), options)
+def test_a_folder_is_read_listed_or_refused(folder: list[tuple[Image.Image, Image.Image]], given_: Any) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        root, out = Path(place, "photos"), Path(place, "out")
+        names = _save(root, folder)
+        local(root, Path(place, "raw"))
+        try:
+            preprocess(Path(place, "raw"), out, "any", "folder", given_, {"test": 1.0}, Reserved(), "s", 3, False)
+        except UserError as error:
+            assert "\n" not in str(error) and error.mend
+            assert sorted(p.name for p in Path(place).iterdir()) == ["photos", "raw"]
+            return
+        (name,) = splits_of(out)
+        split = read_split(out / name)
+        _check(split)
+        assert names == {i.source for i in split} | {s["file"] for s in split.info["skipped"]}
+        _check_round_trip(split, Path(place, "again"))
+
+
+def _save(root: Path, folder: list[tuple[Image.Image, Image.Image]]) -> set[str]:
+    for kind in ("images", "masks"):
+        (root / kind).mkdir(parents=True)
+    for i, (image, mask) in enumerate(folder):
+        image.save(root / "images" / f"{i}.png")
+        mask.save(root / "masks" / f"{i}.png")
+    return {f"images/{i}.png" for i in range(len(folder))}
+
+
+def _check(split: Split) -> None:
+    """What every later stage relies on."""
+    for image in split:
+        masks, void = split.masks(image.id), split.ignored(image.id)
+        assert split.pixels(image.id).shape == (image.height, image.width, 3)
+        assert masks.shape[1:] == void.shape == (image.height, image.width) and len(masks) > 0
+        assert [a.area for a in split.annotations[image.id]] == [int(m.sum()) for m in masks]
+        for mask in masks:
+            assert mask.sum() >= SMALLEST and not (mask & void).any() and not (mask | void).all()
+
+
+def _check_round_trip(split: Split, place: Path) -> None:
+    (place / "images").mkdir(parents=True)
+    for image in split:
+        (place / "images" / image.file_name).touch()
+    write_split(place, split.info, split, [a for i in split for a in split.annotations[i.id]])
+    assert dataclasses.replace(read_split(place), root=split.root) == split

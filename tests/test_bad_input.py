@@ -1,0 +1,466 @@
+"""Input that fights back: one sentence that names the file or key and the mend, exit code 1, and nothing written.
+
+A tiny experiment is run once by the real stages; every test spoils a copy of it and runs one stage of that.
+"""
+
+import importlib.util
+import json
+import os
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.figure import Figure
+from PIL import Image
+
+from uncertsam.cli import main as cli
+from uncertsam.data.format import encode_rle, read_split
+from uncertsam.stage import run_stage
+
+ROOT = Path(__file__).resolve().parents[1]
+WEIGHTS = "checkpoints/sam2_nano.safetensors"
+RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
+SAM, CELL = "data/predictions/sam/cats", "data/measures/sam/cats.parquet"
+FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
+CAT = {"dataset": "cats", "benchmark": BENCHMARK}
+MODEL = {"embeddings": EMBEDDINGS, "weights": WEIGHTS}
+ARGUMENTS: dict[str, dict[str, str]] = {
+    "acquire": {"dataset": "cats", "source": "photos", "out": RAW},
+    "preprocess": {"dataset": "cats", "raw": RAW, "reserved": "checkpoints/pretrain_images.json", "out": BENCHMARK},
+    "encode": CAT | {"weights": WEIGHTS, "out": EMBEDDINGS},
+    "fit_laplace": CAT | MODEL | {"out": FITTED},
+    "predict": CAT | MODEL | {"method": "sam", "out": SAM},
+    "measure": CAT | {"method": "sam", "predictions": SAM, "out": CELL},
+    "tabulate": {
+        "measures": "data/measures", "benchmark": "data/benchmark", "fitted-on": f"{BENCHMARK}/fit",
+        "results": RESULTS, "metrics": "reports/metrics.json", "bounds": BOUNDS,
+    },
+    "figures": {
+        "results": RESULTS, "bounds": BOUNDS, "predictions": "data/predictions", "benchmark": "data/benchmark",
+        "out": "reports/figures",
+    },
+    "report": {
+        "results": RESULTS, "metrics": "reports/metrics.json", "bounds": BOUNDS, "figures": "reports/figures",
+        "fitted": FITTED, "benchmark": "data/benchmark", "out": "reports/index.html",
+    },
+}  # fmt: skip
+ALL = list(ARGUMENTS)
+
+
+def stage(name: str, **changes: str) -> None:
+    """Run stages/<name>.py here, as its command line would."""
+    spec = importlib.util.spec_from_file_location(f"stage_{name}", ROOT / "stages" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    given = ARGUMENTS.get(name, {}) | changes
+    run_stage(module.main, [word for key, value in given.items() for word in (f"--{key}", value)])
+
+
+def draw(folder: Path, names: list[str]) -> None:
+    """Photos of a bright disc with its mask."""
+    rng = np.random.default_rng(len(names))
+    y, x = np.mgrid[:48, :64]
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        disc = (y - rng.integers(16, 32)) ** 2 + (x - rng.integers(16, 48)) ** 2 < rng.integers(40, 200)
+        noise = np.asarray(Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((64, 48)))
+        Image.fromarray(np.where(disc[..., None], 255 - noise // 4, noise // 2)).save(folder / "images" / f"{name}.png")
+        Image.fromarray(disc.astype(np.uint8) * 255).save(folder / "masks" / f"{name}.png")
+
+
+def settings() -> dict[str, Any]:
+    values = yaml.safe_load((ROOT / "profiles" / "demo.yaml").read_text())
+    cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
+    values |= {"datasets": ["cats"], "methods": ["sam"], "data": {"cats": cats | {"split": {"fit": 0.5, "test": 0.5}}}}
+    values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
+    values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
+    return values
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole experiment, run once, in a folder with a blank and letters beyond ASCII in its name."""
+    root = tmp_path_factory.mktemp("a run ünder 猫")
+    draw(root / "photos", [f"cat {i}x" for i in range(12)])
+    shutil.copytree(ROOT / "checkpoints", root / "checkpoints")
+    (root / "params.yaml").write_text(yaml.safe_dump(settings()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        for name in ALL:
+            stage(name)
+    return root
+
+
+@pytest.fixture
+def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that may be spoiled; the current folder."""
+    root = Path(shutil.copytree(finished, tmp_path / "ein Lauf"))
+    monkeypatch.chdir(root)
+    return root
+
+
+def contents(root: Path) -> dict[str, bytes | None]:
+    return {p.relative_to(root).as_posix(): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))}
+
+
+def refused(name: str, *says: str, **changes: str) -> None:
+    """The stage says all this in one line, exits with 1, and leaves every file as it is."""
+    before = contents(Path.cwd())
+    with pytest.raises(SystemExit) as stop:
+        stage(name, **changes)
+    message = str(stop.value.code)
+    assert message.startswith("error: ") and "\n" not in message and "Traceback" not in message
+    for text in says:
+        assert text in message
+    assert contents(Path.cwd()) == before
+
+
+Spoil = Callable[[], object]
+Case = tuple[str, Spoil, tuple[str, ...]]  # the stage, what is done to its input, what it has to say
+
+
+def flipped(path: str) -> Spoil:
+    """One bit is another."""
+
+    def spoil() -> None:
+        content = bytearray(Path(path).read_bytes())
+        content[-3] ^= 1
+        Path(path).write_bytes(content)
+
+    return spoil
+
+
+def halved(path: str) -> Spoil:
+    return lambda: Path(path).write_bytes(Path(path).read_bytes()[: Path(path).stat().st_size // 2])
+
+
+def lost(path: str) -> Spoil:
+    return lambda: Path(path).unlink()
+
+
+def holds(path: str, content: str | bytes) -> Spoil:
+    return lambda: Path(path).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def edited(path: str, change: Callable[[Any], object]) -> Spoil:
+    """A JSON or YAML file has another content."""
+
+    def spoil() -> None:
+        value = yaml.safe_load(Path(path).read_text())
+        change(value)
+        Path(path).write_text(json.dumps(value))
+
+    return spoil
+
+
+def param(section: str, key: str, value: Any) -> Spoil:
+    def change(values: Any) -> None:
+        for part in filter(None, section.split(".")):
+            values = values[part]
+        values[key] = value
+
+    return edited("params.yaml", change)
+
+
+def annotated(**changes: Any) -> Spoil:
+    return edited(ANNOTATIONS, lambda value: value["annotations"][0].update(changes))
+
+
+def both(*spoils: Spoil) -> Spoil:
+    return lambda: [spoil() for spoil in spoils]
+
+
+def photos_cut_off() -> None:
+    for path in Path(BENCHMARK).rglob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:400])
+
+
+def other_table() -> None:
+    pd.DataFrame({"value": [1.0]}).to_parquet(RESULTS)
+
+
+def words_for_numbers() -> None:
+    Path(BOUNDS).write_text(Path(BOUNDS).read_text().replace(",0.", ",zero"))
+
+
+ANNOTATIONS = f"{BENCHMARK}/test/annotations/dataset.json"
+INDEX, SHARD = f"{EMBEDDINGS}/index.json", f"{EMBEDDINGS}/00001.safetensors"
+MANIFEST, PHOTO, RESERVED = f"{FITTED}/manifest.json", "photos/images/cat 1x.png", "checkpoints/pretrain_images.json"
+PANEL, DRAWING = "reports/figures/qualitative_cats.png", "reports/figures/pearson_bars.svg"
+SMALL = encode_rle(np.eye(4, dtype=bool))
+
+FILES: dict[str, Case] = {
+    "raw file changed": ("preprocess", flipped(PHOTO), (PHOTO, "acquire stage")),
+    "inventory cut off": ("preprocess", halved(f"{RAW}/inventory.json"), ("inventory.json", "acquire stage again")),
+    "reserved list broken": ("preprocess", holds(RESERVED, "{"), (RESERVED, "Restore")),
+    "no photos": ("acquire", lambda: shutil.rmtree("photos"), ("data.cats.source", "photos", "Name the folder")),
+    "annotations cut off": ("encode", halved(ANNOTATIONS), (ANNOTATIONS, "preprocess")),
+    "no image": ("predict", annotated(image_id=99), ("00000099.jpg", "Restore the image")),
+    "broken RLE": ("predict", annotated(segmentation={"size": [48, 64], "counts": "AAAA"}), (ANNOTATIONS, "mask")),
+    "RLE of another size": ("predict", annotated(segmentation=SMALL), (ANNOTATIONS, "mask", "4x4")),
+    "a huge RLE": ("predict", annotated(segmentation={"size": [9**9, 9**9], "counts": "MA=="}), (ANNOTATIONS, "mask")),
+    "info is a text": ("predict", edited(ANNOTATIONS, lambda v: v.update(info="x")), (ANNOTATIONS, "preprocess")),
+    "photos cut off": ("encode", photos_cut_off, (".jpg", "preprocess")),
+    "weights missing": ("encode", lost(WEIGHTS), (WEIGHTS, "model.weights")),
+    "weights with a flipped bit": ("encode", flipped(WEIGHTS), (WEIGHTS, "SHA-256", "Restore")),
+    "new weights cut off": ("encode", both(halved(WEIGHTS), lost(WEIGHTS + ".json")), (WEIGHTS, "Fetch or restore")),
+    "manifest of weights": ("encode", holds(WEIGHTS + ".json", "[1]"), (WEIGHTS + ".json", "Restore")),
+    "weights of another model": ("encode", param("model", "name", "sam2_tiny"), (WEIGHTS, "sam2_tiny", "model.name")),
+    "no such model": ("encode", param("model", "name", "sam3"), ("'sam3'", "model.name is one of")),
+    "no such device": ("encode", param("base", "device", "tpu9"), ("base.device", "Set it to cpu")),
+    "index missing": ("predict", lost(INDEX), (INDEX, "encode")),
+    "index broken": ("predict", holds(INDEX, "{"), (INDEX, "encode")),
+    "index of another kind": ("predict", holds(INDEX, "[]"), (INDEX, "encode")),
+    "index without images": ("predict", edited(INDEX, lambda v: v["images"].clear()), (INDEX, "encode")),
+    "index of another model": ("predict", edited(INDEX, lambda v: v.update(model_sha256="0")), (EMBEDDINGS, "encode")),
+    "shard cut off": ("predict", halved(SHARD), (SHARD, "encode")),
+    "shard lost": ("predict", lost(SHARD), (SHARD, "encode")),
+    "no fit split": ("fit_laplace", lambda: shutil.rmtree(f"{BENCHMARK}/fit"), ("fit split", "data.cats.split")),
+    "index of predictions": ("measure", halved(f"{SAM}/index.parquet"), ("index.parquet", "predict")),
+    "maps cut off": ("measure", halved(f"{SAM}/maps.safetensors"), ("maps.safetensors", "predict")),
+    "measures cut off": ("tabulate", halved(CELL), (CELL, "measure")),
+    "measures missing": ("tabulate", lost(CELL), (CELL, "measure")),
+    "results cut off": ("figures", halved(RESULTS), (RESULTS, "tabulate")),
+    "results of another kind": ("figures", other_table, (RESULTS, "tabulate")),
+    "results missing": ("figures", lost(RESULTS), (RESULTS, "tabulate")),
+    "intervals are no text": ("figures", holds(BOUNDS, b"\xff\x00"), (BOUNDS, "tabulate")),
+    "meta of predictions": ("figures", holds(f"{SAM}/meta.json", "{"), (SAM, "predict")),
+    "maps to draw": ("figures", holds(f"{SAM}/maps.safetensors", "{"), (SAM, "predict")),
+    "index of what to draw": ("figures", holds(f"{SAM}/index.parquet", "{"), (SAM, "predict")),
+    "intervals with words": ("report", words_for_numbers, (BOUNDS, "tabulate")),
+    "results to show cut off": ("report", halved(RESULTS), (RESULTS, "tabulate")),
+    "results to show of another kind": ("report", other_table, (RESULTS, "tabulate")),
+    "posterior broken": ("report", holds(MANIFEST, "{"), (MANIFEST, "fit_laplace")),
+    "posterior missing": ("report", lost(MANIFEST), (MANIFEST, "fit_laplace")),
+    "posterior of another kind": ("report", holds(MANIFEST, "[]"), (MANIFEST, "fit_laplace")),
+    "panel broken": ("report", halved(PANEL), (PANEL, "figures")),
+    "drawing broken": ("report", holds(DRAWING, "{"), (DRAWING, "figures")),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_broken_file_is_named_with_its_mend_and_nothing_is_written(here: Path, case: str) -> None:
+    name, spoil, says = FILES[case]
+    spoil()
+    refused(name, *says)
+
+
+@pytest.mark.parametrize("spoil", [flipped, halved, lost])
+@pytest.mark.parametrize("name", ["posterior.safetensors", "manifest.json"])
+def test_a_broken_posterior_is_named_with_its_mend(here: Path, name: str, spoil: Callable[[str], Spoil]) -> None:
+    spoil(f"{FITTED}/{name}")()
+    refused("predict", FITTED, "fit_laplace", method="laplace", fitted=FITTED, out="data/predictions/new")
+
+
+PARAMS: dict[str, Case] = {
+    "base": ("encode", param("base", "sed", 1), ("base.sed", "'seed'")),
+    "no threads": ("encode", param("base", "threads", 0), ("base.threads", "greater than 0")),
+    "model": ("encode", param("model", "weight", 1), ("model.weight", "'weights'")),
+    "data": ("acquire", param("data.cats", "sauce", 1), ("data.cats.sauce", "'source'")),
+    "options": ("acquire", param("data.cats", "options", 3), ("data.cats.options", "dictionary")),
+    "adapter": ("preprocess", param("data.cats", "adapter", "folders"), ("'folders'", "Those that exist")),
+    "adapter_options": ("preprocess", param("data.cats.adapter_options", "kid", 1), ("'kid'", "kind")),
+    "split": ("preprocess", param("split", "nearby", 1), ("split.nearby", "'near'")),
+    "fractions": ("preprocess", param("data.cats.split", "tests", 1), ("'tests'", "pretrain, fit")),
+    "encode": ("encode", param("encode", "batches", 1), ("encode.batches", "'batch'")),
+    "no batch": ("encode", param("encode", "batch", 0), ("encode.batch", "greater than 0")),
+    "fit": ("fit_laplace", param("fit", "datasets", "cats"), ("fit.datasets", "'dataset'")),
+    "no such set to fit on": ("fit_laplace", param("fit", "dataset", "dogs"), ("fit.dataset", "'dogs'")),
+    "predict": ("predict", param("predict", "split", "fit"), ("predict.split", "'calibrate' or 'test'")),
+    "a method": ("predict", param("sam", "tokens", 1), ("sam.tokens", "'token'")),
+    "laplace": ("fit_laplace", param("laplace", "samples", "many"), ("laplace.samples", "integer")),
+    "datasets": ("tabulate", param("", "datasets", "cats"), ("datasets", "[NAME, ...]")),
+    "no such dataset": ("tabulate", param("", "datasets", ["dogs"]), ("datasets", "'dogs'", "cats")),
+    "no such method": ("tabulate", param("", "methods", ["sma"]), ("methods", "'sma'", "'sam'")),
+    "tabulate": ("tabulate", param("tabulate", "resamples", -1), ("tabulate.resamples", "greater than 0")),
+    "pretrain": ("measure", param("pretrain", "text", 1), ("pretrain.text", "'textures'")),
+    "a phase of pretrain": ("measure", param("pretrain.scenes", "step", 1), ("pretrain.scenes.step", "'steps'")),
+    "tracking": ("measure", param("tracking", "enable", True), ("tracking.enable", "'enabled'")),
+    "a section": ("measure", param("", "trakcing", {}), ("'trakcing'", "'tracking'")),
+    "a number as a section": ("measure", param("", "tracking", 3), ("tracking", "dictionary")),
+    "no YAML": ("measure", holds("params.yaml", "a: [1,\nb: }"), ("params.yaml is not YAML", "line 2", "Mend")),
+    "no text": ("measure", holds("params.yaml", b"a: \xff\xfe"), ("params.yaml is not YAML", "Mend")),
+    "no sections": ("measure", holds("params.yaml", "- 1"), ("params.yaml", "uncertsam use demo")),
+    "no file": ("measure", lost("params.yaml"), ("params.yaml", "repository's root")),
+}
+
+
+@pytest.mark.parametrize("case", PARAMS)
+def test_a_wrong_parameter_is_named_with_its_mend(here: Path, case: str) -> None:
+    name, spoil, says = PARAMS[case]
+    spoil()
+    refused(name, *says)
+
+
+OUT = {name: next(key for key in ("out", "results") if key in given) for name, given in ARGUMENTS.items()}
+WRITERS = {  # what writes most of a stage's output
+    "acquire": (Path, "write_text"),
+    "preprocess": (Image.Image, "save"),
+    "measure": (pd.DataFrame, "to_parquet"),
+    "tabulate": (pd.DataFrame, "to_parquet"),
+    "figures": (Figure, "savefig"),
+    "report": (Path, "write_text"),
+}  # the others write tensors
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 300 bytes: every writer, native ones too, gets an error from the system."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_full_disk_is_one_line_and_leaves_the_last_result(here: Path, name: str) -> None:
+    with full_disk():
+        refused(name, ARGUMENTS[name][OUT[name]], "Free space")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_place_that_cannot_be_written_is_named(here: Path, name: str) -> None:
+    """Below a file there is no place for another one, not even for root."""
+    file = "params.yaml"
+    refused(name, file, "fix the path or its permissions", **{OUT[name]: f"{file}/below/out"})
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_ctrl_c_while_a_stage_writes_leaves_the_last_result(
+    here: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import safetensors.torch
+
+    owner, attribute = WRITERS.get(name, (safetensors.torch, "serialize_file"))
+    write = getattr(owner, attribute)
+
+    def interrupted(*given: Any, **options: Any) -> Any:
+        write(*given, **options)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(owner, attribute, interrupted)
+    before = contents(here)
+    with pytest.raises(SystemExit) as stop:
+        stage(name)
+    assert stop.value.code == 130 and capsys.readouterr().err.strip().endswith("run again to go on")
+    assert contents(here) == before
+
+
+def test_ctrl_c_stops_a_process_that_works(here: Path) -> None:
+    edited("params.yaml", lambda v: v["data"]["cats"].update(acquire="generate", options={"count": 5000}))()
+    before = contents(here)
+    words = ["--dataset", "cats", "--source", "camouflage.py", "--out", RAW]
+    work = subprocess.Popen(
+        [sys.executable, ROOT / "stages" / "acquire.py", *words], stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    while not list(Path(RAW).parent.glob(".cats.*/*")):
+        assert work.poll() is None
+        time.sleep(0.02)
+    work.send_signal(signal.SIGINT)
+    _, said = work.communicate(timeout=30)
+    assert work.returncode == 130 and said.strip().splitlines()[-1].startswith("interrupted") and "File" not in said
+    assert contents(here) == before
+
+
+REPORTS: dict[str, Spoil] = {
+    "reports/results.parquet": halved("reports/results.parquet"),
+    "reports/metrics.json": halved("reports/metrics.json"),
+    "reports/intervals.csv": holds("reports/intervals.csv", b"\xff"),
+    PANEL: halved(PANEL),
+    "reports/figures/pearson_bars.png": holds("reports/figures/pearson_bars.png", "no picture"),
+}
+
+
+@pytest.mark.parametrize("path", REPORTS)
+def test_comparing_a_broken_report_names_the_file(
+    here: Path, finished: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    REPORTS[path]()
+    for other in {*map(str, Path("reports/figures").glob("*.png"))} - {path}:
+        Path(other).unlink()
+    message = command(monkeypatch, "compare", str(finished / "reports"), "reports")
+    assert message.startswith(f"error: {path} cannot be read") and "\n" not in message and "Restore it" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("reports/metrics.json", b"{"), ("reports/metrics.json", b"[1]"), ("reports/metrics.json", b'{"cats": 1}'),
+     ("reports/intervals.csv", b"\xff"), ("dvc.lock", b"stages: [")],
+)  # fmt: skip
+def test_rebuilding_from_broken_reports_names_the_file(
+    here: Path, path: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds(path, content)()
+    before = contents(here)
+    message = command(monkeypatch, "track", "rebuild")
+    assert message.startswith("error: ") and path in message and "estore it" in message and "\n" not in message
+    assert contents(here) == before
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    """What `uncertsam` says when it fails."""
+    monkeypatch.setattr(sys, "argv", ["uncertsam", *words])
+    with pytest.raises(SystemExit) as stop:
+        cli()
+    return str(stop.value.code)
+
+
+def claim(path: str, side: int) -> None:
+    """Write another size into the header of a PNG."""
+    content = Path(path).read_bytes()
+    header = b"IHDR" + struct.pack(">II", side, side) + content[24:29]
+    Path(path).write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+
+
+def listed() -> dict[str, str]:
+    """What the last preprocess stage left out, and why."""
+    return {s["file"]: s["reason"] for s in read_split(Path(BENCHMARK, "test")).info["skipped"]}
+
+
+def test_images_that_are_too_large_are_listed_by_a_rule_that_a_parameter_sets(here: Path) -> None:
+    """100 megapixels are more than the default, 400 more than PIL opens; neither is ever decoded."""
+    draw(here / "photos", ["fine", "large", "trap"])
+    for path, side in (("masks/fine", 10_000), ("images/large", 10_000), ("images/trap", 20_000)):
+        claim(f"photos/{path}.png", side)
+    stage("acquire")
+    stage("preprocess")
+    assert listed() == {
+        "images/fine.png": "its mask: it has 100.0 megapixels, more than `max_megapixels` (64)",
+        "images/large.png": "it has 100.0 megapixels, more than `max_megapixels` (64)",
+        "images/trap.png": "it has more than 178 megapixels",
+    }
+    param("data.cats", "adapter_options", {"max_megapixels": 0.001})()
+    refused("preprocess", "photos has no image", "max_megapixels")
+    param("data.cats", "adapter_options", {"max_megapixels": 200})()
+    refused("preprocess", "'max_megapixels'", "less than or equal to 178")
+
+
+def test_names_with_blanks_and_any_letters_go_through(here: Path) -> None:
+    draw(here / "photos", ["Käfer im Gras", "猫 (1)", "a'b\"c#%", "dot.in.name"])
+    stage("acquire")
+    stage("preprocess")
+    sources = {image.source for name in ("fit", "test") for image in read_split(Path(BENCHMARK, name))}
+    assert {"images/Käfer im Gras.png", "images/猫 (1).png", "images/a'b\"c#%.png"} <= sources
+    assert "images/dot.in.name.png" in sources and not listed()
+
+
+def test_two_photos_of_one_name_are_refused(here: Path) -> None:
+    Image.open(PHOTO).convert("RGB").save(PHOTO.replace("png", "jpg"))
+    stage("acquire")
+    refused("preprocess", "cat 1x.jpg", "cat 1x.png", "rename one")
