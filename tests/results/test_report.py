@@ -1,4 +1,5 @@
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -214,3 +215,18 @@ def test_an_inlined_drawing_keeps_its_marks_and_follows_the_page() -> None:
         '<svg role="img" aria-label="a &quot;b&quot;" viewBox="0 0 5 5">'
         '<path id="f1-m" style="fill: var(--ink); stroke: #0072b2"/><use href="#f1-m" clip-path="url(#f1-p)"/></svg>'
     )
+
+
+def test_the_papers_numbers_stand_beside_ours_and_a_photo_keeps_its_ground(inputs: Inputs, tmp_path: Path) -> None:
+    figures = tmp_path / "figures"
+    shutil.copytree(inputs.figures, figures)
+    Image.new("RGB", (30, 20), "red").save(figures / "teaser.png")
+    (figures / "teaser.svg").write_text("<svg/>")
+    (figures / "teaser.csv").write_text("a\n1\n")
+    build(replace(inputs, figures=figures), tmp_path / "index.html")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    section = page[page.index('<section id="paper">') : page.index('<section id="data">')]
+    text = " ".join(Reader(section).text.split())
+    assert "None of the paper's datasets is in this run" in text and "ISTD 65.71 – – 47.71" in text
+    teaser = page[page.index('<figure id="teaser">') :]
+    assert teaser[: teaser.index("</figure>")].count("sheet photo") == 1 and "not by hand" in teaser
