@@ -38,17 +38,8 @@ RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embed
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
 FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
 ALL = [
-    "acquire",
-    "preprocess",
-    "subset",
-    "encode",
-    "fit_laplace",
-    "predict",
-    "measure",
-    "tabulate",
-    "figures",
-    "report",
-]
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "figures", "report",
+]  # fmt: skip
 MEANT = {
     "item.source": "photos", "item.dataset": "cats", "item.method": "sam", "item": "cats", "fit.dataset": "cats",
     "model.weights": WEIGHTS,
