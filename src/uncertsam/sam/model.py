@@ -78,12 +78,17 @@ class PromptableModel:
             coarse = coarse + self.network.no_mem_embed.reshape(1, -1, 1, 1)
         return Embedding(coarse.float(), (maps[0].float(), maps[1].float()))
 
-    def decode(self, embedding: Embedding, prompts: Prompts) -> Decoded:
-        """One answer per prompt; `embedding` holds one image for all of them, or one per prompt."""
-        sparse, dense = self.network.sam_prompt_encoder(
-            points=(prompts.points, prompts.labels), boxes=None, masks=prompts.masks
+    def decode(
+        self, embedding: Embedding, prompts: Prompts, dense: Float[Tensor, "n c h w"] | None = None
+    ) -> Decoded:
+        """One answer per prompt; `embedding` holds one image for all of them, or one per prompt.
+
+        dense: takes the place of the prompt encoder's dense embedding, which then ignores the prompts' masks.
+        """
+        sparse, own = self.network.sam_prompt_encoder(
+            points=(prompts.points, prompts.labels), boxes=None, masks=prompts.masks if dense is None else None
         )
-        tokens, image = _transform(self.network, embedding.image, sparse, dense)
+        tokens, image = _transform(self.network, embedding.image, sparse, own if dense is None else dense)
         features = _upscale(self.network.sam_mask_decoder, image, embedding.skips)
         return _read_out(self.network.sam_mask_decoder, tokens, features)
 

@@ -4,7 +4,7 @@ Probabilities are handled by their smaller side, min(P, 1 - P): float32 has no d
 foreground must be told apart as finely as a confident background. All of it is float32, whatever the caller's autocast.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -118,6 +118,9 @@ class Answer:
     iou: Float[Tensor, " n"]
     object_score: Float[Tensor, " n"]
 
+    def cpu(self) -> "Answer":
+        return Answer(*(part.cpu() for part in _fields(self)))
+
 
 @torch.inference_mode()
 def answer(method: Method, inputs: Inputs, objects: int | None = None) -> Answer:
@@ -126,14 +129,21 @@ def answer(method: Method, inputs: Inputs, objects: int | None = None) -> Answer
     Memory is bounded by that many objects; the result does not depend on it. What a method does once per image
     (`PerImage`) is done once. Raises ValueError without prompts.
     """
-    count = len(inputs.prompts)
-    if not count:
-        raise ValueError("no prompts: nothing to answer")
-    step = objects or objects_at_once(inputs.model)
-    portions = [replace(inputs, prompts=inputs.prompts[i : i + step]) for i in range(0, count, step)]
     with torch.autocast(inputs.model.device.type, enabled=False):
         ready = method.for_image(inputs) if isinstance(method, PerImage) else method
-        answers = [_answer(ready, portion) for portion in portions]
+        return joined([read_off(ready(portion), method.measure) for portion in portions(inputs, objects)])
+
+
+def portions(inputs: Inputs, objects: int | None = None) -> list[Inputs]:
+    """The same image, asked about `objects` objects at a time (None: `objects_at_once`). ValueError without prompts."""
+    count, step = len(inputs.prompts), objects or objects_at_once(inputs.model)
+    if not count:
+        raise ValueError("no prompts: nothing to answer")
+    return [replace(inputs, prompts=inputs.prompts[i : i + step]) for i in range(0, count, step)]
+
+
+def joined(answers: Sequence[Answer]) -> Answer:
+    """Answers about different objects as one."""
     return Answer(*(torch.cat(parts) for parts in zip(*map(_fields, answers), strict=True)))
 
 
@@ -154,10 +164,10 @@ def mean_logit(outcome: Outcome) -> Masks:
     return sign * (torch.log1p(-tail) - torch.log(tail))
 
 
-def _answer(method: Method, inputs: Inputs) -> Answer:
-    outcome = method(inputs)
+def read_off(outcome: Outcome, measure: Measure) -> Answer:
+    """An outcome as the answer that it stands for."""
     logits = mean_logit(outcome)
-    return Answer(logits, method.measure.of(outcome, logits), outcome.iou, outcome.object_score)
+    return Answer(logits, measure.of(outcome, logits), outcome.iou, outcome.object_score)
 
 
 def _fields(answer: Answer) -> tuple[Tensor, ...]:

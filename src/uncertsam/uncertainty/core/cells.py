@@ -7,7 +7,7 @@ meta.json          method, dataset, model and its hash, params, measure
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.prompts import box_of_mask, from_boxes
 from uncertsam.sam.store import Embeddings
 from uncertsam.sam.transforms import scale_boxes
-from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, answer
+from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, answer, joined
 
 COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
 
@@ -44,31 +44,69 @@ class Cell:
     dataset: str
     seed: int
 
+    @property
+    def questions(self) -> "Questions":
+        return Questions(self.model, self.embeddings, self.split, self.dataset, self.seed)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Every mask's clean box on one dataset; the rest as in `Cell`."""
+
+    model: PromptableModel
+    embeddings: Embeddings
+    split: Split
+    dataset: str
+    seed: int
+
+    def of(self, image: ImageRecord, boxes: Float[Tensor, "n 4"]) -> Inputs:
+        """All boxes of one image; the generators of the members know the image and nothing of the order of work."""
+        prompts = from_boxes(scale_boxes(boxes, image.height, image.width, self.model.image_size))
+        return Inputs(
+            model=self.model,
+            embedding=self.embeddings.read(self.split, image.id),
+            prompts=prompts.to(self.model.device),
+            image=partial(self.split.pixels, image.id),
+            generator=partial(torch_generator, self.seed, self.dataset, image.id),
+        )
+
+
+@dataclass(frozen=True)
+class Written:
+    """One cell to be: its folder and its meta.json."""
+
+    out: Path
+    meta: dict[str, Any]
+
+
+Ask = Callable[[Inputs, int], Sequence[Answer]]  # an image and its id: one answer per cell
+
 
 def predict_cell(cell: Cell, out: Path, meta: dict[str, Any]) -> pd.DataFrame:
     """Answer every mask's clean box, write the cell to `out`, return its index."""
-    logits, uncertainty, rows = [], [], []
-    for image in tqdm(cell.split, "predict", disable=None):
-        boxes = torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in cell.split.masks(image.id)])
-        found = answer(cell.method, _inputs(cell, image, boxes))
-        logits.append(found.logits.cpu())
-        uncertainty.append(found.uncertainty.cpu())
-        rows += list(_rows(cell.split.annotations[image.id], boxes, found))
-    index = pd.DataFrame([[i, *row] for i, row in enumerate(rows)], columns=COLUMNS)
-    _write(out, index, torch.cat(logits), torch.cat(uncertainty), meta)
+    return predict_cells(cell.questions, lambda inputs, _: [answer(cell.method, inputs)], [Written(out, meta)])
+
+
+def predict_cells(questions: Questions, ask: Ask, cells: Sequence[Written]) -> pd.DataFrame:
+    """As `predict_cell`, for answers that are found together, in the order of `cells`; returns the last one's index."""
+    found: list[list[Answer]] = [[] for _ in cells]
+    boxes, split = [], questions.split
+    for image in tqdm(split, "predict", disable=None):
+        boxes.append(torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in split.masks(image.id)]))
+        for kept, new in zip(found, ask(questions.of(image, boxes[-1]), image.id), strict=True):
+            kept.append(new.cpu())
+    for cell, kept in zip(cells, found, strict=True):
+        index = _index(split, boxes, kept)
+        _write(cell.out, index, joined(kept), cell.meta)
     return index
 
 
-def _inputs(cell: Cell, image: ImageRecord, boxes: Float[Tensor, "n 4"]) -> Inputs:
-    """All boxes of one image; the generators of the members know the image and nothing of the order of work."""
-    prompts = from_boxes(scale_boxes(boxes, image.height, image.width, cell.model.image_size))
-    return Inputs(
-        model=cell.model,
-        embedding=cell.embeddings.read(cell.split, image.id),
-        prompts=prompts.to(cell.model.device),
-        image=partial(cell.split.pixels, image.id),
-        generator=partial(torch_generator, cell.seed, cell.dataset, image.id),
-    )
+def _index(split: Split, boxes: Sequence[Float[Tensor, "n 4"]], found: Sequence[Answer]) -> pd.DataFrame:
+    rows = [
+        row for image, box, given in zip(split, boxes, found, strict=True)
+        for row in _rows(split.annotations[image.id], box, given)
+    ]  # fmt: skip
+    return pd.DataFrame([[i, *row] for i, row in enumerate(rows)], columns=COLUMNS)
 
 
 def _rows(annotations: list[Annotation], boxes: Float[Tensor, "n 4"], found: Answer) -> Iterator[list[float]]:
@@ -76,13 +114,8 @@ def _rows(annotations: list[Annotation], boxes: Float[Tensor, "n 4"], found: Ans
         yield [annotation.image_id, annotation.id, *map(float, box), float(iou), float(score)]
 
 
-def _write(
-    out: Path,
-    index: pd.DataFrame,
-    logits: Float[Tensor, "n h w"],
-    uncertainty: Float[Tensor, "n h w"],
-    meta: dict[str, Any],
-) -> None:
+def _write(out: Path, index: pd.DataFrame, found: Answer, meta: dict[str, Any]) -> None:
+    logits, uncertainty = found.logits, found.uncertainty
     if not (torch.isfinite(logits).all() and torch.isfinite(uncertainty).all()):
         raise UserError(f"{meta['method']} gave NaN or infinity on {meta['dataset']}.", "Check its parameters.")
     with written_aside(out) as folder:

@@ -1,0 +1,74 @@
+"""What a second pass is told about the first: its logits, and an uncertainty per pixel.
+
+Sources are SAM's own answer, or the mean of the Laplace posterior; the uncertainty is the predictive entropy of that
+answer in nats, in [0, ln 2], or a map of ones, which says nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from uncertsam.errors import UserError
+from uncertsam.sam.model import PromptableModel
+from uncertsam.sam.select import TokenPolicy, select
+from uncertsam.uncertainty.core.algebra import Inputs, Masks, Method, mean_logit
+from uncertsam.uncertainty.core.measures import entropy
+
+Source = Literal["sam", "laplace"]
+Map = Literal["entropy", "ones"]
+FirstPass = Callable[[Inputs], Masks]  # logits; a Laplace's are those of the mean probability, in +-16.12
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One row of the comparison. left_out: trained on all domains but the one that it is tested on."""
+
+    source: Source
+    map: Map
+    left_out: bool = False
+
+
+ARMS: dict[str, Arm] = {
+    "sam_ones": Arm("sam", "ones"),
+    "la_ones": Arm("laplace", "ones"),
+    "la": Arm("laplace", "entropy"),
+    "sam_entropy": Arm("sam", "entropy"),
+    "la_lodo": Arm("laplace", "entropy", left_out=True),
+}
+
+
+def arm_named(name: str) -> Arm:
+    """Raises UserError on an unknown name."""
+    if name not in ARMS:
+        raise UserError(f"There is no fusion arm {name!r}.", f"Choose one of: {', '.join(ARMS)}.")
+    return ARMS[name]
+
+
+@dataclass(frozen=True)
+class FromSam:
+    """The raw logits of the picked mask, -1024 where the gate says so."""
+
+    policy: TokenPolicy
+
+    def __call__(self, inputs: Inputs) -> Masks:
+        return select(inputs.decoded, self.policy).logits
+
+
+@dataclass(frozen=True)
+class FromMethod:
+    """The logit of an uncertainty method's mean probability."""
+
+    method: Method
+
+    def __call__(self, inputs: Inputs) -> Masks:
+        return mean_logit(self.method(inputs))
+
+
+def uncertainty_map(kind: Map, logits: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:
+    """What the second pass is told beside the logits."""
+    return entropy(logits) if kind == "entropy" else torch.ones_like(logits)
