@@ -78,9 +78,7 @@ class PromptableModel:
             coarse = coarse + self.network.no_mem_embed.reshape(1, -1, 1, 1)
         return Embedding(coarse.float(), (maps[0].float(), maps[1].float()))
 
-    def decode(
-        self, embedding: Embedding, prompts: Prompts, dense: Float[Tensor, "n c h w"] | None = None
-    ) -> Decoded:
+    def decode(self, embedding: Embedding, prompts: Prompts, dense: Float[Tensor, "n c h w"] | None = None) -> Decoded:
         """One answer per prompt; `embedding` holds one image for all of them, or one per prompt.
 
         dense: takes the place of the prompt encoder's dense embedding, which then ignores the prompts' masks.
