@@ -12,15 +12,16 @@ from typing import Any
 
 import torch
 
+import uncertsam
 from uncertsam import __version__
 from uncertsam.errors import UserError
-from uncertsam.files import remove, written_aside
+from uncertsam.files import remove, sha256, written_aside
 
 
 class ResumeState:
     """One file per training run, named by a hash of what it depends on; removed when the run has succeeded.
 
-    facts: any JSON value (parameters, data hashes). Another version of this package starts anew.
+    facts: any JSON value (parameters, data hashes, `code_digest`). Another version of this package starts anew.
     """
 
     def __init__(self, folder: Path, name: str, facts: Any) -> None:
@@ -47,3 +48,10 @@ class ResumeState:
 
     def clear(self) -> None:
         remove(self.path)
+
+
+def code_digest(*parts: str) -> str:
+    """One hash of the sources of these parts of the package, such as "training" or "sam/model.py"."""
+    package = Path(uncertsam.__path__[0])
+    files = [file for part in parts for file in sorted((package / part).rglob("*.py")) or [package / part]]
+    return hashlib.sha256("".join(f"{file.name} {sha256(file)}\n" for file in files).encode()).hexdigest()

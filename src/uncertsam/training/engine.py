@@ -1,0 +1,253 @@
+"""Training a small part of a frozen SAM 2: one image a time, resumable at any step, on one device or on many.
+
+warm-up, constant, cool-down     linear, shares of all optimiser steps (paper Table 3)
+best weights                     by the loss on held-out images, those at the start included
+resumed = uninterrupted          the order of images and every draw follow from (seed, epoch, image), and what the
+                                 optimiser knows is kept beside the weights
+"""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from uncertsam.errors import UserError
+from uncertsam.rng import torch_generator
+from uncertsam.training.examples import Example, Examples
+from uncertsam.training.optimiser import build_optimiser
+from uncertsam.training.resume import ResumeState
+from uncertsam.training.schedule import learning_rate_factor
+
+Loss = Callable[[Example], tuple[Tensor, dict[str, float]]]  # mean over objects, summed over prompt steps; what to log
+Log = Callable[[int, dict[str, float]], None]
+COLUMNS = ("step", "learning_rate", "fit_loss", "held_out_loss")
+Share = Field(ge=0, le=1)
+
+
+class TrainParams(BaseModel, extra="forbid", frozen=True):
+    """How a part is trained. Defaults: what the paper's trained parts share (Table 3, App. E).
+
+    weight_decay: of weights; biases and normalisations have none. accumulate: images per optimiser step and device.
+    warmup, cooldown: shares of all optimiser steps. objects: at most, per image. steps: of a prompt sequence.
+    held_out: share of the images, by their hash, on which the best weights are chosen. validate_every: in epochs.
+    save_every: optimiser steps between resume states. most_images: None for all.
+    """
+
+    epochs: PositiveInt
+    learning_rate: PositiveFloat = 1e-4
+    weight_decay: NonNegativeFloat = 0.01
+    clip: PositiveFloat = 0.1
+    accumulate: PositiveInt = 1
+    warmup: float = Field(1 / 90, ge=0, le=1)
+    cooldown: float = Field(1 / 18, ge=0, le=1)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    objects: PositiveInt = 32
+    steps: PositiveInt = 8
+    box_probability: float = Field(0.5, ge=0, le=1)
+    foreground_probability: float = Field(0.5, ge=0, le=1)
+    flip: float = Field(0.5, ge=0, le=1)
+    held_out: float = Field(0.1, ge=0, lt=1)
+    validate_every: PositiveFloat = 0.5
+    save_every: PositiveInt = 50
+    most_images: PositiveInt | None = None
+
+
+@dataclass
+class Trained:
+    """Weights with the least held-out loss, and the last ones. curve: rows of `COLUMNS`, NaN where there is none."""
+
+    best: dict[str, Tensor]
+    last: dict[str, Tensor]
+    best_loss: float
+    curve: list[list[float]] = field(default_factory=list)
+
+
+class Devices(Protocol):
+    """What of Lightning Fabric is used: this process among others, and the precision."""
+
+    world_size: int
+    global_rank: int
+
+    def autocast(self) -> AbstractContextManager[Any]: ...
+    def all_reduce(self, data: Any, group: Any = None, reduce_op: Any = "mean") -> Any: ...
+
+
+def train(
+    module: nn.Module,
+    loss: Loss,
+    fit: Examples,
+    held_out: Examples,
+    params: TrainParams,
+    seed: int,
+    resume: ResumeState,
+    log: Log,
+    devices: Devices,
+) -> Trained:
+    """Train `module`, which `loss` closes over, or go on from `resume`; every device is given its share of a step.
+
+    Raises UserError without images, and where a loss is not finite: it names the image, and the last good state stays.
+    """
+    if not len(fit):
+        raise UserError("There are no images to train on.", "Check the `fit` splits of the datasets.")
+    run = _Run(module, loss, fit, held_out, params, seed, resume, log, devices)
+    run.restore()
+    module.train()
+    bar = tqdm(range(run.step, run.total), "train", initial=run.step, total=run.total, disable=None)
+    for step in bar:
+        bar.set_postfix(loss=f"{run.update(step):.4g}", refresh=False)
+        if (step + 1) % run.validate_every == 0 or step + 1 == run.total:
+            run.validate(step + 1)
+        if (step + 1) % params.save_every == 0:
+            run.save(step + 1)
+    module.eval()
+    return Trained(run.best, _copy(module), run.best_loss, run.curve)
+
+
+@dataclass
+class _Run:
+    """One training on its way."""
+
+    module: nn.Module
+    loss: Loss
+    fit: Examples
+    held_out: Examples
+    params: TrainParams
+    seed: int
+    resume: ResumeState
+    log: Log
+    devices: Devices
+    step: int = 0
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_loss: float = math.inf
+    curve: list[list[float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.optimiser = build_optimiser(self.module, self.params.learning_rate, self.params.weight_decay)
+        self.at_once = self.params.accumulate * self.devices.world_size
+        self.per_epoch = math.ceil(len(self.fit) / self.at_once)
+        self.total = self.params.epochs * self.per_epoch
+        self.validate_every = max(1, round(self.params.validate_every * self.per_epoch))
+
+    def update(self, step: int) -> float:
+        """One optimiser step on the mean loss of its images; returns that."""
+        factor = self._factor(step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.params.learning_rate * factor
+        self.optimiser.zero_grad()
+        epoch, indices = self._images(step)
+        total = torch.zeros(())
+        for index in indices[self.devices.global_rank :: self.devices.world_size]:
+            total = total + self._backward(self.fit.get(index, epoch), step, len(indices))
+        value = float(self._shared(total))
+        self._share_gradients()
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.params.clip)
+        if not torch.isfinite(norm):
+            self._stop(step, "a gradient", self.fit.get(indices[0], epoch))
+        self.optimiser.step()
+        self._note(step, factor, value, math.nan)
+        return value
+
+    def _backward(self, example: Example, step: int, count: int) -> Tensor:
+        with self.devices.autocast():
+            found, _ = self.loss(example)
+        if not torch.isfinite(found):
+            self._stop(step, "the loss", example)
+        (found / count).backward()  # type: ignore[no-untyped-call]
+        return found.detach().float().cpu() / count
+
+    def _stop(self, step: int, what: str, example: Example) -> None:
+        """What is trained is still good: the step that would have spoilt it is not taken."""
+        self.save(step)
+        raise UserError(
+            f"Step {step}: {what} on image {example.image_id} of {example.dataset} is not finite.",
+            f"The last good weights are kept in {self.resume.path}. Lower learning_rate, use precision 32-true, or "
+            "leave the image out; with other parameters the training begins anew.",
+        )
+
+    def validate(self, step: int) -> None:
+        """The held-out loss; weights that are better than all before are kept."""
+        if not len(self.held_out):
+            self.best = _copy(self.module)
+            return
+        self.module.eval()
+        with torch.no_grad(), self.devices.autocast():
+            losses = [float(self.loss(self.held_out.get(i, 0))[0]) for i in range(len(self.held_out))]
+        self.module.train()
+        mean = sum(losses) / len(losses)
+        if mean < self.best_loss:
+            self.best_loss, self.best = mean, _copy(self.module)
+        self._note(step, math.nan, math.nan, mean)
+
+    def _factor(self, step: int) -> float:
+        warm, cool = (int(share * self.total) for share in (self.params.warmup, self.params.cooldown))
+        return learning_rate_factor(step, self.total, warm, cool)
+
+    def _images(self, step: int) -> tuple[int, list[int]]:
+        """The epoch and the indices of all devices' images of a step; no image comes twice in an epoch."""
+        epoch, place = divmod(step, self.per_epoch)
+        order = torch.randperm(len(self.fit), generator=torch_generator(self.seed, "order", epoch)).tolist()
+        return epoch, order[place * self.at_once : (place + 1) * self.at_once]
+
+    def _share_gradients(self) -> None:
+        """The sum over devices; a device that had no image in this step adds nothing."""
+        for parameter in self.module.parameters():
+            gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad = self._shared(gradient)
+
+    def _shared(self, value: Tensor) -> Tensor:
+        if self.devices.world_size == 1:
+            return value
+        summed: Tensor = self.devices.all_reduce(value, reduce_op="sum")
+        return summed
+
+    def _note(self, step: int, factor: float, fit_loss: float, held_out_loss: float) -> None:
+        row = [float(step), self.params.learning_rate * factor, fit_loss, held_out_loss]
+        self.curve.append(row)
+        named = {n: v for n, v in zip(COLUMNS[1:], row[1:], strict=True) if not math.isnan(v)}
+        self.log(step, named)
+
+    def save(self, step: int) -> None:
+        """Keep everything that the next step depends on; one device does."""
+        if self.devices.global_rank == 0:
+            kept = {"best": self.best, "best_loss": self.best_loss, "curve": self.curve, "step": step}
+            self.resume.save(kept | {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()})
+
+    def restore(self) -> None:
+        """Go on where the last run was stopped, or begin, with the held-out loss of the untrained weights."""
+        state = self.resume.load()
+        if state is None:
+            self.validate(0)
+            return
+        self.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.best, self.best_loss = state["step"], state["best"], state["best_loss"]
+        self.curve = state["curve"]
+
+
+def one_device(device: torch.device, precision: str) -> Any:
+    """Lightning Fabric on the given device; under torchrun this process' share of all devices."""
+    import os
+
+    from lightning_fabric import Fabric
+
+    world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    strategy = "ddp" if world > 1 else "auto"
+    fabric = Fabric(
+        accelerator=device.type,
+        devices=local,
+        num_nodes=world // local,
+        strategy=strategy,
+        precision=precision,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+def _copy(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
