@@ -133,6 +133,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "tabulate": Tabulate, "tracking": Tracking, "pretrain": Pretrain,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
+TORCH = {"train_fusion", "refine"}  # their models import torch: their stages check them
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
 
 
@@ -144,7 +145,7 @@ class Params:
 
     def __init__(self, values: dict[str, Any], path: Path = FILE) -> None:
         self.values, self.path = values, path
-        self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *method_names()})
+        self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *TORCH, *method_names()})
         for key, model in SECTIONS.items():
             if key in values:
                 self.section(key, model)

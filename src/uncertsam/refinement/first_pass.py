@@ -13,9 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.errors import UserError
+from uncertsam.refinement.params import FusionParams
 from uncertsam.sam.select import TokenPolicy, select
 from uncertsam.uncertainty.core.algebra import Inputs, Masks, Method, mean_logit
 from uncertsam.uncertainty.core.measures import entropy
+from uncertsam.uncertainty.laplace import Laplace
+from uncertsam.uncertainty.laplace_closed import LaplaceClosed
+from uncertsam.uncertainty.posterior.state import LaplaceState
 
 Source = Literal["sam", "laplace"]
 Map = Literal["entropy", "ones"]
@@ -65,6 +69,15 @@ class FromMethod:
 
     def __call__(self, inputs: Inputs) -> Masks:
         return mean_logit(self.method(inputs))
+
+
+def first_pass(arm: Arm, params: FusionParams, posterior: LaplaceState) -> FirstPass:
+    """What an arm refines. The Laplace arms read token 0 without a gate, as the authors' code does."""
+    if arm.source == "sam":
+        return FromSam(params.policy)
+    if params.laplace == "closed":
+        return FromMethod(LaplaceClosed(posterior, gate=False))
+    return FromMethod(Laplace(posterior, params.samples, gate=False))
 
 
 def uncertainty_map(kind: Map, logits: Float[Tensor, "n h w"]) -> Float[Tensor, "n h w"]:

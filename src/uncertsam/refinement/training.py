@@ -1,0 +1,139 @@
+"""Training one arm: on the general fit set, or once per domain that is left out."""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from uncertsam.data.format import Split, read_split
+from uncertsam.errors import UserError
+from uncertsam.refinement.first_pass import Arm, FirstPass, arm_named
+from uncertsam.refinement.fusion import build_fusion
+from uncertsam.refinement.loss import FusionLoss
+from uncertsam.refinement.params import FusionParams
+from uncertsam.refinement.state import EVERY
+from uncertsam.rng import derive_seed
+from uncertsam.sam.model import PromptableModel
+from uncertsam.sam.store import Embeddings, open_embeddings
+from uncertsam.training.engine import COLUMNS, Devices, Log, Trained, train
+from uncertsam.training.examples import Mixed, SplitExamples, parted
+from uncertsam.training.resume import ResumeState, code_digest
+
+CODE = ("refinement", "training", "sam", "uncertainty", "rng.py")
+FoldLog = Callable[[str, int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A dataset's fit split and its embeddings."""
+
+    name: str
+    split: Split
+    store: Embeddings
+
+    @classmethod
+    def read(cls, name: str, benchmark: Path, embeddings: Path, model: PromptableModel) -> "Domain":
+        """From `benchmark`/NAME/fit. Raises UserError where there is none."""
+        folder = benchmark / name / "fit"
+        if not folder.is_dir():
+            raise UserError(f"{name} has no fit split.", f"Give data.{name}.split a share for `fit`, or leave it out.")
+        return cls(name, read_split(folder), open_embeddings(embeddings / name, model))
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the folds of an arm share. facts: hashes of the fitted parts that it reads. seed: of the experiment."""
+
+    arm: str
+    model: PromptableModel
+    first: FirstPass
+    params: FusionParams
+    facts: Any
+    seed: int
+    devices: Devices
+
+    def run(self, fold: str, domains: Sequence[Domain], resume: ResumeState, log: Log) -> Trained:
+        """Train one module. All arms begin with the same weights and see the same images and prompts.
+
+        The network's own weights are frozen, for good.
+        """
+        self.model.network.requires_grad_(False)
+        arm = arm_named(self.arm)
+        params = decayed(self.params, arm)
+        fusion = build_fusion(self.model, params.init, derive_seed(self.seed, "fusion", fold))
+        side = params.side or self.model.image_size
+        loss = FusionLoss(self.model, fusion, self.first, arm.map, params.policy, params.steps, side)
+        fit, held_out = self._examples(domains)
+        return train(fusion, loss, fit, held_out, params, self.seed, resume, log, self.devices)
+
+    def resume(self, folder: Path, fold: str, domains: Sequence[Domain]) -> ResumeState:
+        """Where a fold's state is kept: the same only for the same code, model, parameters and data."""
+        data = {d.name: sorted(image.sha256 for image in d.split) for d in domains}
+        model = [self.model.digest, str(self.model.device)]
+        facts = [self.arm, fold, self.params.model_dump(), self.seed, self.facts, data, model, code_digest(*CODE)]
+        return ResumeState(folder, f"fusion_{self.arm}", facts)
+
+    def _examples(self, domains: Sequence[Domain]) -> tuple[Mixed, Mixed]:
+        parts: tuple[list[SplitExamples], list[SplitExamples]] = ([], [])
+        for domain in domains:
+            share = parted(domain.split, self.params.held_out, self.params.most_images)
+            for part, images in zip(parts, share, strict=True):
+                part.append(
+                    SplitExamples(
+                        self.model, domain.store, domain.split, images, domain.name, self.params, self.seed
+                    )
+                )
+        return Mixed(parts[0]), Mixed(parts[1])
+
+
+def train_folds(
+    training: Training, plan: Mapping[str, Sequence[Domain]], folder: Path, log: FoldLog
+) -> dict[str, Trained]:
+    """Train every fold of {left out: trained on}. The folds' states are only forgotten when all are trained."""
+    states = {fold: training.resume(folder, fold, domains) for fold, domains in plan.items()}
+    found = {
+        fold: training.run(fold, domains, states[fold], partial(log, fold)) for fold, domains in plan.items()
+    }  # fmt: skip
+    for state in states.values():
+        state.clear()
+    return found
+
+
+def outcome(trained: Trained) -> dict[str, float | None]:
+    """Held-out loss before training (with the identity start: of the unrefined masks) and at its best."""
+    column = COLUMNS.index("held_out_loss")
+    known = [row[column] for row in trained.curve if not math.isnan(row[column])]
+    if not known:
+        return {"held_out_loss_at_start": None, "held_out_loss": None}
+    return {"held_out_loss_at_start": known[0], "held_out_loss": trained.best_loss}
+
+
+def curves(found: Mapping[str, Trained]) -> pd.DataFrame:
+    """The training curves of all folds: fold, and the engine's columns."""
+    rows = [[fold, *row] for fold, trained in found.items() for row in trained.curve]
+    return pd.DataFrame(rows, columns=["fold", *COLUMNS])
+
+
+def decayed(params: FusionParams, arm: Arm) -> FusionParams:
+    """The parameters with the arm's own weight decay."""
+    if arm.map == "ones" and params.weight_decay_ones is not None:
+        return params.model_copy(update={"weight_decay": params.weight_decay_ones})
+    return params
+
+
+def folds(domains: Collection[str], reported: Collection[str]) -> dict[str, list[str]]:
+    """{the dataset left out: the domains trained on}, and `EVERY` for reported datasets that are no domain.
+
+    Raises UserError where leaving one out leaves nothing.
+    """
+    if len(domains) < 2:
+        raise UserError(
+            f"Leaving one domain out needs two with a fit split; there are {len(domains)}.",
+            "Give several data.NAME.split a share for `fit`, or set train_fusion.left_out to [].",
+        )
+    found = {left: [name for name in domains if name != left] for left in domains if left in reported}
+    return found | ({} if set(reported) <= set(domains) else {EVERY: list(domains)})
