@@ -1,1 +1,1 @@
-"""Uncertainty-guided refinement: a first answer and its uncertainty, fused into the prompt of a second (paper App. D)."""
+"""Uncertainty-guided refinement: an answer and its uncertainty are the prompt of another pass (paper App. A, D)."""

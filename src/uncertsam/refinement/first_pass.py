@@ -6,7 +6,6 @@ answer in nats, in [0, ln 2], or a map of ones, which says nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -14,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.errors import UserError
-from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.select import TokenPolicy, select
 from uncertsam.uncertainty.core.algebra import Inputs, Masks, Method, mean_logit
 from uncertsam.uncertainty.core.measures import entropy

@@ -24,7 +24,9 @@ class Fusion(nn.Module):
         self.branch = _branch(width)
         self.mix = nn.Conv2d(2 * width, width, 1)
 
-    def forward(self, mask: Float[Tensor, "n c h w"], uncertainty: Float[Tensor, "n 1 H W"]) -> Float[Tensor, "n c h w"]:
+    def forward(
+        self, mask: Float[Tensor, "n c h w"], uncertainty: Float[Tensor, "n 1 H W"]
+    ) -> Float[Tensor, "n c h w"]:
         """The dense embedding. mask: as SAM's mask encoder gives it. uncertainty: H = 4 h, W = 4 w."""
         dense: Tensor = self.mix(torch.cat([mask, self.branch(uncertainty)], 1))
         return dense
@@ -66,7 +68,7 @@ def fuse(
     """First-pass logits and uncertainty, both at the decoder's resolution, as a dense embedding."""
     with torch.no_grad():
         mask = _prompt_encoder(model).mask_downscaling(logits[:, None])
-    return fusion(mask, uncertainty[:, None])  # type: ignore[no-any-return]
+    return fusion(mask, uncertainty[:, None])
 
 
 def _branch(width: int) -> nn.Sequential:

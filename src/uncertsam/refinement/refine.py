@@ -47,7 +47,7 @@ class Refiner:
             decoded = second_pass(self.fusion, self.map, inputs, logits)
             chosen = select(decoded, self.policy)
             logits = chosen.logits
-            yield read_off(Samples(lambda: [chosen.logits[None]], chosen.iou, decoded.object_score), PREDICTIVE_ENTROPY)
+            yield read_off(_sure(logits, chosen.iou, decoded.object_score), PREDICTIVE_ENTROPY)
 
 
 def second_pass(fusion: Fusion, kind: Map, inputs: Inputs, logits: Masks) -> Decoded:
@@ -69,12 +69,13 @@ def truth_as_prompt(inputs: Inputs, masks: Bool[Tensor, "n h w"], policy: TokenP
 
     No fusion module is in it, so it bounds what a better mask prompt could give, not what fusion could.
     """
-    prompts = replace(inputs.prompts, masks=truth_logits(masks, inputs.model.image_size)[:, None].to(inputs.model.device))
+    model = inputs.model
+    prompts = replace(inputs.prompts, masks=truth_logits(masks, model.image_size)[:, None].to(model.device))
     return answer(Plain(policy, PREDICTIVE_ENTROPY), replace(inputs, prompts=prompts))
 
 
 def truth_logits(masks: Bool[Tensor, "n h w"], size: int) -> Float[Tensor, "n s s"]:
-    """Masks as low-resolution logits: +-16.12 (probability 1 - 1e-7) at the model's input size, then shrunk to s = size / 4.
+    """Masks as low-resolution logits: +-16.12 (P = 1 - 1e-7) at the model's input size, shrunk to s = size / 4.
 
     Bilinear with antialiasing, as in the authors' code.
     """
@@ -86,7 +87,10 @@ def truth_logits(masks: Bool[Tensor, "n h w"], size: int) -> Float[Tensor, "n s 
 
 
 def at_input_size(masks: Bool[Tensor, "n h w"], size: int) -> Float[Tensor, "n size size"]:
-    """Masks of any shape as 0 and 1 on the model's square input: 1 where at least half of a (bilinear) pixel is object."""
+    """Masks of any shape as 0 and 1 on a square, such as the model's input; 1 where half of the pixel is object."""
     square = F.interpolate(masks[:, None].float(), (size, size), mode="bilinear", align_corners=False, antialias=True)
     return (square[:, 0] >= 0.5).float()
 
+
+def _sure(logits: Masks, iou: Float[Tensor, " n"], object_score: Float[Tensor, " n"]) -> Samples:
+    return Samples(lambda: [logits[None]], iou, object_score)

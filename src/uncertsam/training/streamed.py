@@ -23,7 +23,8 @@ def streamed_sum(terms: Iterable[Loss], parameters: Sequence[Tensor]) -> Loss:
             for kept, part in zip(gradients, parts, strict=True):
                 kept += 0 if part is None else part
         total = total.to(term.device) + term.detach()
-    return _Known.apply(total, gradients, *parameters) if torch.is_grad_enabled() else total  # type: ignore[no-any-return, no-untyped-call]
+        del term
+    return _Known.apply(total, gradients, *parameters) if torch.is_grad_enabled() else total
 
 
 class _Known(torch.autograd.Function):

@@ -1,0 +1,56 @@
+"""A small random model, one image of objects, and a posterior for the Laplace arms."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from uncertsam.rng import torch_generator
+from uncertsam.sam.model import Embedding, PromptableModel
+from uncertsam.sam.nano import NanoSam
+from uncertsam.sam.prompts import box_of_mask, from_boxes
+from uncertsam.sam.select import TokenPolicy
+from uncertsam.sam.transforms import scale_boxes
+from uncertsam.uncertainty.core.algebra import Inputs
+
+
+@pytest.fixture(scope="session")
+def model() -> PromptableModel:
+    """Random weights; the last layer is made larger, so that logits reach some tens, as a trained model's do."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = NanoSam().eval().requires_grad_(False)
+        for mlp in network.sam_mask_decoder.output_hypernetworks_mlps:
+            torch.nn.init.normal_(mlp.layers[-1].weight, std=3.0)
+        torch.nn.init.constant_(network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, 5.0)
+    return PromptableModel(network, "random_nano", "0" * 64)
+
+
+@pytest.fixture(scope="session")
+def embedding(model: PromptableModel) -> Embedding:
+    with torch.no_grad():
+        return model.encode(torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(1)))
+
+
+@pytest.fixture(scope="session")
+def masks() -> Tensor:
+    """Three discs."""
+    y, x = torch.meshgrid(torch.arange(96), torch.arange(120), indexing="ij")
+    return torch.stack([(y - 40) ** 2 + (x - 60) ** 2 < r**2 for r in (8, 16, 35)])
+
+
+@pytest.fixture(scope="session")
+def ask(model: PromptableModel, embedding: Embedding) -> Callable[[Tensor], Inputs]:
+    """The boxes of masks, as asked of the one image."""
+
+    def make(masks: Tensor) -> Inputs:
+        boxes = scale_boxes(torch.stack([box_of_mask(m) for m in masks]), *masks.shape[1:], model.image_size)
+        return Inputs(model, embedding, from_boxes(boxes), lambda: None, lambda name: torch_generator(0, name))
+
+    return make
+
+
+@pytest.fixture
+def policy() -> TokenPolicy:
+    return TokenPolicy(token=0, gate=False)
