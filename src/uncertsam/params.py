@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, StrictBool, ValidationError
 
 from uncertsam.errors import UserError
+from uncertsam.training.settings import TrainVariance
 from uncertsam.uncertainty import method_names
 
 FILE = Path("params.yaml")
@@ -130,7 +131,7 @@ class Tracking(Section):
 S = TypeVar("S", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "tracking": Tracking, "pretrain": Pretrain,
+    "tabulate": Tabulate, "tracking": Tracking, "pretrain": Pretrain, "train_variance": TrainVariance,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
@@ -155,8 +156,9 @@ class Params:
         for key, known in (("datasets", there), ("methods", method_names())):
             if key in values:
                 self._check_names(f"{key}: there is no", self.names(key), known)
-        if "fit" in values and "data" in values:
-            self._check_names("fit.dataset: there is no", [self.section("fit", Fit).dataset], there)
+        for key in ("fit", "train_variance"):
+            if key in values and "data" in values:
+                self._check_names(f"{key}.dataset: there is no", [values[key]["dataset"]], there)
 
     @classmethod
     def read(cls, path: Path = FILE) -> "Params":

@@ -24,7 +24,7 @@ from uncertsam.training.resume import ResumeState
 from uncertsam.training.schedule import learning_rate_factor
 from uncertsam.training.settings import TrainParams
 
-__all__ = ["TrainParams", "Trained", "one_device", "train"]
+__all__ = ["Example", "TrainParams", "Trained", "one_device", "train"]
 
 Loss = Callable[[Example], tuple[Tensor, dict[str, float]]]  # mean over objects, summed over prompt steps; what to log
 Log = Callable[[int, dict[str, float]], None]

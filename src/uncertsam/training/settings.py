@@ -34,11 +34,13 @@ class TrainParams(BaseModel, extra="forbid", frozen=True):
 
 
 class TrainVariance(TrainParams, frozen=True):
-    """Training of the variance network (spec: the paper's App. E).
+    """Training of the variance network (paper, App. E).
 
+    dataset: on whose `fit` split.
     token: 0 trains the single mask's log-variance, "all" that of every mask. resolution: side of the square on which
     probabilities and masks are compared, "input" for that of the model's input (the paper: 1024).
     """
 
+    dataset: str
     token: Literal[0, "all"] = 0
     resolution: PositiveInt | Literal["input"] = "input"

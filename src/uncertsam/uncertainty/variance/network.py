@@ -19,7 +19,7 @@ Tokens = Literal[0, "all"]
 
 
 class VarianceNetwork(nn.Module):
-    """For a decoder of any width c; at SAM 2's 256 the upscaling has 166,112 parameters and each token's network 139,808.
+    """For a decoder of any width c. At SAM 2's 256 the upscaling has 166,112 parameters, each token's network 139,808.
 
     tokens: how many mask tokens have a network of their own, counted from token 0.
     """
