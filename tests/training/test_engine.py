@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 from uncertsam.errors import UserError
 from uncertsam.rng import torch_generator
+from uncertsam.sam.model import Embedding
+from uncertsam.sam.prompts import Prompts
 from uncertsam.training.engine import Trained, one_device, train
+from uncertsam.training.examples import Example
 from uncertsam.training.optimiser import build_optimiser
 from uncertsam.training.resume import ResumeState
 from uncertsam.training.settings import TrainParams
@@ -23,12 +26,14 @@ from uncertsam.training.settings import TrainParams
 PARAMS = TrainParams(epochs=2, learning_rate=0.01, warmup=0, cooldown=0, save_every=2, precision="32-true")
 
 
-@dataclass
-class Row:
-    image_id: int
-    x: Tensor
-    y: Tensor
-    dataset: str = "numbers"
+def example(image_id: int, x: Tensor) -> Example:
+    """A row of numbers as an image; what is learnt is their sum."""
+    prompts, masks = (
+        Prompts(torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.int)),
+        torch.zeros(1, 2, 2, dtype=torch.bool),
+    )
+    maps = x[None, :, None, None]
+    return Example("numbers", image_id, Embedding(maps, (maps, maps)), prompts, masks, partial(torch_generator, 0))
 
 
 class Rows:
@@ -40,9 +45,9 @@ class Rows:
     def __len__(self) -> int:
         return self.count
 
-    def get(self, index: int, epoch: int) -> Row:
+    def get(self, index: int, epoch: int) -> Example:
         x = torch.randn(4, generator=torch_generator(0, index, epoch))
-        return Row(index, x * (math.nan if index == self.spoilt else 1), x.sum())
+        return example(index, x * (math.nan if index == self.spoilt else 1))
 
 
 def fresh() -> nn.Linear:
@@ -51,11 +56,16 @@ def fresh() -> nn.Linear:
         return nn.Linear(4, 1)
 
 
+def squared_error(module: nn.Linear, row: Example) -> Tensor:
+    x = row.embedding.image.flatten()
+    return (module(x) - x.sum()).square().sum()
+
+
 def run(folder: Path, params: TrainParams = PARAMS, rows: Rows | None = None, log=lambda step, values: None) -> Trained:
     module, devices = fresh(), one_device(torch.device("cpu"), params.precision)
 
-    def loss(row: Row) -> tuple[Tensor, dict[str, float]]:
-        return (module(row.x) - row.y).square().sum(), {}
+    def loss(row: Example) -> tuple[Tensor, dict[str, float]]:
+        return squared_error(module, row), {}
 
     return train(module, loss, rows or Rows(), Rows(3), params, 0, ResumeState(folder, "t", []), log, devices)
 
@@ -67,7 +77,7 @@ def test_one_process_ends_where_plain_torch_does(tmp_path):
         for index in torch.randperm(9, generator=torch_generator(0, "order", epoch)).tolist():
             row = Rows().get(index, epoch)
             optimiser.zero_grad()
-            (module(row.x) - row.y).square().sum().backward()
+            squared_error(module, row).backward()
             nn.utils.clip_grad_norm_(module.parameters(), PARAMS.clip)
             optimiser.step()
     trained = run(tmp_path)

@@ -10,8 +10,7 @@ from torch import nn
 from uncertsam.errors import UserError
 from uncertsam.rng import torch_generator
 from uncertsam.sam.model import PromptableModel
-from uncertsam.sam.prompts import Prompts
-from uncertsam.sam.schedule import prompt_sequence, stack
+from uncertsam.sam.schedule import prefix, prompt_sequence, stack
 from uncertsam.training.examples import Example
 from uncertsam.uncertainty import load_method
 from uncertsam.uncertainty.core.algebra import answer
@@ -66,8 +65,8 @@ def test_a_fresh_network_follows_from_its_seed_alone(model):
 
 def test_the_loss_is_the_papers_formula(model, network, example):
     """One step, at the resolution of the logits, where nothing is interpolated."""
-    one, logits = replace(example, prompts=example.prompts[:1], masks=example.masks[:1]), None
-    low = model.decode(example.embedding, Prompts(*(x[:, :2] for x in (one.prompts.points, one.prompts.labels))))
+    one = replace(example, prompts=example.prompts[:1], masks=example.masks[:1])
+    low = model.decode(example.embedding, prefix(one.prompts, 1))
     logits = low.logits[0, 0]
     found = VarianceLoss(model, network, steps=1, side=logits.shape[-1])
     square = torch.nn.functional.interpolate(
@@ -102,7 +101,7 @@ def test_training_on_one_image_lowers_its_loss(model, network, example):
         value = loss(example)[0]
         value.backward()
         optimiser.step()
-        values.append(float(value))
+        values.append(float(value.detach()))
     assert values[-1] < values[0] - 0.1
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,7 @@ class Trained:
     curve: list[list[float]] = field(default_factory=list)
 
 
+@runtime_checkable
 class Devices(Protocol):
     """What of Lightning Fabric is used: this process among others, and the precision."""
 
