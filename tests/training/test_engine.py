@@ -67,7 +67,9 @@ def run(folder: Path, params: TrainParams = PARAMS, rows: Rows | None = None, lo
     def loss(row: Example) -> tuple[Tensor, dict[str, float]]:
         return squared_error(module, row), {}
 
-    return train(module, loss, rows or Rows(), Rows(3), params, 0, ResumeState(folder, "t", []), log, devices)
+    return train(
+        module, loss, Rows() if rows is None else rows, Rows(3), params, 0, ResumeState(folder, "t", []), log, devices
+    )
 
 
 def test_one_process_ends_where_plain_torch_does(tmp_path):
