@@ -86,6 +86,7 @@ def test_the_worlds_are_hard_enough_to_tell_methods_apart(root, params):
         assert means[world]["sam"]["error_rate_roi"] >= 0.05
 
 
+# no number depends on them
 HARMLESS = {
     "errors",
     "files",
@@ -93,7 +94,7 @@ HARMLESS = {
     "stage",
     "training/settings",
     "uncertainty/__init__",
-}  # no number depends on them
+}
 TRACKING = "tracking/"
 
 
