@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, StrictBool, ValidationError
 
 from uncertsam.errors import UserError
+from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
 
 FILE = Path("params.yaml")
@@ -96,6 +97,14 @@ class Tabulate(Section):
     failure_iou: float = Field(ge=0, le=1)
 
 
+class Refine(Section):
+    """How often answers are refined; `token`, `gate`: which mask is read, of plain SAM and of every later pass."""
+
+    steps: int = Field(1, ge=1, le=3)
+    token: Literal[0, "dynamic"]
+    gate: bool
+
+
 class TrainingPhase(Section):
     """`cooldown`: the share of the steps over which the learning rate falls to 1 %."""
 
@@ -130,10 +139,10 @@ class Tracking(Section):
 S = TypeVar("S", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "tracking": Tracking, "pretrain": Pretrain,
+    "tabulate": Tabulate, "tracking": Tracking, "pretrain": Pretrain, "train_variance": TrainVariance,
+    "train_fusion": TrainFusion, "refine": Refine,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
-TORCH = {"train_fusion", "refine"}  # their models import torch: their stages check them
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
 
 
@@ -145,7 +154,7 @@ class Params:
 
     def __init__(self, values: dict[str, Any], path: Path = FILE) -> None:
         self.values, self.path = values, path
-        self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *TORCH, *method_names()})
+        self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *method_names()})
         for key, model in SECTIONS.items():
             if key in values:
                 self.section(key, model)
@@ -156,8 +165,9 @@ class Params:
         for key, known in (("datasets", there), ("methods", method_names())):
             if key in values:
                 self._check_names(f"{key}: there is no", self.names(key), known)
-        if "fit" in values and "data" in values:
-            self._check_names("fit.dataset: there is no", [self.section("fit", Fit).dataset], there)
+        for key in ("fit", "train_variance", "train_fusion"):
+            if key in values and "data" in values:
+                self._check_names(f"{key}.dataset: there is no", [values[key]["dataset"]], there)
 
     @classmethod
     def read(cls, path: Path = FILE) -> "Params":

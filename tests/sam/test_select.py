@@ -15,7 +15,8 @@ def random_decoded(count: int = 64, seed: int = 0) -> Decoded:
     logits = torch.randn(count, 4, 6, 5, generator=draw) * scale
     logits[::9, 0] = -1.0
     iou, score = torch.rand(count, 4, generator=draw), torch.randn(count, generator=draw)
-    return Decoded(logits, iou, score, torch.zeros(count, 4, 3), torch.zeros(count, 4, 2), torch.zeros(count, 2, 6, 5))
+    hidden, weights, features = torch.zeros(count, 4, 3), torch.zeros(count, 4, 2), torch.zeros(count, 2, 6, 5)
+    return Decoded(logits, iou, score, hidden, weights, features, hidden, features)
 
 
 def test_dynamic_choice_equals_that_of_sam2() -> None:

@@ -208,7 +208,7 @@ class Equivariant(PromptableModel):
         inside = (low[:, 0] <= x) & (x <= high[:, 0]) & (low[:, 1] <= y) & (y <= high[:, 1])
         logits = torch.where(inside, embedding.image.amax(1), -0.5)[:, None]
         one = torch.ones(len(logits), 1)
-        return Decoded(logits, one, one[:, 0], one[..., None], one[..., None], logits)
+        return Decoded(logits, one, one[:, 0], one[..., None], one[..., None], logits, one[..., None], logits)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.errors import UserError
-from uncertsam.refinement.params import FusionParams
 from uncertsam.sam.select import TokenPolicy, select
+from uncertsam.training.settings import TrainFusion
 from uncertsam.uncertainty.core.algebra import Inputs, Masks, Method, mean_logit
 from uncertsam.uncertainty.core.measures import entropy
 from uncertsam.uncertainty.laplace import Laplace
@@ -71,10 +71,10 @@ class FromMethod:
         return mean_logit(self.method(inputs))
 
 
-def first_pass(arm: Arm, params: FusionParams, posterior: LaplaceState) -> FirstPass:
+def first_pass(arm: Arm, params: TrainFusion, posterior: LaplaceState) -> FirstPass:
     """What an arm refines. The Laplace arms read token 0 without a gate, as the authors' code does."""
     if arm.source == "sam":
-        return FromSam(params.policy)
+        return FromSam(TokenPolicy(token=params.token, gate=params.gate))
     if params.laplace == "closed":
         return FromMethod(LaplaceClosed(posterior, gate=False))
     return FromMethod(Laplace(posterior, params.samples, gate=False))

@@ -11,17 +11,19 @@ import pandas as pd
 
 from uncertsam.data.format import Split, read_split
 from uncertsam.errors import UserError
+from uncertsam.files import sha256, written_aside
 from uncertsam.refinement.first_pass import Arm, FirstPass, arm_named
 from uncertsam.refinement.fusion import build_fusion
 from uncertsam.refinement.loss import FusionLoss
-from uncertsam.refinement.params import FusionParams
-from uncertsam.refinement.state import EVERY
+from uncertsam.refinement.state import EVERY, save
 from uncertsam.rng import derive_seed
 from uncertsam.sam.model import PromptableModel
+from uncertsam.sam.select import TokenPolicy
 from uncertsam.sam.store import Embeddings, open_embeddings
 from uncertsam.training.engine import COLUMNS, Devices, Log, Trained, train
 from uncertsam.training.examples import Mixed, SplitExamples, parted
 from uncertsam.training.resume import ResumeState, code_digest
+from uncertsam.training.settings import TrainFusion
 
 CODE = ("refinement", "training", "sam", "uncertainty", "rng.py")
 FoldLog = Callable[[str, int, dict[str, float]], None]
@@ -43,6 +45,10 @@ class Domain:
             raise UserError(f"{name} has no fit split.", f"Give data.{name}.split a share for `fit`, or leave it out.")
         return cls(name, read_split(folder), open_embeddings(embeddings / name, model))
 
+    @property
+    def digest(self) -> str:
+        return sha256(self.split.root / "annotations" / "dataset.json")
+
 
 @dataclass(frozen=True)
 class Training:
@@ -51,7 +57,7 @@ class Training:
     arm: str
     model: PromptableModel
     first: FirstPass
-    params: FusionParams
+    params: TrainFusion
     facts: Any
     seed: int
     devices: Devices
@@ -65,8 +71,9 @@ class Training:
         arm = arm_named(self.arm)
         params = decayed(self.params, arm)
         fusion = build_fusion(self.model, params.init, derive_seed(self.seed, "fusion", fold))
-        side = params.side or self.model.image_size
-        loss = FusionLoss(self.model, fusion, self.first, arm.map, params.policy, params.steps, side)
+        side = self.model.image_size if params.resolution == "input" else params.resolution
+        policy = TokenPolicy(token=params.token, gate=params.gate)
+        loss = FusionLoss(self.model, fusion, self.first, arm.map, policy, params.steps, side)
         fit, held_out = self._examples(domains)
         return train(fusion, loss, fit, held_out, params, self.seed, resume, log, self.devices)
 
@@ -83,24 +90,26 @@ class Training:
             share = parted(domain.split, self.params.held_out, self.params.most_images)
             for part, images in zip(parts, share, strict=True):
                 part.append(
-                    SplitExamples(
-                        self.model, domain.store, domain.split, images, domain.name, self.params, self.seed
-                    )
+                    SplitExamples(self.model, domain.store, domain.split, images, domain.name, self.params, self.seed)
                 )
         return Mixed(parts[0]), Mixed(parts[1])
 
 
-def train_folds(
-    training: Training, plan: Mapping[str, Sequence[Domain]], folder: Path, log: FoldLog
-) -> dict[str, Trained]:
-    """Train every fold of {left out: trained on}. The folds' states are only forgotten when all are trained."""
-    states = {fold: training.resume(folder, fold, domains) for fold, domains in plan.items()}
-    found = {
-        fold: training.run(fold, domains, states[fold], partial(log, fold)) for fold, domains in plan.items()
-    }  # fmt: skip
-    for state in states.values():
-        state.clear()
-    return found
+Plan = Mapping[str, Sequence[Domain]]  # the dataset left out, or `EVERY`: trained on
+
+
+def train_folds(training: Training, plan: Plan, folder: Path, log: FoldLog) -> dict[str, Trained]:
+    """Train every fold; their states stay in `folder` until `forget`."""
+    return {
+        fold: training.run(fold, domains, training.resume(folder, fold, domains), partial(log, fold))
+        for fold, domains in plan.items()
+    }
+
+
+def forget(training: Training, plan: Plan, folder: Path) -> None:
+    """Remove the folds' states: their weights are written."""
+    for fold, domains in plan.items():
+        training.resume(folder, fold, domains).clear()
 
 
 def outcome(trained: Trained) -> dict[str, float | None]:
@@ -112,20 +121,31 @@ def outcome(trained: Trained) -> dict[str, float | None]:
     return {"held_out_loss_at_start": known[0], "held_out_loss": trained.best_loss}
 
 
-def curves(found: Mapping[str, Trained]) -> pd.DataFrame:
-    """The training curves of all folds: fold, and the engine's columns."""
+def write(folder: Path, curve: Path, training: Training, plan: Plan, found: Mapping[str, Trained]) -> None:
+    """The best weights of all folds, and the training curves: fold, and the engine's columns."""
+    facts = {fold: {"data": {d.name: d.digest for d in plan[fold]}, **outcome(t)} for fold, t in found.items()}
+    weights = {fold: trained.best for fold, trained in found.items()}
+    save(folder, training.arm, training.model, training.params.model_dump(), weights, facts)
     rows = [[fold, *row] for fold, trained in found.items() for row in trained.curve]
-    return pd.DataFrame(rows, columns=["fold", *COLUMNS])
+    with written_aside(curve) as aside:
+        pd.DataFrame(rows, columns=["fold", *COLUMNS]).to_csv(aside, index=False, float_format="%.8g")
 
 
-def decayed(params: FusionParams, arm: Arm) -> FusionParams:
+def decayed(params: TrainFusion, arm: Arm) -> TrainFusion:
     """The parameters with the arm's own weight decay."""
     if arm.map == "ones" and params.weight_decay_ones is not None:
         return params.model_copy(update={"weight_decay": params.weight_decay_ones})
     return params
 
 
-def folds(domains: Collection[str], reported: Collection[str]) -> dict[str, list[str]]:
+def folds(arm: Arm, params: TrainFusion, reported: Sequence[str], benchmark: Path) -> dict[str, list[str]]:
+    """What an arm's modules are trained on: {the dataset left out, or `EVERY`: the datasets trained on}."""
+    if not arm.left_out:
+        return {EVERY: [params.dataset]}
+    return leave_one_out(params.domains or [d for d in reported if (benchmark / d / "fit").is_dir()], reported)
+
+
+def leave_one_out(domains: Sequence[str], reported: Collection[str]) -> dict[str, list[str]]:
     """{the dataset left out: the domains trained on}, and `EVERY` for reported datasets that are no domain.
 
     Raises UserError where leaving one out leaves nothing.

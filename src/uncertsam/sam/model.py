@@ -37,7 +37,8 @@ class Decoded:
 
     logits: masks at a quarter of the input size, `weights @ features`. iou: predicted quality in [0, 1].
     object_score: logit that there is an object. hidden: input of the last linear layer of each token's hypernetwork.
-    weights: its output. features: the upscaled image features.
+    weights: its output. features: the upscaled image features. tokens: the mask tokens after the transformer. source:
+    the image after it, at the embedding's resolution.
     """
 
     logits: Float[Tensor, "n t h w"]
@@ -46,6 +47,8 @@ class Decoded:
     hidden: Float[Tensor, "n t d"]
     weights: Float[Tensor, "n t c"]
     features: Float[Tensor, "n c h w"]
+    tokens: Float[Tensor, "n t e"]
+    source: Float[Tensor, "n e hh ww"]
 
 
 class PromptableModel:
@@ -88,7 +91,7 @@ class PromptableModel:
         )
         tokens, image = _transform(self.network, embedding.image, sparse, own if dense is None else dense)
         features = _upscale(self.network.sam_mask_decoder, image, embedding.skips)
-        return _read_out(self.network.sam_mask_decoder, tokens, features)
+        return _read_out(self.network.sam_mask_decoder, tokens, image, features)
 
 
 def _transform(
@@ -111,7 +114,9 @@ def _upscale(decoder: Any, image: Float[Tensor, "n c h w"], skips: Sequence[Tens
     return features
 
 
-def _read_out(decoder: Any, tokens: Float[Tensor, "n q c"], features: Float[Tensor, "n d h w"]) -> Decoded:
+def _read_out(
+    decoder: Any, tokens: Float[Tensor, "n q c"], image: Float[Tensor, "n c hh ww"], features: Float[Tensor, "n d h w"]
+) -> Decoded:
     count = decoder.num_mask_tokens
     hidden = torch.stack(
         [_all_but_last(mlp, tokens[:, 2 + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], 1
@@ -119,7 +124,8 @@ def _read_out(decoder: Any, tokens: Float[Tensor, "n q c"], features: Float[Tens
     weights = torch.stack([mlp.layers[-1](hidden[:, i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], 1)
     logits = (weights @ features.flatten(2)).reshape(len(tokens), count, *features.shape[2:])
     score = decoder.pred_obj_score_head(tokens[:, 0])[:, 0]
-    return Decoded(logits, decoder.iou_prediction_head(tokens[:, 1]), score, hidden, weights, features)
+    iou, masks = decoder.iou_prediction_head(tokens[:, 1]), tokens[:, 2 : 2 + count]
+    return Decoded(logits, iou, score, hidden, weights, features, masks, image)
 
 
 def _all_but_last(mlp: Any, x: Float[Tensor, "n c"]) -> Float[Tensor, "n d"]:

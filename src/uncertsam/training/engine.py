@@ -10,10 +10,9 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -23,39 +22,13 @@ from uncertsam.training.examples import Example, Examples
 from uncertsam.training.optimiser import build_optimiser
 from uncertsam.training.resume import ResumeState
 from uncertsam.training.schedule import learning_rate_factor
+from uncertsam.training.settings import TrainParams
+
+__all__ = ["Example", "TrainParams", "Trained", "one_device", "train"]
 
 Loss = Callable[[Example], tuple[Tensor, dict[str, float]]]  # mean over objects, summed over prompt steps; what to log
 Log = Callable[[int, dict[str, float]], None]
 COLUMNS = ("step", "learning_rate", "fit_loss", "held_out_loss")
-Share = Field(ge=0, le=1)
-
-
-class TrainParams(BaseModel, extra="forbid", frozen=True):
-    """How a part is trained. Defaults: what the paper's trained parts share (Table 3, App. E).
-
-    weight_decay: of weights; biases and normalisations have none. accumulate: images per optimiser step and device.
-    warmup, cooldown: shares of all optimiser steps. objects: at most, per image. steps: of a prompt sequence.
-    held_out: share of the images, by their hash, on which the best weights are chosen. validate_every: in epochs.
-    save_every: optimiser steps between resume states. most_images: None for all.
-    """
-
-    epochs: PositiveInt
-    learning_rate: PositiveFloat = 1e-4
-    weight_decay: NonNegativeFloat = 0.01
-    clip: PositiveFloat = 0.1
-    accumulate: PositiveInt = 1
-    warmup: float = Field(1 / 90, ge=0, le=1)
-    cooldown: float = Field(1 / 18, ge=0, le=1)
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    objects: PositiveInt = 32
-    steps: PositiveInt = 8
-    box_probability: float = Field(0.5, ge=0, le=1)
-    foreground_probability: float = Field(0.5, ge=0, le=1)
-    flip: float = Field(0.5, ge=0, le=1)
-    held_out: float = Field(0.1, ge=0, lt=1)
-    validate_every: PositiveFloat = 0.5
-    save_every: PositiveInt = 50
-    most_images: PositiveInt | None = None
 
 
 @dataclass
@@ -68,6 +41,7 @@ class Trained:
     curve: list[list[float]] = field(default_factory=list)
 
 
+@runtime_checkable
 class Devices(Protocol):
     """What of Lightning Fabric is used: this process among others, and the precision."""
 

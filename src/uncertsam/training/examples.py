@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ class Example:
     generator: Callable[[str], torch.Generator]
 
 
+@runtime_checkable
 class Examples(Protocol):
     """Example i of epoch e is a function of (seed, dataset, image, e) alone."""
 
@@ -39,6 +40,7 @@ class Examples(Protocol):
     def get(self, index: int, epoch: int) -> Example: ...
 
 
+@runtime_checkable
 class Sequences(Protocol):
     """How prompts are drawn and images are mirrored; see `TrainParams`."""
 

@@ -1,0 +1,69 @@
+"""How trained parts are trained. Read by `params.py`, so nothing heavy is imported here."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+
+class TrainParams(BaseModel, extra="forbid", frozen=True):
+    """How a part is trained. Defaults: what the paper's trained parts share (Table 3, App. E).
+
+    weight_decay: of weights; biases and normalisations have none. accumulate: images per optimiser step and device.
+    warmup, cooldown: shares of all optimiser steps. objects: at most, per image. steps: of a prompt sequence.
+    held_out: share of the images, by their hash, on which the best weights are chosen. validate_every: in epochs.
+    save_every: optimiser steps between resume states. most_images: None for all.
+    """
+
+    epochs: PositiveInt
+    learning_rate: PositiveFloat = 1e-4
+    weight_decay: NonNegativeFloat = 0.01
+    clip: PositiveFloat = 0.1
+    accumulate: PositiveInt = 1
+    warmup: float = Field(1 / 90, ge=0, le=1)
+    cooldown: float = Field(1 / 18, ge=0, le=1)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    objects: PositiveInt = 32
+    steps: PositiveInt = 8
+    box_probability: float = Field(0.5, ge=0, le=1)
+    foreground_probability: float = Field(0.5, ge=0, le=1)
+    flip: float = Field(0.5, ge=0, le=1)
+    held_out: float = Field(0.1, ge=0, lt=1)
+    validate_every: PositiveFloat = 0.5
+    save_every: PositiveInt = 50
+    most_images: PositiveInt | None = None
+
+
+class TrainVariance(TrainParams, frozen=True):
+    """Training of the variance network (paper, App. E).
+
+    dataset: on whose `fit` split.
+    token: 0 trains the single mask's log-variance, "all" that of every mask. resolution: side of the square on which
+    probabilities and masks are compared, "input" for that of the model's input (the paper: 1024).
+    """
+
+    dataset: str
+    token: Literal[0, "all"] = 0
+    resolution: PositiveInt | Literal["input"] = "input"
+
+
+class TrainFusion(TrainParams, frozen=True):
+    """Training of dense embedding fusion (paper, App. A and D), whatever the arm.
+
+    arms: those trained on the `fit` split of `dataset`. left_out: those trained on other datasets than the one that
+    they are tested on; domains: on which (null: all reported datasets with a fit split). init: see `build_fusion`.
+    laplace: the first pass's mean probability in closed form, or of so many `samples`. token, gate: of the first pass
+    where it is SAM's, and of the second. resolution: as for the variance network. weight_decay_ones: of the arms with
+    a map of ones, where it is another one (the authors' code: 0.001).
+    """
+
+    dataset: str
+    arms: list[str]
+    left_out: list[str] = []
+    domains: list[str] | None = None
+    init: Literal["faithful", "identity", "mask_prompt"] = "identity"
+    laplace: Literal["closed", "samples"] = "closed"
+    samples: PositiveInt = 100
+    token: Literal[0, "dynamic"] = 0
+    gate: bool = False
+    resolution: PositiveInt | Literal["input"] = "input"
+    weight_decay_ones: NonNegativeFloat | None = None

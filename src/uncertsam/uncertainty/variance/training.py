@@ -1,0 +1,67 @@
+"""Training the variance network on one dataset's fit split."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from uncertsam.data.format import Split
+from uncertsam.files import written_aside
+from uncertsam.rng import derive_seed
+from uncertsam.sam.model import PromptableModel
+from uncertsam.sam.store import Embeddings
+from uncertsam.training.engine import COLUMNS, Devices, Log, Trained, train
+from uncertsam.training.examples import SplitExamples, parted
+from uncertsam.training.resume import ResumeState, code_digest
+from uncertsam.training.settings import TrainVariance
+from uncertsam.uncertainty.variance.loss import VarianceLoss
+from uncertsam.uncertainty.variance.network import build_network
+
+CODE = ("training", "sam", "uncertainty/core", "uncertainty/variance", "rng.py")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one training depends on. seed: of the experiment."""
+
+    model: PromptableModel
+    store: Embeddings
+    split: Split
+    dataset: str
+    params: TrainVariance
+    seed: int
+    devices: Devices
+
+    def run(self, resume: ResumeState, log: Log) -> Trained:
+        """Train, or go on from `resume`. SAM's own weights are frozen. Raises what `train` raises."""
+        self.model.network.requires_grad_(False)
+        params = self.params
+        network = build_network(self.model, params.token, derive_seed(self.seed, "variance"))
+        side = self.model.image_size if params.resolution == "input" else params.resolution
+        fit, held_out = (
+            SplitExamples(self.model, self.store, self.split, images, self.dataset, params, self.seed)
+            for images in parted(self.split, params.held_out, params.most_images)
+        )
+        loss = VarianceLoss(self.model, network, params.steps, side)
+        return train(network, loss, fit, held_out, params, self.seed, resume, log, self.devices)
+
+    def resume(self, folder: Path) -> ResumeState:
+        """Where the state is kept: the same only for the same code, model, parameters, data and devices."""
+        data = [self.dataset, *sorted(image.sha256 for image in self.split)]
+        machine = [str(self.model.device), self.devices.world_size]
+        facts = [self.params.model_dump(), self.seed, data, self.model.digest, machine, code_digest(*CODE)]
+        return ResumeState(folder, "variance", facts)
+
+
+def summary(trained: Trained) -> dict[str, float | None]:
+    """Held-out loss before training and at its best; None where nothing was held out."""
+    column = COLUMNS.index("held_out_loss")
+    known = [row[column] for row in trained.curve if not math.isnan(row[column])]
+    return {"held_out_loss_at_start": known[0] if known else None, "held_out_loss": min(known) if known else None}
+
+
+def write_curve(trained: Trained, path: Path) -> None:
+    """The curve as CSV, a row per step or validation, empty where there is no number."""
+    import pandas as pd
+
+    with written_aside(path) as aside:
+        pd.DataFrame(trained.curve, columns=list(COLUMNS)).to_csv(aside, index=False, float_format="%.8g")

@@ -1,0 +1,49 @@
+"""Train the variance network: it learns the squared error of SAM's probability on the fit split of one dataset."""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.data.format import read_split
+from uncertsam.errors import UserError
+from uncertsam.files import sha256
+from uncertsam.params import Base, Model, Params
+from uncertsam.stage import run_stage
+from uncertsam.training.settings import TrainVariance
+
+
+def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, curve: Path) -> None:
+    """Write the best and the last weights, and the losses of every step; goes on where it was stopped."""
+    from uncertsam.sam.checkpoints import device_named, load_model
+    from uncertsam.sam.store import open_embeddings, set_threads
+    from uncertsam.training.engine import one_device
+    from uncertsam.uncertainty.variance.state import save
+    from uncertsam.uncertainty.variance.training import Training, summary, write_curve
+
+    params = Params.read()
+    base, knobs = params.section("base", Base), params.section("train_variance", TrainVariance)
+    if not (benchmark / "fit").is_dir():
+        raise UserError(f"{dataset} has no fit split.", f"Give data.{dataset}.split a share for `fit`.")
+    with tracking.stage("train_variance", knobs.model_dump(), "variance", dataset) as run:
+        set_threads(base.threads)
+        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
+        split, devices = read_split(benchmark / "fit"), one_device(model.device, knobs.precision)
+        training = Training(model, open_embeddings(embeddings, model), split, dataset, knobs, base.seed, devices)
+
+        def log(step: int, values: dict[str, float]) -> None:
+            for name, value in values.items():
+                run.metric_step(name, value, step)
+
+        resume = training.resume(Path(".resume"))
+        trained = training.run(resume, log)
+        if devices.global_rank == 0:
+            data = {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")}
+            save(out, model, trained.best, trained.last, knobs.model_dump(), data)
+            write_curve(trained, curve)
+            resume.clear()
+            run.metrics(summary(trained))
+            run.artifact(out)
+    print(f"trained the variance network on {dataset}: {summary(trained)}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
