@@ -1,0 +1,63 @@
+"""The refined answers on one dataset: one cell per arm and step, beside plain SAM and the bound."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uncertsam.refinement.first_pass import arm_named, first_pass
+from uncertsam.refinement.refine import Refiner, refine, truth_as_prompt
+from uncertsam.refinement.state import load
+from uncertsam.sam.select import TokenPolicy
+from uncertsam.training.settings import TrainFusion
+from uncertsam.uncertainty.core.algebra import Answer, Inputs, Plain, answer
+from uncertsam.uncertainty.core.cells import Questions, Written, predict_cells
+from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.posterior.state import load as load_posterior
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What all cells of a dataset share. fitted: the folder of fitted parts. policy: of plain SAM and later passes."""
+
+    questions: Questions
+    fitted: Path
+    policy: TokenPolicy
+    meta: Mapping[str, Any]
+
+    def references(self, out: Path) -> int:
+        """Write `sam` and `truth_prompt`; returns the number of masks."""
+        cells = [self._cell(out, name, {}) for name in ("sam", "truth_prompt")]
+        return len(predict_cells(self.questions, self._unrefined, cells))
+
+    def arm(self, name: str, steps: int, out: Path) -> int:
+        """Write `fusion_NAME`, `fusion_NAME_2`, ... by the module that has not seen the dataset."""
+        model = self.questions.model
+        state, posterior = load(self.fitted / "fusion" / name, name, model), self.fitted / "laplace"
+        params = TrainFusion(**state.params)
+        first = first_pass(arm_named(name), params, load_posterior(posterior, model))
+        module = state.unseen(self.questions.dataset)
+        refiner = Refiner(first, arm_named(name).map, module, self.policy)
+        cells = [self._cell(out, method_of(name, k + 1), {"trained": state.params}) for k in range(steps)]
+        return len(predict_cells(self.questions, lambda inputs, _: refine(refiner, inputs, steps), cells))
+
+    def _unrefined(self, inputs: Inputs, image_id: int) -> Sequence[Answer]:
+        masks = torch.from_numpy(self.questions.split.masks(image_id))
+        plain = answer(Plain(self.policy, PREDICTIVE_ENTROPY), inputs)
+        return plain, truth_as_prompt(inputs, masks, self.policy)
+
+    def _cell(self, out: Path, method: str, more: Mapping[str, Any]) -> Written:
+        about = {"method": method, "measure": PREDICTIVE_ENTROPY.name, "params": self.policy.model_dump()}
+        return Written(out / method, {**self.meta, **about, **more})
+
+
+def method_of(arm: str, step: int) -> str:
+    """The name of an arm's `step`-th refinement in every table."""
+    return f"fusion_{arm}" if step == 1 else f"fusion_{arm}_{step}"
+
+
+def methods_of(arms: Sequence[str], steps: int) -> list[str]:
+    """All methods of the comparison."""
+    return ["sam", *(method_of(arm, k + 1) for arm in arms for k in range(steps)), "truth_prompt"]

@@ -1,0 +1,44 @@
+"""Refine: every arm asks SAM again about every box of one dataset, told of the first answer and its uncertainty."""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.data.format import read_split
+from uncertsam.params import Base, Model, Params, Predict, Refine
+from uncertsam.stage import run_stage
+from uncertsam.training.settings import TrainFusion
+
+
+def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
+    """Write the low-resolution logits and uncertainty of every mask, of plain SAM, of each step, and of the bound."""
+    from uncertsam.files import written_aside
+    from uncertsam.refinement.cells import Refinement
+    from uncertsam.sam.checkpoints import device_named, load_model
+    from uncertsam.sam.select import TokenPolicy
+    from uncertsam.sam.store import open_embeddings, set_threads
+    from uncertsam.uncertainty.core.cells import Questions
+
+    params = Params.read()
+    base, knobs, trained = (
+        params.section("base", Base),
+        params.section("refine", Refine),
+        params.section("train_fusion", TrainFusion),
+    )
+    set_threads(base.threads)
+    model = load_model(params.section("model", Model).name, weights, device_named(base.device))
+    split = read_split(benchmark / params.section("predict", Predict).split)
+    questions = Questions(model, open_embeddings(embeddings, model), split, dataset, base.seed)
+    facts = {"dataset": dataset, "model": model.name, "model_sha256": model.digest}
+    meta = facts | {"synthetic": split.info.get("synthetic", False)}
+    refinement = Refinement(questions, fitted, TokenPolicy(token=knobs.token, gate=knobs.gate), meta)
+    arms = [*trained.arms, *trained.left_out]
+    with tracking.stage("refine", knobs.model_dump(), dataset=dataset) as run, written_aside(out) as folder:
+        folder.mkdir(parents=True)
+        run.metrics({"masks": refinement.references(folder)})
+        for arm in arms:
+            refinement.arm(arm, knobs.steps, folder)
+    print(f"refined the masks of {dataset} by {len(arms)} arms, {knobs.steps} times")
+
+
+if __name__ == "__main__":
+    run_stage(main)
