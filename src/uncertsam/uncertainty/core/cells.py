@@ -2,7 +2,8 @@
 
 index.parquet      row, image_id, mask_id, x0, y0, x1, y1 (the box, original pixels, inclusive), iou_predicted,
                    object_score
-maps.safetensors   logits, uncertainty: float32 [n, h, w], low resolution of the square input
+maps.safetensors   logits, uncertainty: float32 [n, h, w], low resolution of the square input; also
+                   part_<name>, the shares of U, where a method tells them
 meta.json          method, dataset, model and its hash, params, measure
 """
 
@@ -47,15 +48,16 @@ class Cell:
 
 def predict_cell(cell: Cell, out: Path, meta: dict[str, Any]) -> pd.DataFrame:
     """Answer every mask's clean box, write the cell to `out`, return its index."""
-    logits, uncertainty, rows = [], [], []
+    maps: dict[str, list[Tensor]] = {}
+    rows: list[list[float]] = []
     for image in tqdm(cell.split, "predict", disable=None):
         boxes = torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in cell.split.masks(image.id)])
         found = answer(cell.method, _inputs(cell, image, boxes))
-        logits.append(found.logits.cpu())
-        uncertainty.append(found.uncertainty.cpu())
+        for name, values in _maps(found).items():
+            maps.setdefault(name, []).append(values.cpu())
         rows += list(_rows(cell.split.annotations[image.id], boxes, found))
     index = pd.DataFrame([[i, *row] for i, row in enumerate(rows)], columns=COLUMNS)
-    _write(out, index, torch.cat(logits), torch.cat(uncertainty), meta)
+    _write(out, index, {name: torch.cat(values) for name, values in maps.items()}, meta)
     return index
 
 
@@ -76,17 +78,16 @@ def _rows(annotations: list[Annotation], boxes: Float[Tensor, "n 4"], found: Ans
         yield [annotation.image_id, annotation.id, *map(float, box), float(iou), float(score)]
 
 
-def _write(
-    out: Path,
-    index: pd.DataFrame,
-    logits: Float[Tensor, "n h w"],
-    uncertainty: Float[Tensor, "n h w"],
-    meta: dict[str, Any],
-) -> None:
-    if not (torch.isfinite(logits).all() and torch.isfinite(uncertainty).all()):
+def _maps(found: Answer) -> dict[str, Float[Tensor, "n h w"]]:
+    parts = {f"part_{name}": values for name, values in found.parts.items()}
+    return {"logits": found.logits, "uncertainty": found.uncertainty, **parts}
+
+
+def _write(out: Path, index: pd.DataFrame, maps: dict[str, Float[Tensor, "n h w"]], meta: dict[str, Any]) -> None:
+    if not all(torch.isfinite(values).all() for values in maps.values()):
         raise UserError(f"{meta['method']} gave NaN or infinity on {meta['dataset']}.", "Check its parameters.")
     with written_aside(out) as folder:
         folder.mkdir(parents=True)
         index.to_parquet(folder / "index.parquet", index=False)
-        save_file({"logits": logits, "uncertainty": uncertainty}, folder / "maps.safetensors")
+        save_file(maps, folder / "maps.safetensors")
         (folder / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")
