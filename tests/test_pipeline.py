@@ -108,7 +108,7 @@ def imported(root: Path, file: Path) -> set[Path]:
 
 
 CHECKED = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate",
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "fit_combination", "predict", "measure", "tabulate",
     "figures", "report",
 ]  # fmt: skip
 

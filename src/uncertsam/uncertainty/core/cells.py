@@ -51,8 +51,8 @@ def predict_cell(cell: Cell, out: Path, meta: dict[str, Any]) -> pd.DataFrame:
     maps: dict[str, list[Tensor]] = {}
     rows: list[list[float]] = []
     for image in tqdm(cell.split, "predict", disable=None):
-        boxes = torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in cell.split.masks(image.id)])
-        found = answer(cell.method, _inputs(cell, image, boxes))
+        boxes = boxes_of(cell.split, image)
+        found = answer(cell.method, inputs_of(cell.model, cell.embeddings, cell.split, cell.dataset, cell.seed, image))
         for name, values in _maps(found).items():
             maps.setdefault(name, []).append(values.cpu())
         rows += list(_rows(cell.split.annotations[image.id], boxes, found))
@@ -61,15 +61,22 @@ def predict_cell(cell: Cell, out: Path, meta: dict[str, Any]) -> pd.DataFrame:
     return index
 
 
-def _inputs(cell: Cell, image: ImageRecord, boxes: Float[Tensor, "n 4"]) -> Inputs:
+def boxes_of(split: Split, image: ImageRecord) -> Float[Tensor, "n 4"]:
+    """The clean box of every mask of an image, in its pixels."""
+    return torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in split.masks(image.id)])
+
+
+def inputs_of(
+    model: PromptableModel, store: Embeddings, split: Split, dataset: str, seed: int, image: ImageRecord
+) -> Inputs:
     """All boxes of one image; the generators of the members know the image and nothing of the order of work."""
-    prompts = from_boxes(scale_boxes(boxes, image.height, image.width, cell.model.image_size))
+    prompts = from_boxes(scale_boxes(boxes_of(split, image), image.height, image.width, model.image_size))
     return Inputs(
-        model=cell.model,
-        embedding=cell.embeddings.read(cell.split, image.id),
-        prompts=prompts.to(cell.model.device),
-        image=partial(cell.split.pixels, image.id),
-        generator=partial(torch_generator, cell.seed, cell.dataset, image.id),
+        model=model,
+        embedding=store.read(split, image.id),
+        prompts=prompts.to(model.device),
+        image=partial(split.pixels, image.id),
+        generator=partial(torch_generator, seed, dataset, image.id),
     )
 
 
