@@ -116,7 +116,7 @@ def imported(root: Path, file: Path) -> set[Path]:
 
 
 CHECKED = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "predict", "measure", "tabulate",
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict", "measure", "tabulate",
     "figures", "report",
 ]  # fmt: skip
 

@@ -72,7 +72,7 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         chosen = rules["fit_fallback"]
     else:
         del values["data"][rules["fit_fallback"]]
-    values["fit"]["dataset"] = chosen
+    values["fit"]["dataset"] = values["combined_fitted"]["dataset"] = chosen
     values["datasets"] = [name for name in values["data"] if name != rules["fit_fallback"]]
 
 

@@ -13,7 +13,8 @@ from uncertsam.rng import torch_generator
 from uncertsam.sam.prompts import BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT, Prompts, from_boxes
 from uncertsam.uncertainty import sam
 from uncertsam.uncertainty.core.algebra import Inputs, answer
-from uncertsam.uncertainty.prompt import Params, build, jittered
+from uncertsam.uncertainty.core.perturb import moved_prompts
+from uncertsam.uncertainty.prompt import Params, build
 
 
 def logits_of(inputs: Inputs, **params: object) -> Tensor:
@@ -27,7 +28,7 @@ def noise(inputs: Inputs, k: int = 1) -> Tensor:
     boxes = inputs.prompts.points.flatten(1)
     sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
     limit = 20 * inputs.model.image_size / 1024
-    return (jittered(inputs, k, Params()).points.flatten(1) - boxes) / (0.1 * sides).clamp(max=limit)
+    return (moved_prompts(inputs, k, Params()).points.flatten(1) - boxes) / (0.1 * sides).clamp(max=limit)
 
 
 @pytest.mark.parametrize("policy", [{"token": 0, "gate": False}, {"token": "dynamic", "gate": True}])
@@ -59,7 +60,7 @@ def test_a_corner_moves_by_a_tenth_of_its_side_and_twenty_pixels_at_1024_at_most
 ) -> None:
     both = torch.tensor(corners, dtype=torch.float32).reshape(-1, 2, 2)
     boxes = torch.cat([both.amin(1), both.amax(1)], 1)
-    moved = jittered(replace(inputs, prompts=from_boxes(boxes)), k, Params()).points.flatten(1)
+    moved = moved_prompts(replace(inputs, prompts=from_boxes(boxes)), k, Params()).points.flatten(1)
     most = (0.1 * (boxes[:, 2:] - boxes[:, :2])).clamp(max=20 * 256 / 1024).repeat(1, 2)
     assert ((moved - boxes).abs() <= most + 1e-4).all()
     assert (moved >= 0).all() and (moved <= 255).all() and (moved[:, :2] <= moved[:, 2:]).all()
@@ -79,7 +80,9 @@ def test_an_objects_noise_does_not_depend_on_those_beside_it(
     inputs: Inputs, reordered: Callable[[list[int]], Inputs]
 ) -> None:
     for order in ([4, 3, 2, 1, 0], [2], [3, 0, 3]):
-        assert torch.equal(jittered(reordered(order), 3, Params()).points, jittered(inputs, 3, Params()).points[order])
+        assert torch.equal(
+            moved_prompts(reordered(order), 3, Params()).points, moved_prompts(inputs, 3, Params()).points[order]
+        )
 
 
 def test_an_answer_does_not_depend_on_portions_order_or_the_callers_autocast(
@@ -99,7 +102,7 @@ def test_only_boxes_move_wherever_their_corners_stand(inputs: Inputs) -> None:
     )
     rows = [[TOP_LEFT, BOTTOM_RIGHT, FOREGROUND], [FOREGROUND, BOTTOM_RIGHT, TOP_LEFT], [FOREGROUND, FOREGROUND, PAD]]
     prompts = Prompts(points, torch.tensor(rows), torch.randn(3, 1, 64, 64, generator=torch.Generator().manual_seed(0)))
-    moved = jittered(replace(inputs, prompts=prompts), 1, Params())
+    moved = moved_prompts(replace(inputs, prompts=prompts), 1, Params())
     still = (points == moved.points).all(-1)
     assert still.tolist() == [[False, False, True], [True, False, False], [True, True, True]]
     assert torch.equal(moved.points[0], moved.points[1].flip(0))

@@ -23,6 +23,7 @@ from uncertsam.uncertainty.core.algebra import Answer, Inputs, Plain, answer
 from uncertsam.uncertainty.core.augment import COLOUR_CHANGES, Jitter, Symmetry, jittered, maybe_grey
 from uncertsam.uncertainty.core.ensemble import Views
 from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.core.perturb import train_view
 from uncertsam.uncertainty.tta_geometric import SYMMETRIES
 
 NAMES = ["tta_train", "tta_hue", "tta_geometric"]
@@ -96,7 +97,7 @@ def test_tta_train_is_torchvisions_pipeline_draw_for_draw(seed: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         expected = np.array(steps(Image.fromarray(picture(seed))))
-    view = tta_train.view(params, picture(seed), 96, torch.Generator().manual_seed(seed))
+    view = train_view(params, picture(seed), 96, torch.Generator().manual_seed(seed))
     torch.testing.assert_close(view, normalise(torch.from_numpy(expected).permute(2, 0, 1)[None])[0], rtol=0, atol=0)
 
 

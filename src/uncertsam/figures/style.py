@@ -81,6 +81,27 @@ METHODS: dict[str, MethodStyle] = {
     "variance_entropy": MethodStyle(
         "Variance net, entropy", "#45AFF7", "8", "Entropy under the trained head's variance."
     ),
+    "combined_total": MethodStyle(
+        "Combined: total variance",
+        "#8C510A",
+        "*",
+        "Variance over models, pictures and boxes at once, with the share of each.",
+        (0, (6, 1.5, 1.5, 1.5)),
+    ),
+    "combined_sum": MethodStyle(
+        "Combined: sum of entropies",
+        "#B8860B",
+        "*",
+        "Entropies under Laplace, changed colours and moved boxes, added.",
+        (0, (6, 1.5, 1.5, 1.5)),
+    ),
+    "combined_fitted": MethodStyle(
+        "Combined: fitted",
+        "#6B4226",
+        "*",
+        "The same entropies, weighted so that they foretell the error on calibration images.",
+        (0, (6, 1.5, 1.5, 1.5)),
+    ),
     "constant": MethodStyle(
         "Constant (baseline)", "#A3A8B0", "X", "SAM 2's mask, equally unsure everywhere.", (0, (1.5, 1.5)), True
     ),

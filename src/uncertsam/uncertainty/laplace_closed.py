@@ -6,14 +6,13 @@ A logit is a sum of independent normals, hence normal: variance(i) = sum_c v_c E
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from pydantic import BaseModel
 
 from uncertsam.errors import UserError
 from uncertsam.sam.model import PromptableModel
-from uncertsam.sam.select import gate
 from uncertsam.uncertainty.core.algebra import Inputs, Measure, Moments
 from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY
+from uncertsam.uncertainty.posterior.predictive import moments
 from uncertsam.uncertainty.posterior.state import LaplaceState, load
 
 FITTED: str | None = "laplace"
@@ -34,14 +33,7 @@ class LaplaceClosed:
     measure: Measure = PREDICTIVE_ENTROPY
 
     def __call__(self, inputs: Inputs) -> Moments:
-        decoded = inputs.decoded
-        spread = self.state.output_variance(decoded.hidden[:, 0])
-        variance = (spread[:, None] @ decoded.features.flatten(2).square())[:, 0].reshape(decoded.logits[:, 0].shape)
-        mean = decoded.logits[:, 0]
-        if self.gate:
-            mean = gate(mean, decoded.object_score)
-            variance = torch.where(decoded.object_score[:, None, None] > 0, variance, 0.0)
-        return Moments(mean, variance, decoded.iou[:, 0], decoded.object_score)
+        return moments(self.state, inputs.decoded, self.gate)
 
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> LaplaceClosed:

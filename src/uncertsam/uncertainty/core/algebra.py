@@ -4,8 +4,8 @@ Probabilities are handled by their smaller side, min(P, 1 - P): float32 has no d
 foreground must be told apart as finely as a confident background. All of it is float32, whatever the caller's autocast.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, Protocol, runtime_checkable
@@ -67,7 +67,22 @@ class Moments:
     object_score: Float[Tensor, " n"]
 
 
-Outcome = Samples | Moments
+@dataclass(frozen=True)
+class Combined:
+    """Several ensembles, already summed up; `measures.combined` reads its U.
+
+    logits: of the mean probability, in +-16.12. parts: named shares of U, which add up to it, or none.
+    iou, object_score: as in `Samples`.
+    """
+
+    logits: Float[Tensor, "n h w"]
+    uncertainty: Float[Tensor, "n h w"]
+    iou: Float[Tensor, " n"]
+    object_score: Float[Tensor, " n"]
+    parts: Mapping[str, Float[Tensor, "n h w"]] = field(default_factory=dict)
+
+
+Outcome = Samples | Moments | Combined
 
 
 @dataclass(frozen=True)
@@ -111,15 +126,19 @@ class Plain:
 
 @dataclass(frozen=True)
 class Answer:
-    """Per object: logit of the mean probability in +-16.12, U, predicted IoU, object score; on the inputs' device."""
+    """Per object: logit of the mean probability in +-16.12, U, predicted IoU, object score; on the inputs' device.
+
+    parts: the shares of U by their source, where a method tells them.
+    """
 
     logits: Float[Tensor, "n h w"]
     uncertainty: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
     object_score: Float[Tensor, " n"]
+    parts: Mapping[str, Float[Tensor, "n h w"]] = field(default_factory=dict)
 
     def cpu(self) -> "Answer":
-        return Answer(*(part.cpu() for part in _fields(self)))
+        return Answer(*(part.cpu() for part in _fields(self)), {name: part.cpu() for name, part in self.parts.items()})
 
 
 @torch.inference_mode()
@@ -144,7 +163,8 @@ def portions(inputs: Inputs, objects: int | None = None) -> list[Inputs]:
 
 def joined(answers: Sequence[Answer]) -> Answer:
     """Answers about different objects as one."""
-    return Answer(*(torch.cat(parts) for parts in zip(*map(_fields, answers), strict=True)))
+    parts = {name: torch.cat([one.parts[name] for one in answers]) for name in answers[0].parts}
+    return Answer(*(torch.cat(each) for each in zip(*map(_fields, answers), strict=True)), parts)
 
 
 def objects_at_once(model: PromptableModel) -> int:
@@ -159,7 +179,18 @@ def objects_at_once(model: PromptableModel) -> int:
 
 def mean_logit(outcome: Outcome) -> Masks:
     """log(P / (1 - P)) of the mean probability P, which is clamped to [1e-7, 1 - 1e-7]."""
-    sign, tail = _tail_of_moments(outcome) if isinstance(outcome, Moments) else _tail_of_samples(outcome)
+    if isinstance(outcome, Combined):
+        return outcome.logits
+    return logit_of_tail(*mean_tail(outcome))
+
+
+def mean_tail(outcome: Samples | Moments) -> tuple[Masks, Masks]:
+    """A sign per pixel, and the mean probability of the other sign."""
+    return _tail_of_moments(outcome) if isinstance(outcome, Moments) else _tail_of_samples(outcome)
+
+
+def logit_of_tail(sign: Masks, tail: Masks) -> Masks:
+    """The logit of P from `mean_tail`'s pair, which is clamped to [1e-7, 1 - 1e-7]."""
     tail = tail.clamp(TINY, 1 - TINY)
     return sign * (torch.log1p(-tail) - torch.log(tail))
 
@@ -167,7 +198,8 @@ def mean_logit(outcome: Outcome) -> Masks:
 def read_off(outcome: Outcome, measure: Measure) -> Answer:
     """An outcome as the answer that it stands for."""
     logits = mean_logit(outcome)
-    return Answer(logits, measure.of(outcome, logits), outcome.iou, outcome.object_score)
+    parts = outcome.parts if isinstance(outcome, Combined) else {}
+    return Answer(logits, measure.of(outcome, logits), outcome.iou, outcome.object_score, parts)
 
 
 def _fields(answer: Answer) -> tuple[Tensor, ...]:

@@ -2,7 +2,8 @@
 
 index.parquet      row, image_id, mask_id, x0, y0, x1, y1 (the box, original pixels, inclusive), iou_predicted,
                    object_score
-maps.safetensors   logits, uncertainty: float32 [n, h, w], low resolution of the square input
+maps.safetensors   logits, uncertainty: float32 [n, h, w], low resolution of the square input; also
+                   part_<name>, the shares of U, where a method tells them
 meta.json          method, dataset, model and its hash, params, measure
 """
 
@@ -92,12 +93,12 @@ def predict_cells(questions: Questions, ask: Ask, cells: Sequence[Written]) -> p
     found: list[list[Answer]] = [[] for _ in cells]
     boxes, split = [], questions.split
     for image in tqdm(split, "predict", disable=None):
-        boxes.append(torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in split.masks(image.id)]))
+        boxes.append(boxes_of(split, image))
         for kept, new in zip(found, ask(questions.of(image, boxes[-1]), image.id), strict=True):
             kept.append(new.cpu())
     for cell, kept in zip(cells, found, strict=True):
         index = _index(split, boxes, kept)
-        _write(cell.out, index, joined(kept), cell.meta)
+        _write(cell.out, index, _maps(joined(kept)), cell.meta)
     return index
 
 
@@ -109,17 +110,26 @@ def _index(split: Split, boxes: Sequence[Float[Tensor, "n 4"]], found: Sequence[
     return pd.DataFrame([[i, *row] for i, row in enumerate(rows)], columns=COLUMNS)
 
 
+def boxes_of(split: Split, image: ImageRecord) -> Float[Tensor, "n 4"]:
+    """The clean box of every mask of an image, in its pixels."""
+    return torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in split.masks(image.id)])
+
+
 def _rows(annotations: list[Annotation], boxes: Float[Tensor, "n 4"], found: Answer) -> Iterator[list[float]]:
     for annotation, box, iou, score in zip(annotations, boxes, found.iou, found.object_score, strict=True):
         yield [annotation.image_id, annotation.id, *map(float, box), float(iou), float(score)]
 
 
-def _write(out: Path, index: pd.DataFrame, found: Answer, meta: dict[str, Any]) -> None:
-    logits, uncertainty = found.logits, found.uncertainty
-    if not (torch.isfinite(logits).all() and torch.isfinite(uncertainty).all()):
+def _maps(found: Answer) -> dict[str, Float[Tensor, "n h w"]]:
+    parts = {f"part_{name}": values for name, values in found.parts.items()}
+    return {"logits": found.logits, "uncertainty": found.uncertainty, **parts}
+
+
+def _write(out: Path, index: pd.DataFrame, maps: dict[str, Float[Tensor, "n h w"]], meta: dict[str, Any]) -> None:
+    if not all(torch.isfinite(values).all() for values in maps.values()):
         raise UserError(f"{meta['method']} gave NaN or infinity on {meta['dataset']}.", "Check its parameters.")
     with written_aside(out) as folder:
         folder.mkdir(parents=True)
         index.to_parquet(folder / "index.parquet", index=False)
-        save_file({"logits": logits, "uncertainty": uncertainty}, folder / "maps.safetensors")
+        save_file(maps, folder / "maps.safetensors")
         (folder / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from uncertsam.uncertainty.core.algebra import Masks, Measure
+from uncertsam.uncertainty.core.algebra import Combined, Masks, Measure, Outcome
 
 
 def entropy(logits: Masks) -> Masks:
@@ -19,6 +19,17 @@ def entropy(logits: Masks) -> Masks:
 
 PREDICTIVE_ENTROPY = Measure("predictive entropy [nats]", lambda outcome, logits: entropy(logits))
 CONSTANT = Measure("constant", lambda outcome, logits: torch.ones_like(logits))
+
+
+def combined(name: str) -> Measure:
+    """The U that a `Combined` outcome brings. name: what it is, with its unit."""
+    return Measure(name, _brought)
+
+
+def _brought(outcome: Outcome, logits: Masks) -> Masks:
+    if not isinstance(outcome, Combined):
+        raise TypeError(f"{type(outcome).__name__} brings no uncertainty of its own")
+    return outcome.uncertainty
 
 
 def boundary_proximity(scale: float, picture: tuple[int, int] | None = None) -> Measure:
