@@ -22,6 +22,7 @@ def main(
 ) -> None:
     """Write every control's measures; their means, Shapley values and differences with intervals; the list of masks."""
     from uncertsam.controls.run import Bench
+    from uncertsam.controls.single import settings_of
     from uncertsam.sam.checkpoints import device_named, load_model
     from uncertsam.sam.store import set_threads
 
@@ -36,10 +37,12 @@ def main(
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))
         bench = Bench(model, benchmark, embeddings, fitted, params)
         check_unseen(chosen, bench.calibration().split.root)
-        found = bench.run(chosen)
+        single = bench.single()
+        found = bench.run(chosen, single)
         check_table(found)
         facts = {name: facts_of(split) for name, split in chosen.items()}
-        frame = summary(found, facts, params.section("tabulate", Tabulate).resamples, base.seed)
+        draws = params.section("tabulate", Tabulate).resamples
+        frame = summary(found, facts, settings_of(single), draws, base.seed)
         write_table(table, found)
         write_controls(bounds, frame)
         with written_aside(masks) as aside:

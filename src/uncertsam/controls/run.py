@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from uncertsam.controls.measured import Asked, Controls, all_controls, mean_nll, measured
+from uncertsam.controls.measured import Asked, all_controls, mean_nll, measured
 from uncertsam.controls.single import single_controls
 from uncertsam.controls.subset import drawn
 from uncertsam.data.format import Split, read_split
@@ -16,6 +16,7 @@ from uncertsam.errors import UserError
 from uncertsam.params import Base, Control, Fit, Params
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.store import open_embeddings
+from uncertsam.uncertainty.core.algebra import Method
 from uncertsam.uncertainty.laplace import Laplace
 from uncertsam.uncertainty.laplace import Params as LaplaceParams
 from uncertsam.uncertainty.laplace_closed import LaplaceClosed
@@ -34,21 +35,20 @@ class Bench:
     fitted: Path
     params: Params
 
-    def run(self, subset: Mapping[str, Split]) -> pd.DataFrame:
-        """The long table of all controls on a subset: {dataset: its chosen images and masks}."""
-        controls = self.controls()
-        progress = partial(tqdm, desc="control", disable=None)
-        return pd.concat(
-            [measured(self.asked(split, name), controls, progress) for name, split in subset.items()], ignore_index=True
-        )
-
-    def controls(self) -> Controls:
-        """The factorial on the fitted posterior, and the one-at-a-time controls, refits included."""
+    def single(self) -> dict[str, Method]:
+        """The one-at-a-time controls, refits and choices by validation included."""
         state, section = load(self.fitted, self.model), self.params.section("laplace", LaplaceParams)
         like = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
         knobs, calibration = self.params.section("control", Control), self.calibration()
-        single = single_controls(state, like, knobs, self.fit, lambda s: mean_nll(calibration, LaplaceClosed(s, False)))
-        return all_controls(Laplace(state, section.samples, False), single)
+        return single_controls(state, like, knobs, self.fit, lambda s: mean_nll(calibration, LaplaceClosed(s, False)))
+
+    def run(self, subset: Mapping[str, Split], single: Mapping[str, Method]) -> pd.DataFrame:
+        """The long table of all controls, those of the factorial too, on {dataset: its chosen images and masks}."""
+        samples = self.params.section("laplace", LaplaceParams).samples
+        controls = all_controls(Laplace(load(self.fitted, self.model), samples, False), single)
+        progress = partial(tqdm, desc="control", disable=None)
+        parts = [measured(self.asked(split, name), controls, progress) for name, split in subset.items()]
+        return pd.concat(parts, ignore_index=True)
 
     def fit(self, like: FitParams) -> LaplaceState:
         """A posterior fitted with other parameters, on what the fitted one was fitted on."""

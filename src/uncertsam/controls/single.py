@@ -36,6 +36,15 @@ def single_controls(
     return sampled | {name: LaplaceClosed(posterior, False) for name, posterior in posteriors.items()}
 
 
+def settings_of(single: Mapping[str, Method]) -> dict[str, dict[str, float]]:
+    """Prior precision and temperature of every control, whoever set them."""
+    states = {name: m.state for name, m in single.items() if isinstance(m, Laplace | LaplaceClosed)}
+    return {
+        name: {"prior_precision": float(s.prior_precision), "temperature": float(s.temperature)}
+        for name, s in states.items()
+    }
+
+
 def with_prior(state: LaplaceState, precision: float) -> LaplaceState:
     """The same curvature under another prior precision."""
     return replace(state, prior_precision=torch.full_like(state.prior_precision, precision))

@@ -5,6 +5,7 @@
     mean         of a control over masks
     shapley      of a factor, or of all four together ("total"), on the way from SAM to LA as published
     difference   of a one-at-a-time control less Laplace in closed form, on the same masks
+    setting      prior precision or temperature of a one-at-a-time control, as it was set, fitted or chosen
 
 What is judged, and how, was registered before it was run: `profiles/controls_registration.md`.
 """
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from uncertsam.controls.design import CELLS, FACTORS, LA, POOLED, PRIMARY, REFERENCE, SAM, SECONDARY, TOTAL
+from uncertsam.controls.design import CELLS, FACTORS, LA, POOLED, PRIMARY, REFERENCE, REGION, SAM, SECONDARY, TOTAL
 from uncertsam.errors import UserError
 from uncertsam.files import written_aside
 from uncertsam.metrics.ranking import ratio
@@ -28,23 +29,35 @@ from uncertsam.results.intervals import (
     resampled_means,
     resamples,
 )
-from uncertsam.results.shapley import weight_matrix
+from uncertsam.results.shapley import shapley
 
 MASK = ["dataset", "image_id", "mask_id", "metric", "region"]
 CASE = ["method", "metric", "region"]
 KEY = ["kind", "dataset", *CASE]
 COLUMNS = [*KEY, "value", "low", "high", "n_images", "n_masks", "note", "synthetic", "quality"]
-KINDS = ("mean", "shapley", "difference")
+KINDS = ("mean", "shapley", "difference", "setting")
 TOO_SMALL = "n too small"
+Settings = Mapping[str, Mapping[str, float]]  # control -> {"prior_precision": ..., "temperature": ...}
 AGAIN = "Run the control stage again."
 
 
-def summary(table: pd.DataFrame, facts: Mapping[str, DatasetFacts], draws: int, seed: int) -> pd.DataFrame:
-    """The rows of `reports/controls.csv` from the long table of all controls."""
+def summary(
+    table: pd.DataFrame, facts: Mapping[str, DatasetFacts], settings: Settings, draws: int, seed: int
+) -> pd.DataFrame:
+    """The rows of `reports/controls.csv` from the long table of all controls. draws, seed: of the bootstrap."""
     judged = table[table["metric"].isin([*PRIMARY, *SECONDARY])]
-    long = {"mean": table, "shapley": attributed(judged), "difference": differences(judged)}
+    shown = table[table["metric"].isin([*PRIMARY, *SECONDARY, "mean_u"])]
+    long = {"mean": shown, "shapley": attributed(judged), "difference": differences(judged)}
     parts = [_both(values, facts, draws, seed).assign(kind=kind) for kind, values in long.items()]
-    return pd.concat(parts, ignore_index=True)[COLUMNS].sort_values(KEY, ignore_index=True)
+    found = pd.concat([*parts, _settings(settings)], ignore_index=True)
+    return found[COLUMNS].sort_values(KEY, ignore_index=True)
+
+
+def _settings(settings: Settings) -> pd.DataFrame:
+    about = {"kind": "setting", "dataset": POOLED, "region": REGION, "note": "", "synthetic": False, "quality": ""}
+    empty = {"low": np.nan, "high": np.nan, "n_images": 0, "n_masks": 0}
+    rows = [{"method": m, "metric": name, "value": v} for m, each in settings.items() for name, v in each.items()]
+    return pd.DataFrame([row | about | empty for row in rows])
 
 
 def attributed(table: pd.DataFrame) -> pd.DataFrame:
@@ -54,9 +67,8 @@ def attributed(table: pd.DataFrame) -> pd.DataFrame:
     of the masks' values is the value of the means.
     """
     wide = _wide(table, list(CELLS.values())).dropna()
-    values = wide.to_numpy() @ weight_matrix(list(CELLS), list(FACTORS))
-    found = pd.DataFrame(values, wide.index, list(FACTORS)).assign(**{TOTAL: wide[LA] - wide[SAM]})
-    return _long(found)
+    values = shapley({changed: wide[name] for changed, name in CELLS.items()}, list(FACTORS))
+    return _long(pd.DataFrame(values | {TOTAL: wide[LA] - wide[SAM]}))
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
