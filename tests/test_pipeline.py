@@ -109,7 +109,7 @@ def imported(root: Path, file: Path) -> set[Path]:
 
 CHECKED = [
     "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate",
-    "figures", "report",
+    "control", "figures", "report",
 ]  # fmt: skip
 
 
