@@ -104,6 +104,7 @@ def _of_image(asked: Asked, image: ImageRecord, controls: Controls) -> Iterator[
 
 
 def _measure(side: TruthSide, logits: torch.Tensor, image: ImageRecord) -> Values:
-    large, uncertainty = (upsample(low.numpy(), image.height, image.width) for low in (logits, entropy(logits)))
+    maps = logits, entropy(logits[None])[0]
+    large, uncertainty = (upsample(low.numpy(), image.height, image.width) for low in maps)
     found = measure_mask(side, large, uncertainty)
     return {metric: found[metric, REGION] for metric in METRICS}

@@ -48,9 +48,7 @@ def steps(frame: pd.DataFrame, metrics: Sequence[str], dataset: str = POOLED) ->
     """The numbers drawn: per metric the ends (value) and the four changes (begin, value, low, high), in order."""
     key = ["metric", "method"]
     mine = frame[(frame["dataset"] == dataset) & (frame["region"] == REGION)]
-    factors = mine[(mine["kind"] == "shapley") & mine["method"].isin(list(FACTORS))]
-    ends = mine[(mine["kind"] == "mean") & mine["method"].isin(list(ENDS))]
-    found = pd.concat([factors, ends]).set_index(key)
+    found = mine[mine["kind"] == "shapley"].set_index(key)
     wanted = pd.MultiIndex.from_product([metrics, STEPS], names=key)
     if not wanted.isin(found.index).all():
         raise UserError(f"The controls have no {', '.join(metrics)} of {dataset}.", "Run the control stage again.")
@@ -89,7 +87,8 @@ def _change(axes: Axes, y: int, row: Any) -> None:
     axes.plot([end, end], [y - 0.3, y + 1], color=RULE, linewidth=0.8, zorder=0)
     axes.plot([row.begin + row.low, row.begin + row.high], [y, y], color=INK, linewidth=1)
     reach = max(x for x in (row.begin, end, row.begin + row.high) if pd.notna(x))
-    _label(axes, reach, y, f"{row.value:+.4f}" if row.value else "0 exactly")
+    places = ".4f" if abs(row.value) >= 5e-5 else ".0e"
+    _label(axes, reach, y, f"{row.value:+{places}}" if row.value else "0 exactly")
 
 
 def _label(axes: Axes, x: float, y: int, text: str) -> None:

@@ -3,7 +3,8 @@
 `reports/controls.csv` has a row per (kind, dataset, method, metric, region), and "pooled" as a dataset of its own:
 
     mean         of a control over masks
-    shapley      of a factor, or of all four together ("total"), on the way from SAM to LA as published
+    shapley      of a factor, or of all four together ("total"), on the way from SAM to LA as published; and where the
+                 way begins and ends, as means over the masks on which all sixteen cells have a value
     difference   of a one-at-a-time control less Laplace in closed form, on the same masks
     setting      prior precision or temperature of a one-at-a-time control, as it was set, fitted or chosen
 
@@ -61,14 +62,14 @@ def _settings(settings: Settings) -> pd.DataFrame:
 
 
 def attributed(table: pd.DataFrame) -> pd.DataFrame:
-    """The Shapley value of every factor, and their total, on every mask: a long table whose methods are the factors.
+    """The Shapley value of every factor, their total, and both ends, on every mask: a long table of these "methods".
 
     A mask of which one cell has no value is left out of that metric. Values are linear in the worths, so that the mean
     of the masks' values is the value of the means.
     """
     wide = _wide(table, list(CELLS.values())).dropna()
     values = shapley({changed: wide[name] for changed, name in CELLS.items()}, list(FACTORS))
-    return _long(pd.DataFrame(values | {TOTAL: wide[LA] - wide[SAM]}))
+    return _long(pd.DataFrame(values | {TOTAL: wide[LA] - wide[SAM], SAM: wide[SAM], LA: wide[LA]}))
 
 
 def differences(table: pd.DataFrame) -> pd.DataFrame:
@@ -140,6 +141,8 @@ def metrics_of(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
     pooled = frame[(frame["dataset"] == POOLED) & frame["kind"].isin(["mean", "shapley"]) & frame["value"].notna()]
     found: dict[str, dict[str, float]] = {}
     for row in pooled.itertuples():
+        if row.kind == "shapley" and row.method not in (*FACTORS, TOTAL):
+            continue  # the ends: means already
         name = f"shapley_{row.method}" if row.kind == "shapley" else str(row.method)
         found.setdefault(name, {})[str(row.metric)] = float(row.value)  # type: ignore[arg-type]
     return found

@@ -45,9 +45,9 @@ def control_contents(path: Path | None) -> dict[str, Any]:
 def reading(pooled: pd.DataFrame, metric: str) -> str:
     """One metric in a sentence or two: the whole difference, what of it is Bayes, and what most of it is."""
     value = pooled[(pooled["kind"] == "shapley") & (pooled["metric"] == metric)].set_index("method")
-    ends = pooled[(pooled["kind"] == "mean") & (pooled["metric"] == metric)].set_index("method")["value"]
+    sam, laplace = value.loc[[SAM, LA], "value"]
     style, largest = metric_style(metric), str(value.loc[list(FACTORS), "value"].abs().idxmax())
-    text = f"{style.label}: {ends[SAM]:.4f} for SAM, {ends[LA]:.4f} for Laplace, {_amount(value.loc[TOTAL], style)}. "
+    text = f"{style.label}: {sam:.4f} for SAM, {laplace:.4f} for Laplace, {_amount(value.loc[TOTAL], style)}. "
     text += f"Bayes explains {_amount(value.loc['bayes'], style)}"
     if value.loc[list(FACTORS), "value"].abs().max() == 0:
         return f"{text}; no change has any effect."
