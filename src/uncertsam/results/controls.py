@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from uncertsam.controls.design import CELLS, FACTORS, LA, POOLED, PRIMARY, REFERENCE, REGION, SAM, SECONDARY, TOTAL
 from uncertsam.errors import UserError
@@ -119,11 +119,11 @@ def _pooled(table: pd.DataFrame, facts: Mapping[str, DatasetFacts], draws: int, 
     return rows.assign(dataset=POOLED, quality=_quality(names, facts))
 
 
-def _by_image(table: pd.DataFrame, cases: pd.DataFrame) -> tuple[Float[np.ndarray, "i k"], Float[np.ndarray, "i k"]]:
+def _by_image(table: pd.DataFrame, cases: pd.DataFrame) -> tuple[Float[np.ndarray, "i k"], Int[np.ndarray, "i k"]]:
     """Sum and number of values of each image, a column per case."""
     values, columns = table.groupby(["image_id", *CASE])["value"], pd.MultiIndex.from_frame(cases)
     sums, counts = (getattr(values, name)().unstack(CASE).reindex(columns=columns) for name in ("sum", "count"))
-    return sums.fillna(0).to_numpy(float), counts.fillna(0).to_numpy(float)
+    return sums.fillna(0).to_numpy(float), counts.fillna(0).to_numpy(int)
 
 
 def _over_datasets(values: Float[np.ndarray, "datasets *k"]) -> Float[np.ndarray, "*k"]:
