@@ -212,7 +212,7 @@ def forget() -> None:
     edited(META, lambda v: v.update(made_from="other code"))()
 
 
-INDEX, SHARD = f"{EMBEDDINGS}/index.json", f"{EMBEDDINGS}/00001.safetensors"
+INDEX, SHARD = f"{EMBEDDINGS}/index.json", f"{EMBEDDINGS}/00002.safetensors"
 MANIFEST, PHOTO, RESERVED = f"{FITTED}/manifest.json", "photos/images/cat 1x.png", "checkpoints/pretrain_images.json"
 PANEL, DRAWING = "reports/figures/qualitative_cats.png", "reports/figures/pearson_bars.svg"
 SMALL = encode_rle(np.eye(4, dtype=bool))
