@@ -12,15 +12,19 @@ from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
 from uncertsam.figures.table import read_intervals, read_results
 from uncertsam.figures.teaser import teaser
+from uncertsam.figures.waterfall import waterfall
 from uncertsam.files import written_aside
 from uncertsam.params import Model, Params, Predict
+from uncertsam.results.controls import read_controls
 from uncertsam.results.curves import read_curves
 from uncertsam.stage import run_stage
 
 
-def main(results: Path, bounds: Path, curves: Path, predictions: Path, benchmark: Path, out: Path) -> None:
-    """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars with intervals, mask quality, curves."""
-    params = Params.read()
+def main(
+    results: Path, bounds: Path, curves: Path, controls: Path, predictions: Path, benchmark: Path, out: Path
+) -> None:
+    """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, mask quality, curves, controls."""
+    params, controlled = Params.read(), read_controls(controls)
     table, frame, drawn = read_results(results), read_intervals(bounds), read_curves(curves)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
@@ -37,6 +41,7 @@ def main(results: Path, bounds: Path, curves: Path, predictions: Path, benchmark
         mask_quality(frame, folder / "mask_quality", foot)
         for name, draw in {"reliability": reliability, "risk_coverage": risk_coverage}.items():
             draw(drawn, frame, folder / name, figure_footer(model, methods, split, curves))
+        waterfall(controlled, folder / "controls_waterfall", figure_footer(model, ["control"], split, controls))
         failure = choose_failure(table, splits)
         teaser(load(failure, splits[failure.dataset], predictions, methods, table), folder / "teaser", foot)
         count = len(list(folder.glob("*.svg")))

@@ -13,7 +13,16 @@ from uncertsam.results.report import Inputs, build
 from uncertsam.stage import run_stage
 
 
-def main(results: Path, metrics: Path, bounds: Path, figures: Path, fitted: Path, benchmark: Path, out: Path) -> None:
+def main(
+    results: Path,
+    metrics: Path,
+    bounds: Path,
+    controls: Path,
+    figures: Path,
+    fitted: Path,
+    benchmark: Path,
+    out: Path,
+) -> None:
     """Write the page; keep it, the tables and the figures with the run."""
     params = Params.read()
     knobs = params.section("tabulate", Tabulate)
@@ -29,10 +38,11 @@ def main(results: Path, metrics: Path, bounds: Path, figures: Path, fitted: Path
         provenance=provenance_line(params.values, sha256(results)),
         draws=knobs.resamples,
         seed=params.section("base", Base).seed,
+        controls=controls,
     )
     with tracking.stage("report", {}) as run:
         build(inputs, out)
-        for path in (out, results, metrics, bounds):
+        for path in (out, results, metrics, bounds, controls):
             run.artifact(path)
         for path in sorted(figures.glob("*.png")):
             run.figure(path)

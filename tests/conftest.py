@@ -23,3 +23,53 @@ def real_data() -> Path:
 @pytest.fixture
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def controlled():
+    """A made-up long table of all controls, whose truth is known.
+
+    On each of two datasets of 6 images, 2 masks each: the token adds 0.2 to Pearson and takes 0.1 of IoU, Bayes adds
+    0.01 to Pearson, precision adds noise around 0, the gate nothing; a third dataset has 2 images.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from uncertsam.controls.design import CELLS, REFERENCE
+
+    rng, rows = np.random.default_rng(0), []
+    for dataset, images in {"reef": 6, "shoal": 6, "few": 2}.items():
+        for image, mask in ((i, 10 * i + j) for i in range(images) for j in range(2)):
+            level, noise = rng.uniform(0.3, 0.6), rng.normal(0, 0.05)
+            for metric in ("pearson", "brier", "iou", "boundary_iou_0.02", "nll", "aurc", "mean_u"):
+                for changed, name in CELLS.items():
+                    value = level + noise * ("precision" in changed)
+                    if metric == "pearson":
+                        value += 0.2 * ("token" in changed) + 0.01 * ("bayes" in changed)
+                    if metric == "iou":
+                        value -= 0.1 * ("token" in changed)
+                    rows.append((dataset, image, mask, name, metric, value))
+                for name, step in {REFERENCE: 0.0, "laplace_n5": 0.02, "laplace_bernoulli": 0.0}.items():
+                    rows.append((dataset, image, mask, name, metric, level + step))
+    columns = ["dataset", "image_id", "mask_id", "method", "metric", "value"]
+    return pd.DataFrame(rows, columns=columns).assign(region="full")
+
+
+@pytest.fixture(scope="session")
+def control_reports(controlled, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the reports of `controlled`."""
+    from uncertsam.controls.subset import COLUMNS
+    from uncertsam.results.controls import summary, write_controls
+    from uncertsam.results.intervals import DatasetFacts
+    from uncertsam.results.table import write_table
+
+    folder = tmp_path_factory.mktemp("controls")
+    facts = {name: DatasetFacts(name != "reef", "human") for name in controlled["dataset"].unique()}
+    methods = [name for name in controlled["method"].unique() if name.startswith("laplace_")]
+    settings = {name: {"prior_precision": 2.0, "temperature": 1.0} for name in methods}
+    write_table(folder / "controls.parquet", controlled)
+    write_controls(folder / "controls.csv", summary(controlled, facts, settings, 200, 0))
+    masks = controlled[["dataset", "image_id", "mask_id"]].drop_duplicates()
+    masks = masks.assign(split="test", image_sha256="a", mask_sha256="b")
+    masks[COLUMNS].to_csv(folder / "controls_subset.csv", index=False)
+    return folder

@@ -36,9 +36,11 @@ ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "checkpoints/sam2_nano.safetensors"
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
+CONTROLS = "reports/controls.csv"
 FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
 ALL = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "figures", "report",
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "control",
+    "figures", "report",
 ]  # fmt: skip
 MEANT = {
     "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats",
@@ -82,10 +84,15 @@ def draw(folder: Path, names: list[str]) -> None:
 def settings() -> dict[str, Any]:
     values = yaml.safe_load((ROOT / "profiles" / "demo.yaml").read_text())
     cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
-    values |= {"datasets": ["cats"], "methods": ["sam"], "data": {"cats": cats | {"split": {"fit": 0.5, "test": 0.5}}}}
+    values |= {
+        "datasets": ["cats"],
+        "methods": ["sam"],
+        "data": {"cats": cats | {"split": {"fit": 0.4, "calibrate": 0.1, "test": 0.5}}},
+    }
     values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 3}, "masks": None, "seed": 0}}
     values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
     values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
+    values["control"] |= {"datasets": None, "calibrate": "cats", "samples": [5], "temperatures": [1.0]}
     return values
 
 
@@ -205,7 +212,7 @@ def forget() -> None:
     edited(META, lambda v: v.update(made_from="other code"))()
 
 
-INDEX, SHARD = f"{EMBEDDINGS}/index.json", f"{EMBEDDINGS}/00001.safetensors"
+INDEX, SHARD = f"{EMBEDDINGS}/index.json", f"{EMBEDDINGS}/00002.safetensors"
 MANIFEST, PHOTO, RESERVED = f"{FITTED}/manifest.json", "photos/images/cat 1x.png", "checkpoints/pretrain_images.json"
 PANEL, DRAWING = "reports/figures/qualitative_cats.png", "reports/figures/pearson_bars.svg"
 SMALL = encode_rle(np.eye(4, dtype=bool))
@@ -229,6 +236,13 @@ FILES: dict[str, Case] = {
     "weights of another model": ("encode", param("model", "name", "sam2_tiny"), (WEIGHTS, "sam2_tiny", "model.name")),
     "no such model": ("encode", param("model", "name", "sam3"), ("'sam3'", "model.name is one of")),
     "no such device": ("encode", param("base", "device", "tpu9"), ("base.device", "Set it to cpu")),
+    "nothing to calibrate on": ("control", lambda: shutil.rmtree(f"{BENCHMARK}/calibrate"), ("cats", "`calibrate`")),
+    "other masks than registered": ("control", param("control", "subset", "ab12"), ("ab12", "control.subset")),
+    "no set to control": ("control", param("control", "datasets", ["dogs"]), ("control.datasets", "'dogs'")),
+    "no set to calibrate on": ("control", param("control", "calibrate", "dogs"), ("control.calibrate", "'dogs'")),
+    "a control without posterior": ("control", lost(MANIFEST), (MANIFEST, "fit_laplace stage")),
+    "controls missing": ("figures", lost(CONTROLS), (CONTROLS, "control stage")),
+    "controls of other columns": ("report", holds(CONTROLS, "a\n1\n"), (CONTROLS, "control stage")),
     "index missing": ("predict", lost(INDEX), (INDEX, "encode")),
     "index broken": ("predict", holds(INDEX, "{"), (INDEX, "encode")),
     "index of another kind": ("predict", holds(INDEX, "[]"), (INDEX, "encode")),
@@ -323,13 +337,14 @@ def test_a_wrong_parameter_is_named_with_its_mend(here: Path, case: str) -> None
     refused(name, *says)
 
 
-OUT = {name: next(key for key in ("out", "results") if key in given) for name, given in ARGUMENTS.items()}
+OUT = {name: next(key for key in ("out", "results", "table") if key in given) for name, given in ARGUMENTS.items()}
 WRITERS = {  # what writes most of a stage's output
     "acquire": (Path, "write_text"),
     "preprocess": (Image.Image, "save"),
     "subset": (Path, "write_text"),
     "measure": (pd.DataFrame, "to_parquet"),
     "tabulate": (pd.DataFrame, "to_parquet"),
+    "control": (pd.DataFrame, "to_parquet"),
     "figures": (Figure, "savefig"),
     "report": (Path, "write_text"),
 }  # the others write tensors

@@ -8,6 +8,7 @@ import yaml
 from uncertsam.errors import UserError
 from uncertsam.params import (
     Base,
+    Control,
     Dataset,
     Encode,
     Fit,
@@ -23,7 +24,7 @@ from uncertsam.uncertainty import load_method
 
 STAGES = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "pretrain": Pretrain, "tracking": Tracking,
+    "tabulate": Tabulate, "control": Control, "pretrain": Pretrain, "tracking": Tracking,
 }  # fmt: skip
 
 
@@ -60,6 +61,10 @@ def test_an_unknown_section_is_named_with_a_suggestion(root):
     [
         ("tabulate", "resample", 3, r"tabulate\.resample: extra inputs.*'resamples'"),
         ("tabulate", "resamples", "many", r"tabulate\.resamples: input should be a valid integer"),
+        ("control", "datasets", ["dog"], r"control\.datasets: there is no 'dog'"),
+        ("control", "calibrate", "everythin", r"control\.calibrate: there is no 'everythin'.*'everything'"),
+        ("control", "samples", [5, 0], r"control\.samples\.1"),
+        ("control", "temperatures", [], r"control\.temperatures"),
         ("encode", "dtype", "int8", r"encode\.dtype: input should be 'float32' or 'bfloat16'"),
     ],
 )

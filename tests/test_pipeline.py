@@ -116,8 +116,8 @@ def imported(root: Path, file: Path) -> set[Path]:
 
 
 CHECKED = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict", "measure", "tabulate",
-    "figures", "report",
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict", "measure",
+    "tabulate", "control", "figures", "report",
 ]  # fmt: skip
 
 

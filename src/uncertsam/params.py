@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, StrictBool, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    StrictBool,
+    ValidationError,
+)
 
 from uncertsam.errors import UserError
 from uncertsam.training.settings import TrainFusion, TrainVariance
@@ -105,6 +114,26 @@ class Refine(Section):
     gate: bool
 
 
+class Control(Section):
+    """The controls (see `profiles/controls_registration.md`): which masks, and which values are tried one at a time.
+
+    datasets: null for all that are reported. images: of each; masks: of each image, null for all; `seed` draws them.
+    subset: SHA-256 of the list of masks, null for any. samples: N of Laplace. calibrate: the dataset on so many
+    `calibrate_images` of whose calibrate split prior precision and temperature are chosen from their lists.
+    """
+
+    datasets: list[str] | None = Field(min_length=1)
+    images: PositiveInt
+    masks: PositiveInt | None
+    seed: int
+    subset: str | None = None
+    samples: list[PositiveInt] = Field(min_length=1)
+    prior_precisions: list[PositiveFloat] = Field(min_length=1)
+    temperatures: list[PositiveFloat] = Field(min_length=1)
+    calibrate: str
+    calibrate_images: PositiveInt
+
+
 class TrainingPhase(Section):
     """`cooldown`: the share of the steps over which the learning rate falls to 1 %."""
 
@@ -139,8 +168,8 @@ class Tracking(Section):
 S = TypeVar("S", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "tracking": Tracking, "pretrain": Pretrain, "train_variance": TrainVariance,
-    "train_fusion": TrainFusion, "refine": Refine,
+    "tabulate": Tabulate, "control": Control, "tracking": Tracking, "pretrain": Pretrain,
+    "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
@@ -168,6 +197,10 @@ class Params:
         for key in ("fit", "train_variance", "train_fusion"):
             if key in values and "data" in values:
                 self._check_names(f"{key}.dataset: there is no", [values[key]["dataset"]], there)
+        if "control" in values and "data" in values:
+            control = self.section("control", Control)
+            self._check_names("control.datasets: there is no", control.datasets or [], there)
+            self._check_names("control.calibrate: there is no", [control.calibrate], there)
 
     @classmethod
     def read(cls, path: Path = FILE) -> "Params":

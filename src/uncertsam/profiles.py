@@ -73,6 +73,7 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
     else:
         del values["data"][rules["fit_fallback"]]
     values["fit"]["dataset"] = values["combined_fitted"]["dataset"] = chosen
+    values["control"]["calibrate"] = chosen
     values["datasets"] = [name for name in values["data"] if name != rules["fit_fallback"]]
 
 

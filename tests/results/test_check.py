@@ -19,7 +19,7 @@ from uncertsam.rng import numpy_generator
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory) -> Places:
+def sound(tmp_path_factory, control_reports) -> Places:
     """Reports of one method on four noisy discs, made by the pipeline's own functions."""
     from PIL import Image
     from safetensors.numpy import save_file
@@ -54,6 +54,8 @@ def sound(tmp_path_factory) -> Places:
     write_metrics(base / "reports" / "metrics.json", table)
     frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
     frame.to_csv(base / "reports" / "intervals.csv", index=False, float_format="%.8g")
+    for path in control_reports.iterdir():
+        shutil.copy(path, base / "reports")
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
@@ -141,3 +143,9 @@ def test_a_missing_file_is_a_clear_error(places, name):
 def test_the_seed_alone_chooses_what_is_recomputed(places):
     changed(places, "iou", 0.123)
     assert [problems(places, 5, seed) for seed in range(4)] == [problems(places, 5, seed) for seed in range(4)]
+
+
+def test_the_controls_are_checked_too(places):
+    table = pd.read_csv(places.reports / "controls.csv")
+    table.assign(value=table["value"] + 1).to_csv(places.reports / "controls.csv", index=False)
+    assert "controls.csv: the mean of" in found(places)

@@ -111,6 +111,14 @@ METHODS: dict[str, MethodStyle] = {
 }
 BASELINES = tuple(name for name, style in METHODS.items() if style.baseline)
 
+# what SAM and LA as published differ in, in the order in which a waterfall goes through it
+FACTORS: dict[str, MethodStyle] = {
+    "token": MethodStyle("Token 0, always", "#0072B2", "o", "Instead of SAM 2's fallback to another mask."),
+    "gate": MethodStyle("No gate", "#009C6D", "s", "A mask stays where the object score says that there is none."),
+    "precision": MethodStyle("bfloat16, clamped", "#9266F2", "^", "After the logits; P is held in [0.01, 0.99]."),
+    "bayes": MethodStyle("Laplace", "#D55E00", "D", "The posterior's average instead of the plain answer."),
+}
+
 METRICS: dict[str, MetricStyle] = {
     "iou": MetricStyle("Mean IoU", "higher", "Overlap of mask and truth, from 0 to 1."),
     "boundary_iou_0.02": MetricStyle(

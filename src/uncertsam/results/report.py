@@ -17,6 +17,7 @@ from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_sty
 from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, read_results, too_small
 from uncertsam.files import written_aside
 from uncertsam.results.published import Known, beside
+from uncertsam.results.report_controls import control_contents
 from uncertsam.results.report_figures import panels, pictures
 from uncertsam.results.verdict import JUDGED, Verdict, verdicts
 
@@ -31,6 +32,7 @@ class Inputs:
 
     results, intervals: the tables of `reports/`. figures: their folder. benchmark: <dataset>/<split>/...
     draws, seed: of the bootstrap behind the comparison with the baselines. fitted: a sentence on what was fitted where.
+    controls: `controls.csv`, None where there are no controls.
     """
 
     results: Path
@@ -44,6 +46,7 @@ class Inputs:
     fitted: str = ""
     draws: int = 2000
     seed: int = 0
+    controls: Path | None = None
 
 
 def build(inputs: Inputs, out: Path) -> None:
@@ -72,6 +75,7 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
         "beside": beside(compared, known, inputs.params),
         **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),
         **_settings(inputs),
+        **control_contents(inputs.controls),
     }
 
 

@@ -55,6 +55,12 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "for its masks can do better. The constant baseline sets aside at random. The mean height of a line is "
         "its AURC.",
     ),
+    "controls_waterfall": (
+        "How much of Laplace's difference is Bayes?",
+        "From SAM 2 as the authors run it to Laplace as they run it, in four changes, on a fixed subset of masks. Each "
+        "bar is what one change adds, averaged over all orders (Shapley values, which add up to the whole difference), "
+        "with its 95 % interval from resampling images. Pale bars: the interval holds 0, no effect shown.",
+    ),
     "mask_quality": (
         "How good are the masks themselves?",
         "Overlap with the truth, over the whole mask and along its outline only. "

@@ -138,7 +138,8 @@ class Answer:
     parts: Mapping[str, Float[Tensor, "n h w"]] = field(default_factory=dict)
 
     def cpu(self) -> "Answer":
-        return Answer(*(part.cpu() for part in _fields(self)), {name: part.cpu() for name, part in self.parts.items()})
+        logits, uncertainty, iou, score = (values.cpu() for values in _fields(self))
+        return Answer(logits, uncertainty, iou, score, {name: part.cpu() for name, part in self.parts.items()})
 
 
 @torch.inference_mode()
@@ -164,7 +165,8 @@ def portions(inputs: Inputs, objects: int | None = None) -> list[Inputs]:
 def joined(answers: Sequence[Answer]) -> Answer:
     """Answers about different objects as one."""
     parts = {name: torch.cat([one.parts[name] for one in answers]) for name in answers[0].parts}
-    return Answer(*(torch.cat(each) for each in zip(*map(_fields, answers), strict=True)), parts)
+    logits, uncertainty, iou, score = (torch.cat(each) for each in zip(*map(_fields, answers), strict=True))
+    return Answer(logits, uncertainty, iou, score, parts)
 
 
 def objects_at_once(model: PromptableModel) -> int:

@@ -1,0 +1,62 @@
+"""Control: how much of Laplace's gain is Bayes, and how much another token, gate or precision, on a fixed subset.
+
+Factors, subset and what is judged were registered in profiles/controls_registration.md before anything was run.
+"""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.controls.subset import check_registered, drawn, listing
+from uncertsam.data.format import Split, read_split
+from uncertsam.data.splits import check_unseen
+from uncertsam.files import written_aside
+from uncertsam.params import Base, Control, Fit, Model, Params, Predict, Tabulate
+from uncertsam.results.controls import metrics_of, summary, write_controls
+from uncertsam.results.intervals import facts_of
+from uncertsam.results.table import check_table, write_table
+from uncertsam.stage import run_stage
+
+
+def main(
+    benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: Path, bounds: Path, masks: Path
+) -> None:
+    """Write every control's measures; their means, Shapley values and differences with intervals; the list of masks."""
+    from uncertsam.controls.run import Bench
+    from uncertsam.controls.single import settings_of
+    from uncertsam.sam.checkpoints import device_named, load_model
+    from uncertsam.sam.store import set_threads
+
+    params = Params.read()
+    base, knobs = params.section("base", Base), params.section("control", Control)
+    chosen = _subset(params, knobs, benchmark)
+    rows = listing(chosen)
+    check_registered(rows, knobs.subset)
+    check_unseen(chosen, benchmark / params.section("fit", Fit).dataset / "fit")
+    with tracking.stage("control", knobs.model_dump()) as run:
+        set_threads(base.threads)
+        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
+        bench = Bench(model, benchmark, embeddings, fitted, params)
+        check_unseen(chosen, bench.calibration().split.root)
+        single = bench.single()
+        found = bench.run(chosen, single)
+        check_table(found)
+        facts = {name: facts_of(split) for name, split in chosen.items()}
+        draws = params.section("tabulate", Tabulate).resamples
+        frame = summary(found, facts, settings_of(single), draws, base.seed)
+        write_table(table, found)
+        write_controls(bounds, frame)
+        with written_aside(masks) as aside:
+            rows.to_csv(aside, index=False)
+        run.metrics(metrics_of(frame))
+    print(f"controlled {len(rows)} masks of {len(chosen)} datasets in {found['method'].nunique()} ways")
+
+
+def _subset(params: Params, knobs: Control, benchmark: Path) -> dict[str, Split]:
+    """The registered masks of each dataset."""
+    split = params.section("predict", Predict).split
+    names = knobs.datasets or params.names("datasets")
+    return {n: drawn(read_split(benchmark / n / split), knobs.images, knobs.masks, knobs.seed) for n in names}
+
+
+if __name__ == "__main__":
+    run_stage(main)
