@@ -96,6 +96,27 @@ class Tabulate(Section):
     failure_iou: float = Field(ge=0, le=1)
 
 
+class Answers(Section):
+    """How methods are compared with the `references`, fixed before anything is judged.
+
+    metrics: of the full region. resamples: of the bootstrap. alpha: of tests and intervals. margin: a difference of
+    Brier score or IoU that counts as none, where the paper says "comparable" and gives no number.
+    """
+
+    metrics: list[str] = Field(min_length=1)
+    references: list[str] = Field(min_length=1)
+    resamples: PositiveInt
+    alpha: float = Field(gt=0, lt=1)
+    margin: float = Field(gt=0)
+
+
+class Clock(Section):
+    """How cost is taken: so many masks of as many images as that needs, answered `repeats` times by each method."""
+
+    masks: PositiveInt
+    repeats: PositiveInt
+
+
 class TrainingPhase(Section):
     """`cooldown`: the share of the steps over which the learning rate falls to 1 %."""
 
@@ -130,7 +151,7 @@ class Tracking(Section):
 S = TypeVar("S", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "tracking": Tracking, "pretrain": Pretrain,
+    "tabulate": Tabulate, "answers": Answers, "clock": Clock, "tracking": Tracking, "pretrain": Pretrain,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
