@@ -44,14 +44,14 @@ class Laps:
     peak: int = 0
 
 
-class PeakMemory(TorchDispatchMode):
+class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts, while it is entered, the bytes of tensors that operations made and that are still alive.
 
     peak: the most at one time. On every device alike; what an operation needs inside itself is not seen.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now, self.peak = 0, 0
         self._alive: set[int] = set()
 
@@ -103,8 +103,8 @@ def questions(
 def clock(methods: Mapping[str, Timed], asked: Sequence[Inputs], repeats: int, dtype: torch.dtype) -> pd.DataFrame:
     """A row per method, and the encoder's, with the columns of `results.cost`.
 
-    The methods take turns, so that a machine that slows down slows all of them; a first round, which is not timed, warms
-    up and counts memory.
+    The methods take turns, so that a machine that slows down slows all of them. A first round, which is not timed,
+    warms up and counts memory.
     """
     model, masks = asked[0].model, sum(len(inputs.prompts) for inputs in asked)
     laps = {name: Laps(peak=max(_peak(one.method, inputs) for inputs in asked)) for name, one in methods.items()}
@@ -114,7 +114,7 @@ def clock(methods: Mapping[str, Timed], asked: Sequence[Inputs], repeats: int, d
         encoder.seconds.append(_timed(partial(_encode, model, asked, dtype), model))
         for name, one in methods.items():
             laps[name].seconds.append(_timed(partial(_answer_all, one.method, asked), model))
-    how = {"masks": masks, "images": len(asked), "repeats": repeats}
+    how: dict[str, Any] = {"masks": masks, "images": len(asked), "repeats": repeats}
     how |= {"device": model.device.type, "threads": torch.get_num_threads()}
     plain = median(laps[PLAIN].seconds) if PLAIN in laps else float("nan")
     rows = [_row(ENCODER, "image", encoder, len(asked), float("nan"), 0)]

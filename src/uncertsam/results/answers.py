@@ -20,7 +20,7 @@ BEYOND, HERE = "also for datasets like these", "on these datasets; not shown bey
 
 def read_answers(path: Path) -> pd.DataFrame:
     """Read `answers.csv`. Raises UserError where it is missing or broken."""
-    blank = {name: ["", "nan", "NaN"] for name in COLUMNS if name not in WORDS}
+    blank: Any = {name: ["", "nan", "NaN"] for name in COLUMNS if name not in WORDS}
     words: Any = dict.fromkeys(WORDS, str)
     try:
         frame = pd.read_csv(path, keep_default_na=False, na_values=blank, dtype=words)
@@ -43,7 +43,9 @@ def answers_json(frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:
     """The plan, its datasets, the limits of proof, and answers: reference -> metric -> method -> over datasets."""
     nested: dict[str, Any] = {}
     for row in overall_rows(frame):
-        found = {name: number(getattr(row, name)) for name in ("difference", "low", "high", "detectable", "effect")}
+        found: dict[str, Any] = {
+            name: number(getattr(row, name)) for name in ("difference", "low", "high", "detectable", "effect")
+        }
         found |= {"p_holm": number(row.p_holm), "n_datasets": int(row.n_datasets), "outcome": row.outcome}
         found["sentence"] = sentence(row, plan.alpha)
         nested.setdefault(row.reference, {}).setdefault(row.metric, {})[row.method] = found

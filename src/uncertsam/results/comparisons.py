@@ -26,6 +26,7 @@ COLUMNS = [
     *PAIR, "scope", "dataset", "difference", "low", "high", "error", "detectable", "effect", "p", "p_holm",
     "n_datasets", "n_images", "n_masks", "n_nan", "outcome", "note", "synthetic", "quality",
 ]  # fmt: skip
+COUNTS = ["n_images", "n_masks", "n_nan"]
 BETTER, WORSE, ALIKE, SAME, UNTESTED = "better", "worse", "no difference shown", "identical", "not tested"
 OUTCOMES = (BETTER, WORSE, ALIKE, SAME, UNTESTED)
 FEW, UNTRUE, SET_ASIDE = "n too small", "labels are not ground truth", "synthetic, beside photos"
@@ -110,11 +111,13 @@ def _check(values: pd.DataFrame, plan: Plan) -> None:
 def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> Paired:
     """Differences on the same masks. Every dataset draws its resamples alone, so that methods share them."""
     wide = part.pivot(index=["image_id", "mask_id"], columns=["metric", "method"], values="value")
+    there, methods = set(wide.columns), sorted(set(part["method"]))
     pairs = {
-        (reference, str(metric), str(method)): wide[metric, method] - wide[metric, reference]
+        (reference, metric, method): wide[metric, method] - wide[metric, reference]
         for reference in plan.references
-        for metric, method in wide.columns
-        if method != reference and (metric, reference) in wide.columns
+        for metric in plan.metrics
+        for method in methods
+        if method != reference and {(metric, method), (metric, reference)} <= there
     }
     differences = pd.DataFrame(pairs)
     differences = differences.mask(differences.abs() < EXACT, 0.0)
@@ -176,7 +179,8 @@ def _overall(kept: Mapping[str, Paired], facts: Mapping[str, DatasetFacts], plan
     counts = pd.concat([count for _, _, count in parts]).groupby(level=PAIR).sum().reindex(means.index)
     keys = means.index.to_frame(index=False)
     rows = keys.assign(scope="overall", dataset="", difference=means.mean(axis=1).to_numpy())
-    rows = rows.assign(n_datasets=means.count(axis=1).to_numpy(), **{c: counts[c].to_numpy() for c in counts})
+    rows[COUNTS] = counts[COUNTS].to_numpy()
+    rows["n_datasets"] = means.count(axis=1).to_numpy()
     rows = _sure(rows, _mean_of(draws), plan)
     rank = [signed_rank(values[~np.isnan(values)]) for values in means.to_numpy()]
     rows = rows.assign(p=[test.p for test in rank], effect=[test.effect for test in rank])

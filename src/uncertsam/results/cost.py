@@ -13,6 +13,7 @@ No two machines, and no two runs, give the same times: `uncertsam compare` asks 
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -49,7 +50,8 @@ def cost_problems(frame: pd.DataFrame, methods: Sequence[str]) -> Iterator[str]:
     """What cannot be: a method without a row, a time of 0 or less, a median outside of its range."""
     for name in [name for name in (ENCODER, *methods) if name not in set(frame["method"])]:
         yield f"{FILE}: {name} has no row"
-    for row in frame.itertuples():
+    rows: Iterator[Any] = frame.itertuples()
+    for row in rows:
         if not 0 < row.ms_low <= row.ms <= row.ms_high:
             yield f"{FILE}: {row.method} takes {row.ms} ms, between {row.ms_low} and {row.ms_high}"
         if row.method != ENCODER and not (row.ratio > 0 and row.peak_mb > 0 and row.state_mb >= 0):

@@ -15,7 +15,7 @@ from uncertsam.errors import UserError
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_style, metric_style
 from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, read_results, too_small
-from uncertsam.files import written_aside
+from uncertsam.results.page import render
 from uncertsam.results.published import Known, beside
 from uncertsam.results.report_figures import panels, pictures
 from uncertsam.results.verdict import JUDGED, Verdict, verdicts
@@ -48,13 +48,7 @@ class Inputs:
 
 def build(inputs: Inputs, out: Path) -> None:
     """Write the page, whole or not at all. Raises UserError where an input is missing."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = FileSystemLoader(Path(__file__).parent)
-    page = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = page.get_template("report.html.j2").render(_contents(inputs))
-    with written_aside(out) as aside:
-        aside.write_text(text, encoding="utf-8")
+    render("report.html.j2", out, _contents(inputs))
 
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
