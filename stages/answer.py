@@ -16,7 +16,7 @@ def main(results: Path, benchmark: Path, answers: Path, summary: Path) -> None:
     """Compare every method with every reference, by the metrics that params.yaml registers."""
     params = Params.read()
     knobs, split = params.section("answers", Answers), params.section("predict", Predict).split
-    plan = Plan(knobs.metrics, knobs.references, knobs.resamples, knobs.alpha, params.section("base", Base).seed)
+    plan = Plan.of(knobs, params.section("base", Base).seed)
     with tracking.stage("answer", knobs.model_dump()) as run:
         facts = {name: facts_of(read_split(benchmark / name / split)) for name in params.names("datasets")}
         frame = compare(read_results(results), facts, plan)

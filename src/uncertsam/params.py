@@ -176,6 +176,10 @@ class Params:
         for key, known in (("datasets", there), ("methods", method_names())):
             if key in values:
                 self._check_names(f"{key}: there is no", self.names(key), known)
+        if "answers" in values:
+            self._check_names(
+                "answers.references: there is no", self.section("answers", Answers).references, method_names()
+            )
         if "fit" in values and "data" in values:
             self._check_names("fit.dataset: there is no", [self.section("fit", Fit).dataset], there)
 

@@ -10,7 +10,7 @@ import pandas as pd
 from uncertsam.errors import UserError
 from uncertsam.figures.style import method_style, metric_style
 from uncertsam.files import write_json, written_aside
-from uncertsam.results.comparisons import ALIKE, COLUMNS, SAME, UNTESTED, Plan, family_sizes, overall_rows
+from uncertsam.results.comparisons import ALIKE, COLUMNS, SAME, UNTESTED, Plan, absent, family_sizes, overall_rows
 from uncertsam.results.significance import POWER, smallest_p
 
 AGAIN = "Run the answer stage again."
@@ -40,7 +40,7 @@ def write_answers(target: Path, frame: pd.DataFrame) -> None:
 
 
 def answers_json(frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:
-    """The plan, its datasets, the limits of proof, and answers: reference -> metric -> method -> over datasets."""
+    """The plan, what of it is absent, the datasets, and answers: reference -> metric -> method -> over datasets."""
     nested: dict[str, Any] = {}
     for row in overall_rows(frame):
         found: dict[str, Any] = {
@@ -51,13 +51,19 @@ def answers_json(frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:
         nested.setdefault(row.reference, {}).setdefault(row.metric, {})[row.method] = found
     registered = {"metrics": list(plan.metrics), "references": list(plan.references), "power": POWER}
     registered |= {"resamples": plan.resamples, "alpha": plan.alpha, "seed": plan.seed}
-    told = {"datasets": tested_and_not(frame), "limits": limits_of_proof(frame, plan)}
+    told = {"datasets": tested_and_not(frame), "limits": limits_of_proof(frame, plan), "absent": absent(frame, plan)}
     return {"plan": registered, "answers": nested, **told}
 
 
 def write_answers_json(target: Path, frame: pd.DataFrame, plan: Plan) -> None:
     """Write `answers.json`, whole or not at all."""
     write_json(target, answers_json(frame, plan))
+
+
+def plan_of(content: Any) -> Plan:
+    """The plan that a read `answers.json` was made by. Raises KeyError or TypeError where there is none."""
+    told = content["plan"]
+    return Plan(*(told[name] for name in ("metrics", "references", "resamples", "alpha", "seed")))
 
 
 def tested_and_not(frame: pd.DataFrame) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from uncertsam.files import read_table
 from uncertsam.metrics.masks import METRICS, measure_mask, upsample
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import REGIONS, TruthSide
+from uncertsam.results.check_answers import answer_problems
 from uncertsam.results.curves import read_curves
 from uncertsam.results.summary import metrics_json
 from uncertsam.results.table import check_schema, check_table
@@ -55,6 +56,7 @@ def problems(places: Places, cells: int, seed: int) -> list[str]:
         *_intervals(_csv(places.reports / "intervals.csv"), results),
         *_metrics(places.reports / "metrics.json", results),
         *_curves(read_curves(places.reports / "curves.parquet"), results),
+        *answer_problems(places.reports, results),
         *_figures(places.reports / "figures"),
         *_recomputed(places, results, cells, seed),
     ]

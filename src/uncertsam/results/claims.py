@@ -165,20 +165,20 @@ CLAIMS: tuple[Claim, ...] = (
         "ensemble_improves", "Section 3; Appendix A; Table 1",
         "Refining Laplace's mean prediction does better than refining SAM's, on the shifted sets above all.",
         "Mean IoU of fusion_la_ones less that of fusion_sam_ones, the mean over ISTD, SBU, Flare and Trans: above 0.",
-        "refinement", ("fusion_la_ones", "fusion_sam_ones"), _overlap(fusion_la_ones=1, fusion_sam_ones=-1),
+        "refinement", ("fusion_la_ones", "fusion_sam_ones"), _overlap(fusion_la_ones=1.0, fusion_sam_ones=-1.0),
         sets=SHIFTED,
     ),
     Claim(
         "refinement_beats_sam", "Section 3; Table 1",
         "With Laplace's prediction, refinement beats SAM without it on the shifted sets.",
         "Mean IoU of fusion_la less that of sam, the mean over ISTD, SBU, Flare and Trans: above 0.",
-        "refinement", ("fusion_la", "sam"), _overlap(fusion_la=1, sam=-1), sets=SHIFTED,
+        "refinement", ("fusion_la", "sam"), _overlap(fusion_la=1.0, sam=-1.0), sets=SHIFTED,
     ),
     Claim(
         "uncertainty_adds_nothing", "Section 3; Appendix A; Table 1",
         "Fusing the uncertainty map is no better than fusing a map of ones.",
         f"Mean IoU of fusion_la_ones less that of fusion_la, {OVER}: above minus the margin (answers.margin).",
-        "refinement", ("fusion_la_ones", "fusion_la"), _overlap(fusion_la_ones=1, fusion_la=-1), _margin,
+        "refinement", ("fusion_la_ones", "fusion_la"), _overlap(fusion_la_ones=1.0, fusion_la=-1.0), _margin,
     ),
     Claim(
         "gain_is_the_ensemble", "Appendix A",
@@ -186,7 +186,7 @@ CLAIMS: tuple[Claim, ...] = (
         "The gain of Laplace's prediction (fusion_la_ones less fusion_sam_ones) less the gain of the map (fusion_la "
         "less fusion_la_ones), in mean IoU, the mean over ISTD, SBU, Flare and Trans: above 0.",
         "refinement", ("fusion_la_ones", "fusion_sam_ones", "fusion_la"),
-        _overlap(fusion_la_ones=2, fusion_sam_ones=-1, fusion_la=-1), sets=SHIFTED,
+        _overlap(fusion_la_ones=2.0, fusion_sam_ones=-1.0, fusion_la=-1.0), sets=SHIFTED,
     ),
     Claim(
         "gap_to_the_truth", "Appendix A; Table 1",

@@ -17,7 +17,9 @@ from jaxtyping import Float
 
 from uncertsam.errors import UserError
 from uncertsam.figures.style import BASELINES, METHODS, UNTRUE_LABELS, in_order, metric_style
+from uncertsam.metrics.masks import METRICS
 from uncertsam.metrics.ranking import ratio
+from uncertsam.params import Answers
 from uncertsam.results.intervals import FEWEST_IMAGES, DatasetFacts, limits, resampled_means, resamples
 from uncertsam.results.significance import detectable, holm, signed_rank
 
@@ -43,6 +45,10 @@ class Plan:
     alpha: float = 0.05
     seed: int = 0
 
+    @classmethod
+    def of(cls, knobs: Answers, seed: int) -> "Plan":
+        return cls(knobs.metrics, knobs.references, knobs.resamples, knobs.alpha, seed)
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -62,11 +68,14 @@ def compare(table: pd.DataFrame, facts: Mapping[str, DatasetFacts], plan: Plan) 
 
     `table` is the long table of measures; its full region counts. A difference is method less reference, in the units
     of the metric. Datasets with fewer than 5 images, or whose labels are not ground truth, get a row and no test.
-    Raises UserError where a metric or reference of the plan was not measured.
+    References and metrics that were not measured have no rows (see `absent`). Raises UserError on an unknown metric.
     """
     values = table[(table["region"] == "full") & table["metric"].isin(list(plan.metrics))]
-    _check(values, plan)
-    paired = {str(name): _paired(str(name), part, plan) for name, part in values.groupby("dataset")}
+    _check(plan)
+    found = {str(name): _paired(str(name), part, plan) for name, part in values.groupby("dataset")}
+    paired = {name: one for name, one in found.items() if one}
+    if not paired:
+        return pd.DataFrame(columns=COLUMNS)
     tested = tested_datasets(
         {name: facts[name] for name in paired}, {n: int(p.images.max()) for n, p in paired.items()}
     )
@@ -100,15 +109,19 @@ def _reason(facts: DatasetFacts, images: int) -> str:
     return FEW if images < FEWEST_IMAGES else ""
 
 
-def _check(values: pd.DataFrame, plan: Plan) -> None:
-    for column, names in ("metric", plan.metrics), ("method", plan.references):
-        lost = [name for name in names if name not in set(values[column])]
-        if lost:
-            known = ", ".join(sorted(set(values[column]))) or "nothing"
-            raise UserError(f"answers: no {column} {lost[0]!r} was measured.", f"There is {known}.")
+def absent(frame: pd.DataFrame, plan: Plan) -> list[str]:
+    """The references and metrics of the plan with which nothing was compared."""
+    planned = {"reference": plan.references, "metric": plan.metrics}
+    return [name for column, names in planned.items() for name in names if name not in set(frame[column])]
 
 
-def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> Paired:
+def _check(plan: Plan) -> None:
+    for name in plan.metrics:
+        if name not in METRICS:
+            raise UserError(f"answers.metrics: there is no metric {name!r}.", f"Known are {', '.join(METRICS)}.")
+
+
+def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> Paired | None:
     """Differences on the same masks. Every dataset draws its resamples alone, so that methods share them."""
     wide = part.pivot(index=["image_id", "mask_id"], columns=["metric", "method"], values="value")
     there, methods = set(wide.columns), sorted(set(part["method"]))
@@ -119,6 +132,8 @@ def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> Paired:
         for method in methods
         if method != reference and {(metric, method), (metric, reference)} <= there
     }
+    if not pairs:
+        return None
     differences = pd.DataFrame(pairs)
     differences = differences.mask(differences.abs() < EXACT, 0.0)
     differences.columns.names = PAIR

@@ -17,6 +17,7 @@ from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_sty
 from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, read_results, too_small
 from uncertsam.results.page import render
 from uncertsam.results.published import Known, beside
+from uncertsam.results.report_answers import AnswerFiles, answers_section
 from uncertsam.results.report_figures import panels, pictures
 from uncertsam.results.verdict import JUDGED, Verdict, verdicts
 
@@ -31,6 +32,7 @@ class Inputs:
 
     results, intervals: the tables of `reports/`. figures: their folder. benchmark: <dataset>/<split>/...
     draws, seed: of the bootstrap behind the comparison with the baselines. fitted: a sentence on what was fitted where.
+    answers: what the tests against the references say, None: no such section.
     """
 
     results: Path
@@ -44,6 +46,7 @@ class Inputs:
     fitted: str = ""
     draws: int = 2000
     seed: int = 0
+    answers: AnswerFiles | None = None
 
 
 def build(inputs: Inputs, out: Path) -> None:
@@ -62,6 +65,7 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
     return {
         "pictures": pictures(inputs.figures),
         "panels": panels(inputs.figures, names),
+        "answers": answers_section(inputs.answers) if inputs.answers else None,
         "data": list(data.values()),
         "beside": beside(compared, known, inputs.params),
         **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),

@@ -51,7 +51,7 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def detectable(error: Float[np.ndarray, "..."], alpha: float, power: float = POWER) -> Float[np.ndarray, "..."]:
+def detectable(error: Float[np.ndarray, " n"], alpha: float, power: float = POWER) -> Float[np.ndarray, " n"]:
     """The smallest true difference that a two-sided test at `alpha` would show with probability `power`.
 
     (z(1 - alpha / 2) + z(power)) times the standard error; 2.80 of it at 0.05 and 0.8.
