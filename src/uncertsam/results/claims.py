@@ -114,11 +114,11 @@ def _sizes(evidence: Evidence, sets: Sequence[str]) -> Asked:
     found = {
         name: sum(evidence.sizes[s][place] for s in sets if s in evidence.sizes) for place, name in enumerate(counts)
     }
-    return {f"{name} beyond {least}": _exactly(found[name] - least) for name, least in counts.items()}
+    return {f"{name} beyond {least}": _exactly(float(found[name] - least)) for name, least in counts.items()}
 
 
 def _exactly(value: float) -> Estimate:
-    return Estimate(float(value), float(value), float(value))
+    return Estimate(value, value, value)
 
 
 def _margin(evidence: Evidence) -> float:
