@@ -10,7 +10,7 @@ import pandas as pd
 
 from uncertsam.data.format import read_split, splits_of
 from uncertsam.errors import UserError
-from uncertsam.figures.style import DATASETS
+from uncertsam.figures.style import DATASETS, dataset_label
 from uncertsam.figures.table import read_results
 from uncertsam.files import write_json
 from uncertsam.params import Answers
@@ -160,7 +160,7 @@ def build(judged: Judged, provenance: str, out: Path) -> None:
             "tested": evidence.tested,
             "published": evidence.published,
             "absent": [name for name in ("refinement", "controls") if name not in evidence.tables],
-            "label": lambda name: DATASETS.get(name, name),
+            "label": lambda name: dataset_label(name, evidence.facts[name].synthetic),
             "margin": evidence.margin,
             "level": f"{100 * (1 - evidence.alpha):g} %",
             "provenance": provenance,
