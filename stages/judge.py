@@ -5,7 +5,7 @@ from pathlib import Path
 from uncertsam import tracking
 from uncertsam.figures.provenance import provenance_line
 from uncertsam.files import sha256
-from uncertsam.params import Answers, Base, Params, Predict
+from uncertsam.params import Answers, Base, Model, Params, Predict
 from uncertsam.results.reproduction import Judged, Sources, build, gather, write_reproduction
 from uncertsam.stage import run_stage
 
@@ -22,14 +22,12 @@ def main(
     params = Params.read()
     knobs, split = params.section("answers", Answers), params.section("predict", Predict).split
     sources = Sources(results, benchmark, params.names("datasets"), split, refinement, controls, params.values)
+    settings = {"answers": knobs.model_dump(), "split": split, "model": params.section("model", Model).name}
+    tables = [sha256(path) for path in (results, refinement, controls) if path and path.is_file()]
     with tracking.stage("judge", knobs.model_dump()) as run:
         judged = Judged.of(gather(sources, knobs, params.section("base", Base).seed))
+        build(judged, provenance_line(settings, tables), out)
         write_reproduction(summary, judged)
-        build(
-            judged,
-            provenance_line(params.values, [sha256(path) for path in (results, refinement, controls) if path]),
-            out,
-        )
         run.metrics({"claims": judged.counts})
         run.artifact(out)
     print(", ".join(f"{count} {verdict}" for verdict, count in judged.counts.items()))

@@ -36,9 +36,11 @@ ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "checkpoints/sam2_nano.safetensors"
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
+ANSWERS, COST, VERDICTS = "reports/answers.csv", "reports/cost.csv", "reports/reproduction.json"
 FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
 ALL = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "figures", "report",
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "answer", "clock",
+    "judge", "figures", "report",
 ]  # fmt: skip
 MEANT = {
     "item.source": "photos", "item.dataset": "cats", "item.method": "sam", "item": "cats", "fit.dataset": "cats",
@@ -85,6 +87,7 @@ def settings() -> dict[str, Any]:
     values |= {"datasets": ["cats"], "methods": ["sam"], "data": {"cats": cats | {"split": {"fit": 0.5, "test": 0.5}}}}
     values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 3}, "masks": None, "seed": 0}}
     values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
+    values["answers"]["resamples"], values["clock"] = 50, {"masks": 2, "repeats": 1}
     values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
     return values
 
@@ -221,6 +224,17 @@ FILES: dict[str, Case] = {
     "weights of another model": ("encode", param("model", "name", "sam2_tiny"), (WEIGHTS, "sam2_tiny", "model.name")),
     "no such model": ("encode", param("model", "name", "sam3"), ("'sam3'", "model.name is one of")),
     "no such device": ("encode", param("base", "device", "tpu9"), ("base.device", "Set it to cpu")),
+    "no results to compare": ("answer", lost(RESULTS), (RESULTS, "tabulate stage")),
+    "no results to judge": ("judge", other_table, (RESULTS, "tabulate stage")),
+    "nothing to time on": ("clock", lost(INDEX), (INDEX, "encode")),
+    "a metric that is none": ("answer", param("answers", "metrics", ["pearsn"]), ("'pearsn'", "Known are")),
+    "a reference that is none": ("answer", param("answers", "references", ["sm"]), ("'sm'", "Did you mean 'sam'")),
+    "answers missing": ("figures", lost(ANSWERS), (ANSWERS, "answer stage")),
+    "answers of other columns": ("report", holds(ANSWERS, "a\n1\n"), (ANSWERS, "answer stage")),
+    "cost missing": ("report", lost(COST), (COST, "clock stage")),
+    "cost of other columns": ("report", holds(COST, "a\n1\n"), (COST, "clock stage")),
+    "verdicts broken": ("report", holds(VERDICTS, "{"), (VERDICTS, "judge stage")),
+    "verdicts of another kind": ("report", holds(VERDICTS, "[]"), (VERDICTS, "judge stage")),
     "index missing": ("predict", lost(INDEX), (INDEX, "encode")),
     "index broken": ("predict", holds(INDEX, "{"), (INDEX, "encode")),
     "index of another kind": ("predict", holds(INDEX, "[]"), (INDEX, "encode")),
@@ -314,13 +328,16 @@ def test_a_wrong_parameter_is_named_with_its_mend(here: Path, case: str) -> None
     refused(name, *says)
 
 
-OUT = {name: next(key for key in ("out", "results") if key in given) for name, given in ARGUMENTS.items()}
+OUT = {name: next(key for key in ("out", "answers", "results") if key in given) for name, given in ARGUMENTS.items()}
 WRITERS = {  # what writes most of a stage's output
     "acquire": (Path, "write_text"),
     "preprocess": (Image.Image, "save"),
     "subset": (Path, "write_text"),
     "measure": (pd.DataFrame, "to_parquet"),
     "tabulate": (pd.DataFrame, "to_parquet"),
+    "answer": (pd.DataFrame, "to_csv"),
+    "clock": (pd.DataFrame, "to_csv"),
+    "judge": (Path, "write_text"),
     "figures": (Figure, "savefig"),
     "report": (Path, "write_text"),
 }  # the others write tensors
@@ -328,9 +345,9 @@ WRITERS = {  # what writes most of a stage's output
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 300 bytes: every writer, native ones too, gets an error from the system."""
+    """No file may grow beyond 100 bytes: every writer, native ones too, gets an error from the system."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         yield
     finally:
