@@ -36,14 +36,15 @@ stages:
     outs:
     - path: data/fitted/laplace
       md5: 33333333333333333333333333333333.dir
-  predict@constant-camouflage:
+  predict@camouflage:
     cmd: python stages/predict.py
     params:
       params.yaml:
         base.seed: 0
-        constant.value: 0.5
+        constant:
+          value: 0.5
     outs:
-    - path: data/predictions/constant/camouflage
+    - path: data/predictions/camouflage
       md5: 44444444444444444444444444444444.dir
 """
 SCORES = {

@@ -89,8 +89,8 @@ def _record(evidence: _Evidence, method: str, group: Group, experiment: str) -> 
     scores = {dataset: methods[method] for dataset, methods in evidence.scores.items() if method in methods}
     inputs = {dataset: digest for dataset in scores if (digest := _digest(evidence, dataset))}
     params: dict[str, str] = {}
-    for stage in _stages_of(evidence, method).values():
-        params |= _locked_params(stage)
+    for name, stage in _stages_of(evidence, method).items():
+        params |= _of_method(_locked_params(stage), method) if _answers(name) else _locked_params(stage)
     tags = group.tags | {"method": method} | {f"data.{dataset}": digest for dataset, digest in inputs.items()}
     return Record(
         id=f"{evidence.key}-{method}",
@@ -118,18 +118,24 @@ def _synthetic(evidence: _Evidence, datasets: Iterable[str]) -> dict[str, str]:
 
 
 def _stages_of(evidence: _Evidence, method: str) -> dict[str, dict[str, Any]]:
-    """The locked stages that made a method: its matrix cells (predict@laplace-camouflage) and its fit (fit_laplace)."""
-    return {name: stage for name, stage in evidence.stages.items() if _is_cell(name, method) or _is_fit(name, method)}
+    """The locked stages that made a method: its answers (predict@camouflage) and its fit (fit_laplace)."""
+    return {name: stage for name, stage in evidence.stages.items() if _answers(name) or _is_fit(name, method)}
 
 
-def _is_cell(stage: str, method: str) -> bool:
-    return stage.partition("@")[2].startswith(f"{method}-")
+def _answers(stage: str) -> bool:
+    return stage.startswith("predict@")
 
 
 def _is_fit(stage: str, method: str) -> bool:
     """A fit without cells serves every method that its name begins: fit_laplace serves laplace_closed."""
     family = next((stage.removeprefix(verb) for verb in FITTED_BY if stage.startswith(verb)), None)
     return family is not None and f"{method}_".startswith(f"{family}_")
+
+
+def _of_method(params: dict[str, str], method: str) -> dict[str, str]:
+    """Of the parameters of all methods, those of one, and what they share."""
+    shared = ("base.", "model.", "predict.", f"{method}.")
+    return {name: value for name, value in params.items() if name.startswith(shared)}
 
 
 def _locked_params(stage: Mapping[str, Any]) -> dict[str, str]:
