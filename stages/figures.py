@@ -7,6 +7,7 @@ from uncertsam.data.format import read_split
 from uncertsam.figures.bars import bars, mask_quality
 from uncertsam.figures.curves import reliability, risk_coverage
 from uncertsam.figures.examples import choose, choose_failure, load
+from uncertsam.figures.forest import forest
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
@@ -14,17 +15,26 @@ from uncertsam.figures.table import read_intervals, read_results
 from uncertsam.figures.teaser import teaser
 from uncertsam.figures.waterfall import waterfall
 from uncertsam.files import written_aside
-from uncertsam.params import Model, Params, Predict
+from uncertsam.params import Answers, Model, Params, Predict
+from uncertsam.results.answers import read_answers
 from uncertsam.results.controls import read_controls
 from uncertsam.results.curves import read_curves
 from uncertsam.stage import run_stage
 
 
 def main(
-    results: Path, bounds: Path, curves: Path, controls: Path, predictions: Path, benchmark: Path, out: Path
+    results: Path,
+    bounds: Path,
+    curves: Path,
+    controls: Path,
+    answers: Path,
+    predictions: Path,
+    benchmark: Path,
+    out: Path,
 ) -> None:
-    """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, mask quality, curves, controls."""
+    """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
     params, controlled = Params.read(), read_controls(controls)
+    compared, judged = read_answers(answers), params.section("answers", Answers)
     table, frame, drawn = read_results(results), read_intervals(bounds), read_curves(curves)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
@@ -42,6 +52,10 @@ def main(
         for name, draw in {"reliability": reliability, "risk_coverage": risk_coverage}.items():
             draw(drawn, frame, folder / name, figure_footer(model, methods, split, curves))
         waterfall(controlled, folder / "controls_waterfall", figure_footer(model, ["control"], split, controls))
+        judged_by = [m for m in ("pearson", "brier") if m in judged.metrics] or judged.metrics[:2]
+        for reference in [name for name in judged.references if name in set(compared["reference"])]:
+            stem = folder / f"forest_{reference}"
+            forest(compared, reference, judged_by, stem, figure_footer(model, methods, split, answers))
         failure = choose_failure(table, splits)
         teaser(load(failure, splits[failure.dataset], predictions, methods, table), folder / "teaser", foot)
         count = len(list(folder.glob("*.svg")))

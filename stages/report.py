@@ -8,8 +8,10 @@ from uncertsam.data.format import read_split
 from uncertsam.errors import UserError
 from uncertsam.figures.provenance import provenance_line
 from uncertsam.files import sha256
-from uncertsam.params import Base, Params, Predict, Tabulate
+from uncertsam.params import Answers, Base, Params, Predict, Tabulate
+from uncertsam.results.comparisons import Plan
 from uncertsam.results.report import Inputs, build
+from uncertsam.results.report_answers import AnswerFiles
 from uncertsam.stage import run_stage
 
 
@@ -18,6 +20,9 @@ def main(
     metrics: Path,
     bounds: Path,
     controls: Path,
+    answers: Path,
+    cost: Path,
+    reproduction: Path,
     figures: Path,
     fitted: Path,
     benchmark: Path,
@@ -26,6 +31,8 @@ def main(
     """Write the page; keep it, the tables and the figures with the run."""
     params = Params.read()
     knobs = params.section("tabulate", Tabulate)
+    seed = params.section("base", Base).seed
+    plan = Plan.of(params.section("answers", Answers), seed)
     inputs = Inputs(
         results=results,
         intervals=bounds,
@@ -37,12 +44,13 @@ def main(
         fitted=_fitted(fitted, benchmark),
         provenance=provenance_line(params.values, sha256(results)),
         draws=knobs.resamples,
-        seed=params.section("base", Base).seed,
+        seed=seed,
         controls=controls,
+        answers=AnswerFiles(answers, cost, reproduction, plan),
     )
     with tracking.stage("report", {}) as run:
         build(inputs, out)
-        for path in (out, results, metrics, bounds, controls):
+        for path in (out, results, metrics, bounds, controls, answers, cost, reproduction):
             run.artifact(path)
         for path in sorted(figures.glob("*.png")):
             run.figure(path)

@@ -36,11 +36,12 @@ ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "checkpoints/sam2_nano.safetensors"
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
+ANSWERS, COST, VERDICTS = "reports/answers.csv", "reports/cost.csv", "reports/reproduction.json"
 CONTROLS = "reports/controls.csv"
 FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
 ALL = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "control",
-    "figures", "report",
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "control", "answer",
+    "clock", "judge", "figures", "report",
 ]  # fmt: skip
 MEANT = {
     "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats",
@@ -91,6 +92,7 @@ def settings() -> dict[str, Any]:
     }
     values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 3}, "masks": None, "seed": 0}}
     values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
+    values["answers"]["resamples"], values["clock"] = 50, {"masks": 2, "repeats": 1}
     values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
     values["control"] |= {"datasets": None, "calibrate": "cats", "samples": [5], "temperatures": [1.0]}
     return values
@@ -243,6 +245,17 @@ FILES: dict[str, Case] = {
     "a control without posterior": ("control", lost(MANIFEST), (MANIFEST, "fit_laplace stage")),
     "controls missing": ("figures", lost(CONTROLS), (CONTROLS, "control stage")),
     "controls of other columns": ("report", holds(CONTROLS, "a\n1\n"), (CONTROLS, "control stage")),
+    "no results to compare": ("answer", lost(RESULTS), (RESULTS, "tabulate stage")),
+    "no results to judge": ("judge", other_table, (RESULTS, "tabulate stage")),
+    "nothing to time on": ("clock", lost(INDEX), (INDEX, "encode")),
+    "a metric that is none": ("answer", param("answers", "metrics", ["pearsn"]), ("'pearsn'", "Known are")),
+    "a reference that is none": ("answer", param("answers", "references", ["sm"]), ("'sm'", "Did you mean 'sam'")),
+    "answers missing": ("figures", lost(ANSWERS), (ANSWERS, "answer stage")),
+    "answers of other columns": ("report", holds(ANSWERS, "a\n1\n"), (ANSWERS, "answer stage")),
+    "cost missing": ("report", lost(COST), (COST, "clock stage")),
+    "cost of other columns": ("report", holds(COST, "a\n1\n"), (COST, "clock stage")),
+    "verdicts broken": ("report", holds(VERDICTS, "{"), (VERDICTS, "judge stage")),
+    "verdicts of another kind": ("report", holds(VERDICTS, "[]"), (VERDICTS, "judge stage")),
     "index missing": ("predict", lost(INDEX), (INDEX, "encode")),
     "index broken": ("predict", holds(INDEX, "{"), (INDEX, "encode")),
     "index of another kind": ("predict", holds(INDEX, "[]"), (INDEX, "encode")),
@@ -337,7 +350,10 @@ def test_a_wrong_parameter_is_named_with_its_mend(here: Path, case: str) -> None
     refused(name, *says)
 
 
-OUT = {name: next(key for key in ("out", "results", "table") if key in given) for name, given in ARGUMENTS.items()}
+OUT = {
+    name: next(key for key in ("out", "answers", "results", "table") if key in given)
+    for name, given in ARGUMENTS.items()
+}
 WRITERS = {  # what writes most of a stage's output
     "acquire": (Path, "write_text"),
     "preprocess": (Image.Image, "save"),
@@ -345,6 +361,9 @@ WRITERS = {  # what writes most of a stage's output
     "measure": (pd.DataFrame, "to_parquet"),
     "tabulate": (pd.DataFrame, "to_parquet"),
     "control": (pd.DataFrame, "to_parquet"),
+    "answer": (pd.DataFrame, "to_csv"),
+    "clock": (pd.DataFrame, "to_csv"),
+    "judge": (Path, "write_text"),
     "figures": (Figure, "savefig"),
     "report": (Path, "write_text"),
 }  # the others write tensors
@@ -352,9 +371,9 @@ WRITERS = {  # what writes most of a stage's output
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 300 bytes: every writer, native ones too, gets an error from the system."""
+    """No file may grow beyond 100 bytes: every writer, native ones too, gets an error from the system."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         yield
     finally:

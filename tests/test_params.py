@@ -66,6 +66,9 @@ def test_an_unknown_section_is_named_with_a_suggestion(root):
         ("control", "samples", [5, 0], r"control\.samples\.1"),
         ("control", "temperatures", [], r"control\.temperatures"),
         ("encode", "dtype", "int8", r"encode\.dtype: input should be 'float32' or 'bfloat16'"),
+        ("answers", "references", ["smm"], r"answers.references: there is no 'smm'.*'sam'"),
+        ("answers", "alpha", 1.5, "answers.alpha"),
+        ("clock", "masks", 0, "clock.masks"),
     ],
 )
 def test_a_wrong_key_or_value_is_named(root, section, key, value, says):

@@ -115,9 +115,13 @@ def imported(root: Path, file: Path) -> set[Path]:
     return found
 
 
+def test_the_clock_reads_the_section_of_every_method_that_it_times(pipeline, params):
+    assert set(params["methods"]) <= set(pipeline["clock"]["params"])
+
+
 CHECKED = [
     "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict", "measure",
-    "tabulate", "control", "figures", "report",
+    "tabulate", "control", "answer", "clock", "judge", "figures", "report",
 ]  # fmt: skip
 
 

@@ -252,3 +252,58 @@ def test_a_metric_name_that_mlflow_refuses_is_mended(name):
     from mlflow.utils.validation import _validate_metric_name
 
     _validate_metric_name(clean(name))
+
+
+def invocation(home, samples, methods=("sam", "laplace"), experiment=None):
+    """What `dvc exp run -S laplace.samples=...` does to the tracking: params, then the stages, one run per cell."""
+    (home / "params.yaml").write_text(f"base: {{seed: 0, profile: demo}}\nlaplace: {{samples: {samples}}}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        if experiment:
+            patch.setenv("DVC_EXP_NAME", experiment)
+        for method in methods:
+            with tracking.stage("measure", {"samples": samples}, method=method, dataset="camouflage") as run:
+                run.metrics({"iou": 0.5 + samples / 1000, "pearson": 0.7})
+    assert tracking.send().kept == 0
+
+
+def runs_with_parents(home):
+    """Parents by id, and the children of each."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home}/mlflow.db")
+    found = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    children: dict[str, list] = {}
+    for run in found:
+        if parent := run.data.tags.get("mlflow.parentRunId"):
+            children.setdefault(parent, []).append(run)
+    return {run.info.run_id: run for run in found if "mlflow.parentRunId" not in run.data.tags}, children
+
+
+@pytest.mark.parametrize("names", [("wide", "narrow"), (None, None)])
+def test_two_invocations_with_other_params_have_a_parent_each_with_its_own_params(home, names):
+    for samples, name in zip((10, 100), names, strict=True):
+        invocation(home, samples, experiment=name)
+    parents, children = runs_with_parents(home)
+    assert children.keys() == parents.keys() and len(parents) == 2  # no parent is itself a child: one level
+    assert {run.data.params["laplace.samples"] for run in parents.values()} == {"10", "100"}
+    for parent, runs in children.items():
+        assert {run.data.params["samples"] for run in runs} == {parents[parent].data.params["laplace.samples"]}
+
+
+def test_the_same_invocation_again_joins_its_parent(home):
+    invocation(home, 10, methods=["sam"])
+    invocation(home, 10, methods=["laplace"])
+    parents, children = runs_with_parents(home)
+    assert len(parents) == 1 and [len(runs) for runs in children.values()] == [2]
+
+
+def test_ablations_share_the_names_of_their_metrics_and_can_be_told_apart_by_params_and_tags(home):
+    """What the UI compares in one column must have one name: no method, sample number or experiment is part of it."""
+    for samples in (10, 100):
+        invocation(home, samples)
+    _, children = runs_with_parents(home)
+    runs = [run for siblings in children.values() for run in siblings]
+    assert {frozenset(run.data.metrics) for run in runs} == {frozenset({"camouflage.iou", "camouflage.pearson"})}
+    told_apart = {(run.data.tags["method"], run.data.params["samples"]) for run in runs}
+    assert len(told_apart) == len(runs) == 4
+    assert {run.data.tags["stage"] for run in runs} == {"measure"}

@@ -134,6 +134,27 @@ class Control(Section):
     calibrate_images: PositiveInt
 
 
+class Answers(Section):
+    """How methods are compared with the `references`, fixed before anything is judged.
+
+    metrics: of the full region. resamples: of the bootstrap. alpha: of tests and intervals. margin: a difference of
+    Brier score or IoU that counts as none, where the paper says "comparable" and gives no number.
+    """
+
+    metrics: list[str] = Field(min_length=1)
+    references: list[str] = Field(min_length=1)
+    resamples: PositiveInt
+    alpha: float = Field(gt=0, lt=1)
+    margin: float = Field(gt=0)
+
+
+class Clock(Section):
+    """How cost is taken: so many masks of as many images as that needs, answered `repeats` times by each method."""
+
+    masks: PositiveInt
+    repeats: PositiveInt
+
+
 class TrainingPhase(Section):
     """`cooldown`: the share of the steps over which the learning rate falls to 1 %."""
 
@@ -168,8 +189,8 @@ class Tracking(Section):
 S = TypeVar("S", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "control": Control, "tracking": Tracking, "pretrain": Pretrain,
-    "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
+    "tabulate": Tabulate, "control": Control, "answers": Answers, "clock": Clock, "tracking": Tracking,
+    "pretrain": Pretrain, "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
@@ -194,6 +215,10 @@ class Params:
         for key, known in (("datasets", there), ("methods", method_names())):
             if key in values:
                 self._check_names(f"{key}: there is no", self.names(key), known)
+        if "answers" in values:
+            self._check_names(
+                "answers.references: there is no", self.section("answers", Answers).references, method_names()
+            )
         for key in ("fit", "train_variance", "train_fusion"):
             if key in values and "data" in values:
                 self._check_names(f"{key}.dataset: there is no", [values[key]["dataset"]], there)

@@ -10,9 +10,15 @@ import pytest
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.errors import UserError
 from uncertsam.metrics.measure import measure_cell
+from uncertsam.results.answers import write_answers, write_answers_json
 from uncertsam.results.check import Places, problems
+from uncertsam.results.comparisons import Plan, compare
+from uncertsam.results.cost import write_cost
 from uncertsam.results.curves import write_curves
+from uncertsam.results.evidence import Evidence
 from uncertsam.results.intervals import facts_of, intervals
+from uncertsam.results.published import Known
+from uncertsam.results.reproduction import Judged, write_reproduction
 from uncertsam.results.summary import write_metrics
 from uncertsam.results.table import collect, write_table
 from uncertsam.rng import numpy_generator
@@ -56,6 +62,16 @@ def sound(tmp_path_factory, control_reports) -> Places:
     frame.to_csv(base / "reports" / "intervals.csv", index=False, float_format="%.8g")
     for path in control_reports.iterdir():
         shutil.copy(path, base / "reports")
+    plan = Plan(["pearson"], ["sam"], 50)  # one method: nothing to compare, and that is what is written
+    answers = compare(table, {"discs": facts_of(read_split(split))}, plan)
+    write_answers(base / "reports" / "answers.csv", answers)
+    write_answers_json(base / "reports" / "answers.json", answers, plan)
+    row = {"ms": 2.0, "ms_low": 1.0, "ms_high": 3.0, "ratio": 1.0, "peak_mb": 5.0, "state_mb": 0.0, "unit": "mask"}
+    row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
+    write_cost(base / "reports" / "cost.csv", pd.DataFrame([row | {"method": m} for m in ("encoder", "sam")]))
+    known = {"discs": Known("discs", "folder", True)}
+    evidence = Evidence({"results": table}, {"discs": facts_of(read_split(split))}, known, "nano", 50)
+    write_reproduction(base / "reports" / "reproduction.json", Judged.of(evidence))
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")

@@ -69,3 +69,38 @@ def test_an_empty_folder_is_no_report(reports, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no tables"):
         differences(tmp_path / "empty", reports[0])
+
+
+def test_times_of_another_run_are_no_difference_but_lost_rows_are(reports):
+    old, new = reports
+    row = {"method": "sam", "unit": "mask", "ms": 1.0, "ratio": 1.0, "peak_mb": 3.0, "masks": 12}
+    pd.DataFrame([row]).to_csv(old / "cost.csv", index=False)
+    pd.DataFrame([row | {"ms": 9.0, "peak_mb": 4.0}]).to_csv(new / "cost.csv", index=False)
+    assert differences(old, new) == []
+    pd.DataFrame([row | {"method": "laplace"}]).to_csv(new / "cost.csv", index=False)
+    assert differences(old, new) == ["cost.csv: method of row 0 is laplace, was sam"]
+    pd.DataFrame([row, row]).to_csv(new / "cost.csv", index=False)
+    assert "another shape" in differences(old, new)[0]
+
+
+def test_what_a_rank_decides_may_jump_and_the_difference_behind_it_may_not(reports):
+    old, new = reports
+    row = {"method": "laplace", "difference": 0.0001, "p_holm": 0.03, "outcome": "better"}
+    pd.DataFrame([row]).to_csv(old / "answers.csv", index=False)
+    pd.DataFrame([row | {"difference": 0.0002, "p_holm": 0.06, "outcome": "no difference shown"}]).to_csv(
+        new / "answers.csv", index=False
+    )
+    assert differences(old, new) == []
+    pd.DataFrame([row | {"difference": 0.1}]).to_csv(new / "answers.csv", index=False)
+    assert differences(old, new) == ["answers.csv: difference of row 0 is 0.1, was 0.0001"]
+
+
+def test_words_on_the_numbers_must_be_there_and_readable(reports):
+    old, new = reports
+    (old / "answers.json").write_text('{"sentence": "better"}')
+    assert differences(old, new) == ["answers.json is missing"]
+    (new / "answers.json").write_text('{"sentence": "not better"}')
+    assert differences(old, new) == []
+    (new / "answers.json").write_text("{")
+    with pytest.raises(UserError, match="answers.json"):
+        differences(old, new)

@@ -15,9 +15,16 @@ from uncertsam.figures.bars import mask_quality
 from uncertsam.figures.radar import radar
 from uncertsam.figures.style import METHODS
 from uncertsam.figures.table import read_intervals
+from uncertsam.results.answers import write_answers
+from uncertsam.results.comparisons import Plan, compare
+from uncertsam.results.cost import write_cost
+from uncertsam.results.evidence import Evidence
 from uncertsam.results.intervals import facts_of, intervals
+from uncertsam.results.published import Known
 from uncertsam.results.report import Inputs, build
+from uncertsam.results.report_answers import AnswerFiles
 from uncertsam.results.report_figures import inline_svg
+from uncertsam.results.reproduction import Judged, write_reproduction
 from uncertsam.results.verdict import verdicts
 
 SETS = {"reef": ("human", 8), 'odd <b>&"name': ("synthetic", 8), "flare": ("derived", 8), "few": ("human", 3)}
@@ -230,3 +237,38 @@ def test_the_papers_numbers_stand_beside_ours_and_a_photo_keeps_its_ground(input
     assert "None of the paper's datasets is in this run" in text and "ISTD 65.71 – – 47.71" in text
     teaser = page[page.index('<figure id="teaser">') :]
     assert teaser[: teaser.index("</figure>")].count("sheet photo") == 1 and "not by hand" in teaser
+
+
+@pytest.fixture(scope="module")
+def answered(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page with the answers' section."""
+    root, table = tmp_path_factory.mktemp("answers"), scores()
+    plan = Plan(["pearson", "brier"], ["sam", "boundary_distance"], 100)
+    facts = {name: facts_of(read_split(inputs.benchmark / name / "test")) for name in SETS}
+    write_answers(root / "answers.csv", compare(table, facts, plan))
+    row = {"unit": "mask", "ms": 2.5, "ms_low": 2.0, "ms_high": 3.0, "ratio": 1.25, "peak_mb": 5.0, "state_mb": 0.0}
+    row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
+    write_cost(root / "cost.csv", pd.DataFrame([row | {"method": name} for name in ("encoder", *LEVELS)]))
+    known = {name: Known(name, "folder", facts[name].synthetic) for name in SETS}
+    write_reproduction(root / "reproduction.json", Judged.of(Evidence({"results": table}, facts, known, "nano", 50)))
+    files = AnswerFiles(root / "answers.csv", root / "cost.csv", root / "reproduction.json", plan)
+    build(replace(inputs, answers=files), root / "index.html")
+    return (root / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_answers_stand_on_the_page_with_their_cost_and_the_claims(answered: str) -> None:
+    read = Reader(answered)
+    assert "answers" in read.ids and "reproduction.html" in read.targets
+    assert "Laplace against SAM 2, Pearson correlation ρ: better by +0.30" in read.text  # 0.8 less 0.5
+    assert "1.25 ×" in read.text and "2–3" in read.text
+    assert "12 of the paper's claims: cannot be told here" in " ".join(read.text.split())
+
+
+def test_a_null_result_stands_as_one_and_what_is_not_tested_is_named(answered: str) -> None:
+    text = " ".join(Reader(answered).text.split())
+    assert "Not tested:" in text and "labels are not ground truth" in text and "n too small" in text
+    assert "identical, for both have the same mask and probability" in text or "no difference shown" in text
+
+
+def test_without_answers_the_page_has_no_such_section(page: str) -> None:
+    assert "answers" not in Reader(page).ids and "reproduction.html" not in Reader(page).targets

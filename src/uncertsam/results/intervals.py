@@ -103,11 +103,11 @@ def resampled_means(
     return np.concatenate([ratio(block @ sums, block @ counts) for block in blocks])
 
 
-def limits(draws: Float[np.ndarray, "draws k"]) -> Float[np.ndarray, "2 k"]:
+def limits(draws: Float[np.ndarray, "draws k"], level: float = LEVEL) -> Float[np.ndarray, "2 k"]:
     """The percentile interval of each column, over its resamples that have a value."""
     found = np.full((2, draws.shape[1]), np.nan)
     known = ~np.isnan(draws).all(axis=0)
-    found[:, known] = np.nanquantile(draws[:, known], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    found[:, known] = np.nanquantile(draws[:, known], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return found
 
 

@@ -14,6 +14,7 @@ from uncertsam.figures.table import marks, methods
 
 FILE = Path(__file__).with_name("published.csv")
 OVERLAPS = {"iou": "iou", "boundary_iou_0.02": "boundary_iou", "boundary_iou_0.01": "boundary_iou"}  # ours: the paper's
+REFINED = ("truth_prompt", "fusion_sam_ones", "fusion_la_ones", "fusion_la")  # Table 1, by our names
 MODEL = "sam2_large"  # of the authors' configurations; the paper says "SAM-2"
 BENCHMARK = "benchmark"  # the adapter of the sets as the authors publish them
 
@@ -116,7 +117,7 @@ def _why(name: str, found: Mapping[str, Known]) -> str:
 
 def _refined(paper: pd.DataFrame) -> list[tuple[str, list[str]]]:
     """The other rows of Table 1: name, and "mIoU / mBIoU" per dataset in the order of `DATASETS`."""
-    refined = paper[paper["method"].str.startswith("refine_")]
+    refined = paper[paper["method"].isin(REFINED)]
     rows = []
     for source, part in refined.groupby("source", sort=False):
         value = part.set_index(["dataset", "metric"])["value"]

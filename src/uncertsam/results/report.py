@@ -15,9 +15,10 @@ from uncertsam.errors import UserError
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_style, metric_style
 from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, read_results, too_small
-from uncertsam.files import written_aside
+from uncertsam.results.page import render
 from uncertsam.results.published import Known, beside
 from uncertsam.results.report_controls import control_contents
+from uncertsam.results.report_answers import AnswerFiles, answers_section
 from uncertsam.results.report_figures import panels, pictures
 from uncertsam.results.verdict import JUDGED, Verdict, verdicts
 
@@ -33,6 +34,7 @@ class Inputs:
     results, intervals: the tables of `reports/`. figures: their folder. benchmark: <dataset>/<split>/...
     draws, seed: of the bootstrap behind the comparison with the baselines. fitted: a sentence on what was fitted where.
     controls: `controls.csv`, None where there are no controls.
+    answers: what the tests against the references say, None: no such section.
     """
 
     results: Path
@@ -47,17 +49,12 @@ class Inputs:
     draws: int = 2000
     seed: int = 0
     controls: Path | None = None
+    answers: AnswerFiles | None = None
 
 
 def build(inputs: Inputs, out: Path) -> None:
     """Write the page, whole or not at all. Raises UserError where an input is missing."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = FileSystemLoader(Path(__file__).parent)
-    page = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    text = page.get_template("report.html.j2").render(_contents(inputs))
-    with written_aside(out) as aside:
-        aside.write_text(text, encoding="utf-8")
+    render("report.html.j2", out, _contents(inputs))
 
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
@@ -71,6 +68,7 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
     return {
         "pictures": pictures(inputs.figures),
         "panels": panels(inputs.figures, names),
+        "answers": answers_section(inputs.answers) if inputs.answers else None,
         "data": list(data.values()),
         "beside": beside(compared, known, inputs.params),
         **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),

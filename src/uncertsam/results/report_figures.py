@@ -32,6 +32,15 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "A mark is the mean over masks, its line the 95 % interval from resampling images. "
         "Where lines overlap much, the data cannot tell the methods apart.",
     ),
+    "forest_sam": (
+        "Better than the model itself?",
+        "What a method adds to SAM 2's own entropy, on the same masks. A diamond is the mean over datasets with its "
+        "interval from resampling images; dots are datasets. A diamond whose line crosses 0 shows no difference.",
+    ),
+    "forest_boundary_distance": (
+        "Better than the distance to the outline?",
+        "The same against the naive baseline that is unsure near the predicted outline.",
+    ),
     "brier_radar": (
         "Are the probabilities right?",
         "Mean squared distance of the probability from the truth; the rim is 0, so farther out is better "

@@ -1,0 +1,32 @@
+"""Answer: is any method better than the model's own entropy, or than the distance to the outline?"""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.data.format import read_split
+from uncertsam.figures.table import read_results
+from uncertsam.params import Answers, Base, Params, Predict
+from uncertsam.results.answers import answer_metrics, limits_of_proof, write_answers, write_answers_json
+from uncertsam.results.comparisons import Plan, compare
+from uncertsam.results.intervals import facts_of
+from uncertsam.stage import run_stage
+
+
+def main(results: Path, benchmark: Path, answers: Path, summary: Path) -> None:
+    """Compare every method with every reference, by the metrics that params.yaml registers."""
+    params = Params.read()
+    knobs, split = params.section("answers", Answers), params.section("predict", Predict).split
+    plan = Plan.of(knobs, params.section("base", Base).seed)
+    with tracking.stage("answer", knobs.model_dump()) as run:
+        facts = {name: facts_of(read_split(benchmark / name / split)) for name in params.names("datasets")}
+        frame = compare(read_results(results), facts, plan)
+        write_answers(answers, frame)
+        write_answers_json(summary, frame, plan)
+        run.metrics(answer_metrics(frame))
+    print(
+        f"compared {frame['method'].nunique()} methods, {len(frame)} answers", *limits_of_proof(frame, plan), sep="\n"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

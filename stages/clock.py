@@ -1,0 +1,38 @@
+"""Clock: what each method costs, in milliseconds and megabytes per mask; all in one process, taking turns."""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.data.format import read_split
+from uncertsam.params import Base, Clock, Encode, Model, Params
+from uncertsam.results.cost import write_cost
+from uncertsam.stage import run_stage
+
+
+def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
+    """Time every method on a few masks that are not reported: their numbers change from run to run."""
+    from uncertsam.clock import Timed, clock, questions, size_of
+    from uncertsam.sam.checkpoints import device_named, load_model
+    from uncertsam.sam.store import DTYPES, open_embeddings, set_threads
+    from uncertsam.uncertainty import load_method
+
+    params = Params.read()
+    base, knobs, chosen = (params.section(*s) for s in (("base", Base), ("clock", Clock), ("model", Model)))
+    with tracking.stage("clock", knobs.model_dump()) as run:
+        set_threads(base.threads)
+        model = load_model(chosen.name, weights, device_named(base.device))
+        methods = {}
+        for name in params.names("methods"):
+            kind = load_method(name)
+            part = fitted / kind.FITTED if kind.FITTED else None
+            methods[name] = Timed(kind.build(params.section(name, kind.Params), model, part), size_of(part))
+        split, store = read_split(benchmark / "fit"), open_embeddings(embeddings, model)
+        asked = questions(model, store, split, dataset, base.seed, knobs.masks)
+        frame = clock(methods, asked, knobs.repeats, DTYPES[params.section("encode", Encode).dtype])
+        write_cost(out, frame)
+        run.metrics({"ms": dict(zip(frame["method"], frame["ms"], strict=True))})
+    print(frame[["method", "unit", "ms", "ratio", "peak_mb", "state_mb"]].to_string(index=False, float_format="%.3g"))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,37 @@
+"""Judge: what of the paper reproduces here, what does not, and why; each claim by the rule that stands beside it."""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.figures.provenance import provenance_line
+from uncertsam.files import sha256
+from uncertsam.params import Answers, Base, Model, Params, Predict
+from uncertsam.results.reproduction import Judged, Sources, build, gather, write_reproduction
+from uncertsam.stage import run_stage
+
+
+def main(
+    results: Path,
+    benchmark: Path,
+    summary: Path,
+    out: Path,
+    refinement: Path | None = None,
+    controls: Path | None = None,
+) -> None:
+    """Write the verdicts and their page."""
+    params = Params.read()
+    knobs, split = params.section("answers", Answers), params.section("predict", Predict).split
+    sources = Sources(results, benchmark, params.names("datasets"), split, refinement, controls, params.values)
+    settings = {"answers": knobs.model_dump(), "split": split, "model": params.section("model", Model).name}
+    tables = [sha256(path) for path in (results, refinement, controls) if path and path.is_file()]
+    with tracking.stage("judge", knobs.model_dump()) as run:
+        judged = Judged.of(gather(sources, knobs, params.section("base", Base).seed))
+        build(judged, provenance_line(settings, tables), out)
+        write_reproduction(summary, judged)
+        run.metrics({"claims": judged.counts})
+        run.artifact(out)
+    print(", ".join(f"{count} {verdict}" for verdict, count in judged.counts.items()))
+
+
+if __name__ == "__main__":
+    run_stage(main)
