@@ -1,6 +1,5 @@
 """`params.yaml`, read strictly: an unknown key or a wrong type is an error that names it."""
 
-import difflib
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -8,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, StrictBool, ValidationError
 
-from uncertsam.errors import UserError
+from uncertsam.errors import UserError, suggestion
 from uncertsam.uncertainty import method_names
 
 FILE = Path("params.yaml")
@@ -196,7 +195,7 @@ class Params:
     def _check_names(self, problem: str, names: Iterable[Any], known: Collection[str]) -> None:
         for name in names:
             if name not in known:
-                raise UserError(f"{self.path}: {problem} {name!r}.", _suggest(str(name), known))
+                raise UserError(f"{self.path}: {problem} {name!r}.", suggestion(str(name), known))
 
 
 def check(path: Path, key: str, value: Any, model: type[S]) -> S:
@@ -207,7 +206,7 @@ def check(path: Path, key: str, value: Any, model: type[S]) -> S:
         first = error.errors()[0]
         name = ".".join([key, *map(str, first["loc"])])
         known = _fields(model, first["loc"])
-        mend = _suggest(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Mend the value."
+        mend = suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Mend the value."
         raise UserError(f"{path}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}.", mend) from None
 
 
@@ -218,8 +217,3 @@ def _fields(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
         if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             model = field.annotation
     return list(model.model_fields)
-
-
-def _suggest(key: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(key, known, 1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(sorted(known))}."
