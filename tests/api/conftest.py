@@ -24,6 +24,11 @@ def nano() -> PromptableModel:
     return load_model("sam2_nano", WEIGHTS, torch.device("cpu"))
 
 
+@pytest.fixture
+def weights_file() -> Path:
+    return WEIGHTS
+
+
 @pytest.fixture(scope="session")
 def golden_split() -> Split:
     return read_split(REPOSITORY / "data" / "golden")
