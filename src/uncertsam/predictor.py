@@ -150,6 +150,11 @@ class UncertaintyPredictor:
             for seen, some in zip(self._see([i for i, _ in several], dataset), (b for _, b in several), strict=True):
                 yield self._ask(seen, [question(seen.size, box) for box in some], method, decompose)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """H, W of the picture that is set. Raises UserError where there is none."""
+        return self._looked_at().size
+
     def _see(self, images: Sequence[Any], dataset: str, ids: Sequence[Any] | None = None) -> list[Seen]:
         dtype = self._given[1].get("encode", {}).get("dtype", "float32")
         pixels = [pixels_of(image, self.max_megapixels) for image in images]

@@ -14,7 +14,7 @@ from uncertsam.api.drawing import limits, overlay
 from uncertsam.predictor import UncertaintyPredictor
 from uncertsam.sam.select import TokenPolicy
 from uncertsam.uncertainty.core.algebra import Measure, Moments, Plain, Samples
-from uncertsam.uncertainty.core.decomposition import Decomposed, entropies
+from uncertsam.api.decomposition import Decomposed, entropies
 from uncertsam.uncertainty.core.measures import entropy
 
 BOX = (30, 40, 200, 180)

@@ -78,6 +78,15 @@ def test_a_file_that_is_no_picture_is_named(tmp_path):
         pixels_of(tmp_path / "b.jpg")
 
 
+def test_a_picture_whose_file_is_cut_short_is_refused(rgb, tmp_path):
+    Image.fromarray(rgb).save(tmp_path / "whole.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:3000])
+    with Image.open(tmp_path / "cut.png") as image, pytest.raises(UserError, match="cannot be used: .*truncated"):
+        pixels_of(image)
+    with pytest.raises(UserError, match=r"cut\.png is no picture that can be used"):
+        pixels_of(tmp_path / "cut.png")
+
+
 def test_a_hundred_megapixels_are_refused_before_they_are_decoded(tmp_path):
     Image.new("1", (10_000, 10_000)).save(tmp_path / "huge.png")
     with pytest.raises(UserError, match=r"huge\.png is too large: it has 100\.0 megapixels"):

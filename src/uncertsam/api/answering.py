@@ -14,7 +14,7 @@ from uncertsam.errors import UserError
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.prompts import Prompts
 from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, PerImage, answer
-from uncertsam.uncertainty.core.decomposition import Decomposed, Parts
+from uncertsam.api.decomposition import Decomposed, Parts
 
 Low = Float[Any, "h w"]
 

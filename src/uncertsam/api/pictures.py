@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from uncertsam.data.images import Unusable, load, photo_of, too_large
+from uncertsam.data.images import BROKEN, Unusable, load, photo_of, too_large
 from uncertsam.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def pixels_of(picture: Any, most: float = MOST) -> Rgb:
     if megapixels > most:
         raise _too_large("The picture", f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})")
     try:
+        image.load()
         return photo_of(image).pixels
-    except Unusable as error:
+    except (Unusable, *BROKEN) as error:
         raise UserError(f"The picture cannot be used: {error}.", FORMS) from None
 
 

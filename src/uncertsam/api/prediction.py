@@ -43,7 +43,7 @@ class Origin:
         return self.measure.rpartition("[")[2].rstrip("]") if self.measure.endswith("]") else "1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """One object's answer. Maps are made at the picture's resolution [H, W] when asked for, as the pipeline does.
 
