@@ -10,11 +10,11 @@ import pytest
 import torch
 from pycocotools import mask as coco
 
+from uncertsam.api.decomposition import Decomposed, entropies
 from uncertsam.api.drawing import limits, overlay
 from uncertsam.predictor import UncertaintyPredictor
 from uncertsam.sam.select import TokenPolicy
 from uncertsam.uncertainty.core.algebra import Measure, Moments, Plain, Samples
-from uncertsam.api.decomposition import Decomposed, entropies
 from uncertsam.uncertainty.core.measures import entropy
 
 BOX = (30, 40, 200, 180)
@@ -164,6 +164,22 @@ def test_a_flat_map_of_any_unit_has_a_scale(predictor, tmp_path):
     low, high = limits(answer)
     assert low == 0 and high == 1
     answer.save(tmp_path / "constant")
+
+
+def test_rounding_is_not_drawn_as_if_it_were_disagreement(predictor):
+    """Prompt perturbation moves boxes only: of a click all members are the same."""
+    answer = predictor.predict(points=[[100, 100]], method="prompt")
+    assert answer.decomposition["mutual_information"].max() < 1e-5
+    labels = [text.get_text() for axes in answer.plot().axes for text in axes.get_xticklabels()]
+    assert labels[-1] == "0.00069"  # a thousandth of ln 2
+
+
+@pytest.mark.parametrize("shape", [(20, 900, 3), (900, 20, 3), (1, 1, 3)])
+def test_strips_and_dots_are_answered_and_drawn(predictor, tmp_path, shape):
+    predictor.set_image(np.zeros(shape, np.uint8))
+    answer = predictor.predict(points=[[0, 0]])
+    assert answer.mask.shape == shape[:2]
+    answer.save(tmp_path / "out")
 
 
 def test_the_figure_names_method_picture_and_scores(answer, picture):

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 
+from uncertsam.api.decomposition import Decomposed, Parts
 from uncertsam.api.questions import Question
 from uncertsam.api.seen import Seen
 from uncertsam.errors import UserError
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.prompts import Prompts
 from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, PerImage, answer
-from uncertsam.api.decomposition import Decomposed, Parts
 
 Low = Float[Any, "h w"]
 

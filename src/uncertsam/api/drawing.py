@@ -18,6 +18,7 @@ from uncertsam.figures.sheet import Sheet, sheet
 from uncertsam.figures.style import INK, PAPER, RULE, method_style, spoken, styled
 
 LONGEST = 900  # pixels of a panel; larger pictures are shrunk
+BAND = 256  # rows drawn at a time: memory
 PANEL, GAP, HEAD, FOOT = 3.2, 0.12, 0.25, 0.4  # width of a panel, gaps, room for its title and its scale; inches
 FOREGROUND, BACKGROUND = 1, 0  # labels of clicks
 BOX, OUTLINE, TINT = "#FFD400", "#00E5FF", (0, 229, 255)
@@ -36,29 +37,37 @@ def limits(prediction: Prediction) -> tuple[float, float]:
 
 def overlay(prediction: Prediction) -> UInt8[np.ndarray, "h w 3"]:
     """The picture in pale grey, doubt glowing on it, the mask's outline around it; of the picture's own size."""
-    picture, (low, high) = prediction.picture, limits(prediction)
-    doubt = ((prediction.uncertainty - low) / (high - low)).clip(0, 1)
-    glow = colormaps["magma"](0.15 + 0.85 * doubt)[..., :3].astype(np.float32) * 255
-    grey = picture.mean(axis=2, keepdims=True, dtype=np.float32) * 0.8
-    weight = (np.sqrt(doubt) * 0.9)[..., None].astype(np.float32)
-    mixed = ((1 - weight) * grey + weight * glow).round().astype(np.uint8)
+    low, high = limits(prediction)
+    drawn = np.empty_like(prediction.picture)
+    for top in range(0, len(drawn), BAND):
+        rows = slice(top, top + BAND)
+        doubt = ((prediction.uncertainty[rows] - low) / (high - low)).clip(0, 1)
+        drawn[rows] = _glowing(prediction.picture[rows], doubt)
     thick = max(1, round(max(prediction.size) / 400))
     for width, colour in ((3 * thick, (0, 0, 0)), (thick, TINT)):  # the dark rim shows on bright pictures
-        cv2.drawContours(mixed, _outlines(prediction.mask), -1, colour, width, cv2.LINE_AA)
-    return mixed
+        cv2.drawContours(drawn, _outlines(prediction.mask), -1, colour, width, cv2.LINE_AA)
+    return drawn
+
+
+def _glowing(picture: UInt8[np.ndarray, "h w 3"], doubt: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Grey where doubt is 0, the colour of 1 where it is 1."""
+    glow = colormaps["magma"](0.15 + 0.85 * doubt, bytes=True)[..., :3].astype(np.float32)
+    grey = picture.mean(axis=2, keepdims=True, dtype=np.float32) * 0.8
+    weight = 0.9 * np.sqrt(doubt)[..., None]
+    return ((1 - weight) * grey + weight * glow).round().astype(np.uint8)
 
 
 def plot(prediction: Prediction) -> Figure:
     """The picture with prompt and mask, the probability, U and its parts, side by side.
 
-    U's scale is that of `limits`; each part has its own, from 0 to its largest value.
+    U's scale is that of `limits`; each part has its own, from 0 to its largest value, but at least to 0.1 % of U's.
     """
     panels = _panels(prediction)
-    tall = PANEL * float(np.clip(prediction.size[0] / prediction.size[1], 0.4, 1.6))
+    wide, tall = _panel_size(*prediction.size)
     with styled():
-        size = ((1 + len(panels)) * (PANEL + GAP) + GAP, HEAD + tall + FOOT)
+        size = ((1 + len(panels)) * (wide + GAP) + GAP, HEAD + tall + FOOT)
         page = sheet(size, _heading(prediction), _facts(prediction))
-        places = [(GAP + k * (PANEL + GAP), FOOT, PANEL, tall) for k in range(1 + len(panels))]
+        places = [(GAP + k * (wide + GAP), FOOT, wide, tall) for k in range(1 + len(panels))]
         _picture(page, places[0], prediction)
         for place, panel in zip(places[1:], panels, strict=True):
             _map(page, place, prediction, panel)
@@ -76,14 +85,21 @@ class Panel:
     about: str
 
 
+def _panel_size(height: int, width: int) -> tuple[float, float]:
+    """Width and height of a panel in inches: of the picture's proportions, unless it is a mere strip."""
+    tall = PANEL * min(height / width, 1.4)
+    return max(tall * width / height, PANEL / 2), max(tall, PANEL / 8)
+
+
 def _panels(prediction: Prediction) -> list[Panel]:
     origin = prediction.origin
     unit = "" if origin.unit == "1" else origin.unit
     measure = origin.measure.removesuffix(" [1]")
     doubt = Panel("Uncertainty", prediction.uncertainty, "magma", limits(prediction), measure)
     found = [Panel("Probability of the object", prediction.probability, "gray", (0.0, 1.0), ""), doubt]
+    floor = 1e-3 * (doubt.ends[1] - doubt.ends[0])  # less is rounding, and would be drawn as if it were something
     for name, part in prediction.decomposition.items():
-        found.append(Panel(spoken(name), part, "magma", (0.0, float(part.max()) or 1.0), unit))
+        found.append(Panel(spoken(name), part, "magma", (0.0, max(float(part.max()), floor)), unit))
     return found
 
 
@@ -100,8 +116,9 @@ def _facts(prediction: Prediction) -> str:
 
 
 def _picture(page: Sheet, place: Place, prediction: Prediction) -> None:
-    picture, inside = prediction.picture.copy(), prediction.mask
-    picture[inside] = (0.65 * picture[inside] + 0.35 * np.array(TINT)).round().astype(np.uint8)
+    inside = _shrunk(prediction.mask.astype(np.float32))[..., None]
+    tinted = _shrunk(prediction.picture) * (1 - 0.35 * inside) + 0.35 * inside * np.array(TINT)
+    picture = tinted.round().astype(np.uint8)
     axes = _show(page, place, prediction, picture, {})
     axes.set_title("Mask and prompt")
     _prompt(axes, prediction)
@@ -113,7 +130,13 @@ def _picture(page: Sheet, place: Place, prediction: Prediction) -> None:
         "handlelength": 1.2,
         "columnspacing": 1,
     }
-    page.figure.legend(handles=_key(prediction), loc="upper left", bbox_to_anchor=(x, y), ncols=4, **look)
+    page.figure.legend(
+        handles=_key(prediction),
+        loc="upper left",
+        bbox_to_anchor=(x, y),
+        ncols=4 if place[2] > 0.8 * PANEL else 2,
+        **look,
+    )
 
 
 def _key(prediction: Prediction) -> list[Patch]:
@@ -142,7 +165,7 @@ def _map(page: Sheet, place: Place, prediction: Prediction, panel: Panel) -> Non
     """A map with the mask's outline on it and its scale below."""
     look = {"cmap": panel.colours, "vmin": panel.ends[0], "vmax": panel.ends[1]}
     _show(page, place, prediction, panel.values, look).set_title(panel.title)
-    bar = page.figure.add_axes(page.place(place[0], FOOT - 0.18, PANEL, 0.08))
+    bar = page.figure.add_axes(page.place(place[0], FOOT - 0.18, place[2], 0.08))
     bar.imshow(np.linspace(0, 1, 256)[None], aspect="auto", extent=(0, 1, 0, 1), cmap=panel.colours)
     bar.set_yticks([])
     bar.set_xticks([0, 0.5, 1], labels=[f"{panel.ends[0]:.2g}", panel.about, f"{panel.ends[1]:.2g}"])

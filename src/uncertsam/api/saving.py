@@ -32,7 +32,7 @@ def save(prediction: Prediction, folder: Path) -> dict[str, Path]:
         with written_aside(files["plot"]) as aside:
             plot(prediction).savefig(aside, format="png", metadata={"Software": None})
     low, high = ends(prediction)
-    levels = ((prediction.uncertainty.astype(np.float64) - low) / (high - low) * LEVELS).round()
+    levels = ((prediction.uncertainty - low) / (high - low) * LEVELS).round()
     _write_png(files["uncertainty"], levels.clip(0, LEVELS).astype(np.uint16))
     with written_aside(files["maps"]) as aside:
         np.savez_compressed(aside, **maps(prediction))
