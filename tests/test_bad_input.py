@@ -41,7 +41,7 @@ ALL = [
     "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "figures", "report",
 ]  # fmt: skip
 MEANT = {
-    "item.source": "photos", "item.dataset": "cats", "item.method": "sam", "item": "cats", "fit.dataset": "cats",
+    "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats",
     "model.weights": WEIGHTS,
 }  # fmt: skip
 
@@ -196,7 +196,15 @@ def words_for_numbers() -> None:
 
 
 ANNOTATIONS = f"{BENCHMARK}/test/annotations/dataset.json"
-ORIGIN = "data/measures/cats/sam.json"  # without it, what is measured is measured again
+ORIGIN, META = "data/measures/cats/sam.json", f"{SAM}/meta.json"
+
+
+def forget() -> None:
+    """What is answered and measured is kept where it would come out the same; now it is made again."""
+    Path(ORIGIN).unlink()
+    edited(META, lambda v: v.update(made_from="other code"))()
+
+
 INDEX, SHARD = f"{EMBEDDINGS}/index.json", f"{EMBEDDINGS}/00001.safetensors"
 MANIFEST, PHOTO, RESERVED = f"{FITTED}/manifest.json", "photos/images/cat 1x.png", "checkpoints/pretrain_images.json"
 PANEL, DRAWING = "reports/figures/qualitative_cats.png", "reports/figures/pearson_bars.svg"
@@ -226,8 +234,8 @@ FILES: dict[str, Case] = {
     "index of another kind": ("predict", holds(INDEX, "[]"), (INDEX, "encode")),
     "index without images": ("predict", edited(INDEX, lambda v: v["images"].clear()), (INDEX, "encode")),
     "index of another model": ("predict", edited(INDEX, lambda v: v.update(model_sha256="0")), (EMBEDDINGS, "encode")),
-    "shard cut off": ("predict", halved(SHARD), (SHARD, "encode")),
-    "shard lost": ("predict", lost(SHARD), (SHARD, "encode")),
+    "shard cut off": ("predict", both(forget, halved(SHARD)), (SHARD, "encode")),
+    "shard lost": ("predict", both(forget, lost(SHARD)), (SHARD, "encode")),
     "no fit split": ("fit_laplace", lambda: shutil.rmtree(f"{BENCHMARK}/fit"), ("fit split", "data.cats.split")),
     "index of predictions": ("measure", halved(f"{SAM}/index.parquet"), ("index.parquet", "predict")),
     "maps cut off": ("measure", halved(f"{SAM}/maps.safetensors"), ("maps.safetensors", "predict")),
@@ -269,7 +277,8 @@ def test_a_broken_file_is_named_with_its_mend_and_nothing_is_written(here: Path,
 @pytest.mark.parametrize("name", ["posterior.safetensors", "manifest.json"])
 def test_a_broken_posterior_is_named_with_its_mend(here: Path, name: str, spoil: Callable[[str], Spoil]) -> None:
     spoil(f"{FITTED}/{name}")()
-    refused("predict", FITTED, "fit_laplace", method="laplace", fitted=FITTED, out="data/predictions/new")
+    param("", "methods", ["laplace"])()
+    refused("predict", FITTED, "fit_laplace", out="data/predictions/new")
 
 
 PARAMS: dict[str, Case] = {
@@ -339,7 +348,7 @@ def full_disk() -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_full_disk_is_one_line_and_leaves_the_last_result(here: Path, name: str) -> None:
-    Path(ORIGIN).unlink()
+    forget()
     with full_disk():
         refused(name, ARGUMENTS[name][OUT[name]], "Free space")
 
@@ -364,8 +373,8 @@ def test_ctrl_c_while_a_stage_writes_leaves_the_last_result(
         write(*given, **options)
         signal.raise_signal(signal.SIGINT)
 
+    forget()
     monkeypatch.setattr(owner, attribute, interrupted)
-    Path(ORIGIN).unlink()
     before = contents(here)
     with pytest.raises(SystemExit) as stop:
         stage(name)
