@@ -120,8 +120,8 @@ def test_the_clock_reads_the_section_of_every_method_that_it_times(pipeline, par
 
 
 CHECKED = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict", "measure",
-    "tabulate", "control", "answer", "clock", "judge", "figures", "report",
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict",
+    "measure", "tabulate", "control", "answer", "clock", "judge", "figures", "report",
 ]  # fmt: skip
 
 

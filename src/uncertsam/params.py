@@ -1,6 +1,5 @@
 """`params.yaml`, read strictly: an unknown key or a wrong type is an error that names it."""
 
-import difflib
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,7 +16,7 @@ from pydantic import (
     ValidationError,
 )
 
-from uncertsam.errors import UserError
+from uncertsam.errors import UserError, suggestion
 from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
 
@@ -265,7 +264,7 @@ class Params:
     def _check_names(self, problem: str, names: Iterable[Any], known: Collection[str]) -> None:
         for name in names:
             if name not in known:
-                raise UserError(f"{self.path}: {problem} {name!r}.", _suggest(str(name), known))
+                raise UserError(f"{self.path}: {problem} {name!r}.", suggestion(str(name), known))
 
 
 def check(path: Path, key: str, value: Any, model: type[S]) -> S:
@@ -276,7 +275,7 @@ def check(path: Path, key: str, value: Any, model: type[S]) -> S:
         first = error.errors()[0]
         name = ".".join([key, *map(str, first["loc"])])
         known = _fields(model, first["loc"])
-        mend = _suggest(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Mend the value."
+        mend = suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Mend the value."
         raise UserError(f"{path}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}.", mend) from None
 
 
@@ -287,8 +286,3 @@ def _fields(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
         if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             model = field.annotation
     return list(model.model_fields)
-
-
-def _suggest(key: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(key, known, 1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(sorted(known))}."

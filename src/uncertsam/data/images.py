@@ -74,11 +74,15 @@ def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def read_photo(path: Path) -> Photo:
-    """Read an image: turned upright by its EXIF tag, alpha dropped, more than 8 bits scaled by its largest value.
+    """Read an image file as `photo_of` reads an image. Raises Unusable where the file is broken."""
+    return photo_of(load(path))
 
-    Raises Unusable where the file is broken.
+
+def photo_of(image: Image.Image) -> Photo:
+    """An image turned upright by its EXIF tag, alpha dropped, more than 8 bits scaled by its largest value.
+
+    Raises Unusable on colour spaces that PIL cannot convert.
     """
-    image = load(path)
     changes: set[Change] = set()
     if _is_turned(image):
         changes.add("turned")

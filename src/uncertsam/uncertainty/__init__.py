@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from uncertsam.errors import UserError
+from uncertsam.errors import UserError, suggestion
 
 
 def method_names() -> list[str]:
@@ -20,5 +20,5 @@ def load_method(name: str) -> Any:
     that it reads, or None) and `build(params, model, fitted) -> Method`.
     """
     if name not in method_names():
-        raise UserError(f"There is no method {name!r}.", f"Choose one of: {', '.join(method_names())}.")
+        raise UserError(f"There is no method {name!r}.", suggestion(name, method_names()))
     return importlib.import_module(f"{__name__}.{name}")

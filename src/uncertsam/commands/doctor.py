@@ -1,0 +1,224 @@
+"""`uncertsam doctor`: environment, device, weights, data, fitted parts, disk and MLflow, each with its mend."""
+
+import importlib.metadata
+import re
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from uncertsam.errors import UserError
+from uncertsam.params import FILE, Base, Model, Params
+
+State = Literal["ok", "note", "broken"]
+GIB = 2**30
+LOW, TOO_LOW = 2 * GIB, GIB // 4  # bytes free: worth a note, and too little for anything
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing: "ok"; "note", where something can be had or mended; "broken", where something needed does not work."""
+
+    name: str
+    state: State
+    text: str
+    mend: str = ""
+
+    def line(self) -> str:
+        """For people."""
+        return f"{self.state:7}{self.name:12}{self.text}" + (f" {self.mend}" if self.mend else "")
+
+
+Check = Callable[[Path], Iterator[Finding]]
+
+
+def examine(root: Path) -> list[Finding]:
+    """Every check, in order; `root` is the repository. A check that stumbles is a finding, not the end."""
+    found: list[Finding] = []
+    for check in (python, packages, parameters, device, weights, data, fitted, disk, mlflow):
+        try:
+            found += check(root)
+        except UserError as error:
+            found.append(Finding(check.__name__, "broken", error.problem, error.mend))
+    return found
+
+
+def python(root: Path) -> Iterator[Finding]:
+    """At least 3.11."""
+    told = "Python " + ".".join(map(str, sys.version_info[:3]))
+    fine = sys.version_info >= (3, 11)
+    yield Finding("python", "ok" if fine else "broken", told, "" if fine else "3.11 or newer is needed.")
+
+
+def packages(root: Path) -> Iterator[Finding]:
+    """What pyproject.toml needs is installed; what is installed is what the lock says."""
+    needed, locked = _needed(root / "pyproject.toml"), _locked(root)
+    there = {name: version for name in {*needed, *locked} if (version := _version(name))}
+    for name in sorted(needed - there.keys()):
+        yield Finding("packages", "broken", f"{name} is not installed.", "make setup")
+    differing = [f"{n} {v} (lock: {locked[n]})" for n, v in sorted(there.items()) if n in locked and v != locked[n]]
+    if differing:
+        shown = ", ".join(differing[:5]) + (", ..." if len(differing) > 5 else "")
+        yield Finding("packages", "note", f"other versions than tested: {shown}.", "make setup")
+    elif needed <= there.keys():
+        same = sum(name in locked for name in there)
+        yield Finding("packages", "ok", f"{len(needed)} needed are there, {same} as the lock says")
+
+
+def parameters(root: Path) -> Iterator[Finding]:
+    """params.yaml can be read."""
+    params = Params.read(root / FILE)
+    yield Finding("parameters", "ok", f"profile {params.section('base', Base).profile}")
+
+
+def device(root: Path) -> Iterator[Finding]:
+    """The device of params.yaml is here."""
+    import torch
+
+    from uncertsam.sam.checkpoints import device_named
+
+    chosen = device_named(Params.read(root / FILE).section("base", Base).device)
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    yield Finding(
+        "device", "ok", f"{chosen}; GPUs: {', '.join(gpus) or 'none'}; CPU threads: {torch.get_num_threads()}"
+    )
+
+
+def weights(root: Path) -> Iterator[Finding]:
+    """The model of params.yaml loads, with the recorded hash."""
+    import torch
+
+    from uncertsam.sam.checkpoints import load_model
+
+    chosen = Params.read(root / FILE).section("model", Model)
+    path = root / chosen.weights
+    if not path.is_file():
+        mend = f"uncertsam download {chosen.name} --out {chosen.weights.parent}, or restore the file with git."
+        yield Finding("weights", "broken", f"{chosen.weights} is missing.", mend)
+        return
+    digest = load_model(chosen.name, path, torch.device("cpu")).digest
+    yield Finding("weights", "ok", f"{chosen.name}, SHA-256 {digest[:12]}")
+
+
+def data(root: Path) -> Iterator[Finding]:
+    """The datasets of params.yaml are prepared; a source on this machine is there."""
+    params = Params.read(root / FILE)
+    names = params.names("datasets")
+    ready = [name for name in names if any((root / "data" / "benchmark" / name).glob("*/annotations/dataset.json"))]
+    if len(ready) < len(names):
+        lacking = ", ".join(name for name in names if name not in ready)
+        yield Finding("data", "note", f"not prepared yet: {lacking}.", "dvc repro")
+    else:
+        yield Finding("data", "ok", f"{len(names)} datasets are prepared")
+    for name, entry in params.values.get("data", {}).items():
+        if entry["acquire"] == "local" and not (root / entry["source"]).exists():
+            yield Finding(
+                "data", "note", f"the source of {name}, {entry['source']}, is gone.", f"Mend data.{name}.source."
+            )
+
+
+def fitted(root: Path) -> Iterator[Finding]:
+    """What the methods of params.yaml read is fitted, on this very model."""
+    import torch
+
+    from uncertsam.api.loading import FITTED, build
+    from uncertsam.sam.checkpoints import load_model
+    from uncertsam.uncertainty import load_method
+
+    params = Params.read(root / FILE)
+    chosen = params.section("model", Model)
+    if not (root / chosen.weights).is_file():
+        return
+    model = load_model(chosen.name, root / chosen.weights, torch.device("cpu"))
+    done: set[str | None] = {None}
+    for name in params.names("methods"):
+        part = load_method(name).FITTED
+        if part in done:
+            continue
+        done.add(part)
+        try:
+            build(name, model, root / FITTED, (root / FILE, params.values))
+            yield Finding("fitted", "ok", f"{FITTED / str(part)} fits the model")
+        except UserError as error:
+            yield Finding("fitted", "note", error.problem, error.mend)
+
+
+def disk(root: Path) -> Iterator[Finding]:
+    """Room for results."""
+    free = shutil.disk_usage(root).free
+    told = f"{free / GIB:.1f} GiB free"
+    if free >= LOW:
+        yield Finding("disk", "ok", told)
+    else:
+        yield Finding(
+            "disk", "broken" if free < TOO_LOW else "note", f"{told}.", "Free some; dvc gc -w drops old results."
+        )
+
+
+def mlflow(root: Path) -> Iterator[Finding]:
+    """Where runs are recorded, and whether some wait to be sent. Nothing needs it."""
+    from uncertsam.tracking.place import default_uri, read_params, read_settings
+    from uncertsam.tracking.record import SPOOL
+
+    uri = default_uri(root)
+    if not read_settings(read_params(root)).enabled:
+        yield Finding("mlflow", "note", "tracking is off.", "Set tracking.enabled: true, unset MLFLOW_DISABLED.")
+    elif uri.startswith("sqlite:///"):
+        there = Path(uri.removeprefix("sqlite:///")).is_file()
+        text = "a store in a file" if there else "no store yet."
+        yield Finding(
+            "mlflow", "ok" if there else "note", text, "" if there else "dvc repro, or uncertsam track rebuild"
+        )
+    else:
+        fault = _unreachable(uri)
+        mend = "Start it; runs wait until then." if fault else ""
+        yield Finding("mlflow", "note" if fault else "ok", fault or "the server answers", mend)
+    waiting = len(list((root / SPOOL).glob("*/run.json")))
+    if waiting:
+        yield Finding("mlflow", "note", f"{waiting} runs wait to be sent.", "uncertsam track send")
+
+
+def _unreachable(uri: str) -> str:
+    """Why a server does not answer; empty where it does. Its address may hold a password, and is not told."""
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    if not uri.startswith(("http://", "https://")):
+        return ""
+    try:
+        with urlopen(f"{uri.rstrip('/')}/health", timeout=3):
+            return ""
+    except (URLError, OSError, ValueError) as error:
+        return f"the server does not answer ({getattr(error, 'reason', error)})."
+
+
+def _needed(pyproject: Path) -> set[str]:
+    """The names of the packages that the project needs. Raises UserError where the file is no project's."""
+    try:
+        listed = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
+    except (OSError, ValueError, LookupError) as error:
+        raise UserError(f"{pyproject} cannot be read ({error}).", "Run in the repository, or restore it.") from None
+    return {re.split(r"[^A-Za-z0-9._-]", entry, maxsplit=1)[0] for entry in listed}
+
+
+def _locked(root: Path) -> dict[str, str]:
+    """name: version, of everything that is pinned for this Python and system."""
+    from packaging.requirements import Requirement
+
+    found: dict[str, str] = {}
+    for path in sorted((root / "requirements").glob("*.lock")):
+        lines = re.findall(r"^[A-Za-z0-9].*==.*", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for pin in (Requirement(line.rstrip(" \\")) for line in lines):
+            if pin.marker is None or pin.marker.evaluate():
+                found[pin.name] = str(pin.specifier).removeprefix("==")
+    return found
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,77 @@
+"""`uncertsam fit`: the Laplace posterior of a model, in seconds, without DVC: on a synthetic world or a folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from uncertsam.errors import UserError
+
+if TYPE_CHECKING:
+    from uncertsam.data.format import Split
+    from uncertsam.sam.model import PromptableModel
+    from uncertsam.uncertainty.posterior.state import LaplaceState
+
+WORLD, LAYOUT = "everything", "sa1b"  # the world with many kinds of masks, and who reads it
+
+
+def fit(
+    model: "PromptableModel", values: Mapping[str, Any], folder: Path | None, out: Path, count: int, force: bool
+) -> "LaplaceState":
+    """Fit on all of `folder` (images/ and masks/), or on `count` generated pictures where it is None; write `out`.
+
+    values: the sections of params.yaml, of which `laplace`, `split` and `base.seed` are read. What the embedded model
+    was trained on is left out. Raises UserError where `out` is there already and not to be replaced (`force`), and
+    where there are no pictures to fit on.
+    """
+    from uncertsam.files import sha256
+    from uncertsam.uncertainty.posterior.state import save
+
+    if out.exists() and not force:
+        raise UserError(f"{out} is there already.", "Replace it with --force, or choose another --out.")
+    name = folder.resolve().name if folder else WORLD
+    with TemporaryDirectory() as scratch:
+        split = _split(Path(scratch), name, folder, count, values)
+        state = _fitted(model, split, name, values)
+        save(state, out, {name: sha256(split.root / "annotations" / "dataset.json")})
+    return state
+
+
+def _split(scratch: Path, name: str, folder: Path | None, count: int, values: Mapping[str, Any]) -> "Split":
+    """The pictures in the benchmark's format."""
+    from uncertsam.api.loading import CHECKPOINTS, home
+    from uncertsam.data import acquire
+    from uncertsam.data.format import read_split
+    from uncertsam.data.preprocess import preprocess
+    from uncertsam.data.splits import read_reserved
+
+    raw, benchmark, seed = scratch / name, scratch / "benchmark", values.get("base", {}).get("seed", 0)
+    if folder is None:
+        acquire.generate(WORLD, {"count": count, "seed": seed}, raw)
+    else:
+        acquire.local(folder, raw)
+    adapter, contract = "folder" if folder else LAYOUT, values.get("split", {})
+    reserved = read_reserved(home() / CHECKPOINTS / "pretrain_images.json")
+    salt, near = contract.get("salt", "uncertsam"), contract.get("near", 3)
+    preprocess(raw, benchmark, name, adapter, {}, {"fit": 1.0}, reserved, salt, near)
+    # a set of few groups comes out as `test`, which is no more than its name here
+    found = next((benchmark / split for split in ("fit", "test") if (benchmark / split).is_dir()), None)
+    if found is None:
+        raise UserError(f"The model was trained on all pictures of {folder}.", "Add pictures that it has not seen.")
+    return read_split(found)
+
+
+def _fitted(model: "PromptableModel", split: "Split", name: str, values: Mapping[str, Any]) -> "LaplaceState":
+    import torch
+    from tqdm import tqdm
+
+    from uncertsam.sam.store import StreamedEmbeddings
+    from uncertsam.uncertainty.laplace import Params
+    from uncertsam.uncertainty.posterior.examples import read_examples
+    from uncertsam.uncertainty.posterior.fit import FitParams, fit
+
+    section = Params(**values.get("laplace", {}))
+    knobs = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
+    store, seed = StreamedEmbeddings(model, torch.float32), values.get("base", {}).get("seed", 0)
+    examples = read_examples(model, store, split, knobs, seed, name)
+    return fit(model, examples, knobs, lambda some: tqdm(some, "fit", len(split), disable=None))

@@ -1,0 +1,204 @@
+"""`uncertsam predict`: files that read back, one JSON object, and one clear line for every bad input."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncertsam.cli import main
+from uncertsam.commands.grouped import joined, numbers
+from uncertsam.errors import UserError
+
+FILES = {"overlay.png", "plot.png", "uncertainty.png", "maps.npz", "prediction.json"}
+
+
+@pytest.fixture
+def photos(root, tmp_path, monkeypatch) -> Path:
+    """Two of the golden pictures in a folder; the current folder is elsewhere, as a user's is."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    for number, name in ((1, "cat.jpg"), (2, "more/dog.jpg")):
+        (folder / name).write_bytes((root / "data" / "golden" / "images" / f"{number:08d}.jpg").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def uncertsam(monkeypatch, capsys):
+    """Run the command; gives exit code, stdout and the lines of stderr, its `error:` included."""
+
+    def run(*words: object) -> tuple[int, str, list[str]]:
+        monkeypatch.setattr(sys, "argv", ["uncertsam", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        said, told = capsys.readouterr(), stop.value.code
+        lines = [line for line in said.err.splitlines() if line.startswith("error")]
+        return (told, said.out, lines) if isinstance(told, int) else (1, said.out, [*lines, str(told)])
+
+    return run
+
+
+def test_a_box_gives_files_that_read_back(photos, uncertsam, tmp_path):
+    code, said, errors = uncertsam("predict", photos / "cat.jpg", "--box", 20, 30, 180, 150, "--out", "results")
+    assert (code, errors) == (0, []) and "cat.jpg: mean uncertainty" in said
+    out = tmp_path / "results"
+    assert {path.name for path in out.iterdir()} == FILES | {"predictions.json"}
+    told = json.loads((out / "prediction.json").read_text())
+    deep = cv2.imread(str(out / "uncertainty.png"), cv2.IMREAD_UNCHANGED)
+    ends = told["uncertainty_png"]
+    with np.load(out / "maps.npz") as maps:
+        step = (ends["high"] - ends["low"]) / 65535
+        np.testing.assert_allclose(ends["low"] + deep * step, maps["uncertainty"], atol=step)
+        assert maps["mask"].sum() == told["coco"]["area"]
+    assert told["method"] == "sam" and told["box"] == [20, 30, 180, 150]
+
+
+def test_json_is_one_object_and_nothing_else(photos, uncertsam):
+    code, said, _ = uncertsam("predict", photos / "cat.jpg", "--box", 20, 30, 180, 150, "--json", "--method", "prompt")
+    (one,) = json.loads(said)["predictions"]
+    assert code == 0 and one["method"] == "prompt" and one["unit"] == "nats" and one["image"] == "cat.jpg"
+    assert {"expected_entropy", "mutual_information"} == set(one["decomposition"])
+
+
+def test_clicks_may_be_repeated_and_negative(photos, uncertsam):
+    words = ["--point", 90, 80, "--point", 5, 5, "--label", 1, "--label", 0, "--json"]
+    code, said, _ = uncertsam("predict", photos / "cat.jpg", *words)
+    (one,) = json.loads(said)["predictions"]
+    assert code == 0 and one["points"] == [[90, 80], [5, 5]] and one["labels"] == [1, 0] and one["box"] is None
+
+
+def test_several_boxes_are_several_objects(photos, uncertsam, tmp_path):
+    code, said, _ = uncertsam("predict", photos / "cat.jpg", "--box", 0, 0, 50, 50, "--box", 9, 9, 99, 99, "--json")
+    assert code == 0 and [one["folder"] for one in json.loads(said)["predictions"]] == ["1", "2"]
+    assert (tmp_path / "out" / "2" / "maps.npz").is_file()
+
+
+def test_a_box_that_reaches_out_is_cut_with_a_note(photos, uncertsam):
+    code, said, _ = uncertsam("predict", photos / "cat.jpg", "--box", -20, 30, 9999, 150)
+    assert code == 0 and "note: The box [-20, 30, 9999, 150] was cut to the picture: [0, 30," in said
+
+
+def test_a_folder_is_answered_box_by_box(photos, uncertsam, tmp_path):
+    boxes = {"cat.jpg": [[20, 30, 180, 150], [0, 0, 60, 60]], "more/dog.jpg": [[10, 10, 200, 200]]}
+    Path("boxes.json").write_text(json.dumps(boxes))
+    code, said, errors = uncertsam("predict", photos, "--boxes", "boxes.json", "--out", "results", "--json")
+    told = json.loads(said)
+    assert (code, errors, told["problems"]) == (0, [], [])
+    assert [one["folder"] for one in told["predictions"]] == ["cat/1", "cat/2", "more/dog/1"]
+    assert {path.name for path in (tmp_path / "results" / "more" / "dog" / "1").iterdir()} == FILES
+    stored = json.loads((tmp_path / "results" / "predictions.json").read_text())
+    assert stored["predictions"] == told["predictions"]
+
+
+def test_what_cannot_be_used_in_a_folder_is_named_and_the_rest_goes_on(photos, uncertsam):
+    (photos / "text.jpg").write_text("no picture")
+    boxes = {
+        "text.jpg": [[0, 0, 9, 9]], "lost.jpg": [[0, 0, 9, 9]], "cat.jpg": [[5, 5, 5, 9], [20, 30, 180, 150]],
+        "more/dog.jpg": [],
+    }  # fmt: skip
+    Path("boxes.json").write_text(json.dumps(boxes))
+    code, said, errors = uncertsam("predict", photos, "--boxes", "boxes.json", "--json")
+    told = json.loads(said)
+    assert code == 1 and [one["folder"] for one in told["predictions"]] == ["cat/2"]
+    assert len(errors) == len(told["problems"]) == 3
+    assert "text.jpg is no picture" in errors[0] and "There is no file" in errors[1] and "cat.jpg, box 1" in errors[2]
+
+
+def test_the_same_command_writes_the_same_maps(photos, uncertsam, tmp_path):
+    for out in ("one", "two"):
+        uncertsam("predict", photos / "cat.jpg", "--box", 20, 30, 180, 150, "--method", "prompt", "--out", out)
+    for name in FILES - {"prediction.json", "maps.npz"}:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+BOX = ("--box", 20, 30, 180, 150)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["photos/cat.jpg"], "There is no prompt. Give a box"),
+        (["photos/cat.jpg", "--box", 1, 2, 3], "--box takes 4 numbers, but got 1 2 3."),
+        (["photos/cat.jpg", "--box", 1, 2, "x", 4], "--box takes 4 numbers, but got 1 2 x 4."),
+        (["photos/cat.jpg", "--point"], "--point takes 2 numbers, but got nothing."),
+        (["photos/cat.jpg", "--box", 5000, 2, 6000, 4], "lies outside of the picture, which has 320x192 pixels"),
+        (["photos/cat.jpg", "--box", 20, 30, 20, 90], "The box [20, 30, 20, 90] has no area."),
+        (["photos/cat.jpg", "--box", "nan", 30, 20, 90], "is of the wrong form"),
+        (["photos/cat.jpg", "--point", 500, 30], "The point [500, 30] is outside"),
+        (["photos/cat.jpg", "--point", 50, 30, "--label", 3], "The labels are [3]."),
+        (["photos/cat.jpg", "--box", 0, 0, 9, 9, *BOX, "--point", 5, 5], "Points say nothing beside several boxes."),
+        (["photos/lost.jpg", *BOX], "There is no file photos/lost.jpg."),
+        (["photos", *BOX], "photos is a folder. Say what is asked: --boxes boxes.json"),
+        (["photos/cat.jpg", "--boxes", "b.json"], "photos/cat.jpg is no folder."),
+        (["photos", "--boxes", "b.json", *BOX], "--box, --point and --label are for one picture."),
+        (["photos", "--boxes", "lost.json"], "There is no file lost.json."),
+        (["text.jpg", *BOX], "text.jpg is no picture that can be used"),
+        (["huge.png", *BOX], "huge.png is too large: it has 100.0 megapixels, more than `max_megapixels` (64)"),
+        (["photos/cat.jpg", *BOX, "--method", "laplase"], "There is no method 'laplase'. Did you mean 'laplace'?"),
+        (["photos/cat.jpg", *BOX, "--method", "laplace", "--fitted", "none"], "Make it: `uncertsam fit`"),
+        (["photos/cat.jpg", *BOX, "--model", "sam2.1_large"], "uncertsam download sam2.1_large --out checkpoints"),
+        (["photos/cat.jpg", *BOX, "--model", "sam3"], "There is no model named 'sam3'"),
+        (["photos/cat.jpg", *BOX, "--device", "tpu"], "There is no device 'tpu' here."),
+        (["photos/cat.jpg", *BOX, "--out", "text.jpg"], "text.jpg cannot be made a folder (File exists)."),
+        (["photos/cat.jpg", *BOX, "--out", "text.jpg/deep"], "cannot be made a folder (Not a directory)."),
+    ],
+)
+def test_bad_input_is_one_clear_line(photos, uncertsam, tmp_path, words, told):
+    (tmp_path / "text.jpg").write_text("no picture")
+    if "huge.png" in words:
+        Image.new("1", (10_000, 10_000)).save(tmp_path / "huge.png")
+    code, said, errors = uncertsam("predict", *words)
+    assert (code, said) == (1, "")
+    (line,) = errors
+    assert told in line and line.startswith("error: ") and "\n" not in line
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(photos, uncertsam, monkeypatch):
+    allowed = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: not mode & os.W_OK and allowed(path, mode)
+    )  # root may anything
+    code, _, errors = uncertsam("predict", photos / "cat.jpg", *BOX, "--out", "sealed")
+    assert code == 1 and "The folder sealed is not writable." in errors[0]
+    assert list(Path("sealed").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "is not JSON"), ("[]", "names no pictures"), ("{}", "names no pictures"),
+        ('{"a.jpg": 3}', "'a.jpg' has no list of boxes"), ('{"a.jpg": [1, 2, 3, 4]}', "box 1 of 'a.jpg' is not four"),
+        ('{"a.jpg": [[1, 2, 3, 4], [1, 2, 3]]}', "box 2 of 'a.jpg' is not four numbers"),
+        ('{"a.jpg": [[1, 2, 3, true]]}', "box 1 of 'a.jpg'"), ('{"../a.jpg": []}', "leads out of the folder"),
+        ('{"/etc/a.jpg": []}', "leads out of the folder"),
+        ('{"a.jpg": [], "a.png": []}', "a.jpg and a.png would both be written to a."),
+    ],
+)  # fmt: skip
+def test_a_file_of_boxes_that_is_none_is_refused(photos, uncertsam, text, told):
+    Path("boxes.json").write_text(text)
+    code, said, errors = uncertsam("predict", photos, "--boxes", "boxes.json")
+    assert (code, said) == (1, "") and told in errors[0]
+
+
+def test_grouped_numbers_survive_the_way_through_typer():
+    assert joined(["a.jpg", "--box", "-1", "2", "3.5", "4", "--json"]) == ["a.jpg", "--box=-1,2,3.5,4", "--json"]
+    assert numbers(["-1,2,3.5,4"]) == [[-1, 2, 3.5, 4]] and numbers(None) == []
+    with pytest.raises(UserError, match="takes 2 numbers"):
+        joined(["--point", "1", "--json"])
+
+
+def test_help_comes_at_once_and_shows_examples(uncertsam):
+    """At once: nothing heavy is imported for it."""
+    heavy = "[m for m in ('torch', 'mlflow', 'cv2', 'pandas', 'matplotlib') if m in sys.modules]"
+    code = f"import sys; from uncertsam.cli import app; print({heavy})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    for command in ("predict", "fit", "doctor", "evaluate", "report"):
+        status, said, _ = uncertsam(command, "--help")
+        assert status == 0 and f"uncertsam {command}" in " ".join(said.split("Example")[1].split())
