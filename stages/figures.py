@@ -16,6 +16,7 @@ from uncertsam.figures.teaser import teaser
 from uncertsam.figures.waterfall import waterfall
 from uncertsam.files import written_aside
 from uncertsam.params import Answers, Model, Params, Predict
+from uncertsam.refinement.names import PLAIN, steps_of
 from uncertsam.results.answers import read_answers
 from uncertsam.results.controls import read_controls
 from uncertsam.results.curves import read_curves
@@ -28,6 +29,8 @@ def main(
     curves: Path,
     controls: Path,
     answers: Path,
+    refined: Path,
+    refined_answers: Path,
     predictions: Path,
     benchmark: Path,
     out: Path,
@@ -56,6 +59,14 @@ def main(
         for reference in [name for name in judged.references if name in set(compared["reference"])]:
             stem = folder / f"forest_{reference}"
             forest(compared, reference, judged_by, stem, figure_footer(model, methods, split, answers))
+        once = read_intervals(refined)
+        once = once[once["method"].map(steps_of) <= 1]
+        shown = figure_footer(model, ["refine"], split, refined)
+        mask_quality(once, folder / "refinement_quality", shown, title="Masks, refined once")
+        shown = figure_footer(model, ["refine"], split, refined_answers)
+        arms = read_answers(refined_answers)
+        arms = arms[arms["method"].map(steps_of) == 1]
+        forest(arms, PLAIN, ("iou", "boundary_iou_0.02"), folder / "refinement_forest", shown)
         failure = choose_failure(table, splits)
         teaser(load(failure, splits[failure.dataset], predictions, methods, table), folder / "teaser", foot)
         count = len(list(folder.glob("*.svg")))

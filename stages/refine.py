@@ -31,7 +31,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted:
     facts = {"dataset": dataset, "model": model.name, "model_sha256": model.digest}
     meta = facts | {"synthetic": split.info.get("synthetic", False)}
     refinement = Refinement(questions, fitted, TokenPolicy(token=knobs.token, gate=knobs.gate), meta)
-    arms = [*trained.arms, *trained.left_out]
+    arms = trained.every_arm
     with tracking.stage("refine", knobs.model_dump(), dataset=dataset) as run, written_aside(out) as folder:
         folder.mkdir(parents=True)
         run.metrics({"masks": refinement.references(folder)})

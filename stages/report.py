@@ -12,6 +12,7 @@ from uncertsam.params import Answers, Base, Params, Predict, Tabulate
 from uncertsam.results.comparisons import Plan
 from uncertsam.results.report import Inputs, build
 from uncertsam.results.report_answers import AnswerFiles
+from uncertsam.results.report_refined import RefinedFiles
 from uncertsam.stage import run_stage
 
 
@@ -21,6 +22,8 @@ def main(
     bounds: Path,
     controls: Path,
     answers: Path,
+    refined: Path,
+    refined_answers: Path,
     cost: Path,
     reproduction: Path,
     figures: Path,
@@ -46,11 +49,12 @@ def main(
         draws=knobs.resamples,
         seed=seed,
         controls=controls,
+        refined=RefinedFiles(refined, refined_answers),
         answers=AnswerFiles(answers, cost, reproduction, plan),
     )
     with tracking.stage("report", {}) as run:
         build(inputs, out)
-        for path in (out, results, metrics, bounds, controls, answers, cost, reproduction):
+        for path in (out, results, metrics, bounds, controls, answers, refined, refined_answers, cost, reproduction):
             run.artifact(path)
         for path in sorted(figures.glob("*.png")):
             run.figure(path)

@@ -17,9 +17,7 @@ from uncertsam.results.table import collect, write_table
 from uncertsam.stage import run_stage
 
 
-def main(
-    measures: Path, benchmark: Path, fitted_on: Path, results: Path, metrics: Path, bounds: Path, curves: Path
-) -> None:
+def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: Path, curves: Path) -> None:
     """Collect the cells that params.yaml names, and summarise them."""
     params = Params.read()
     knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
@@ -28,7 +26,7 @@ def main(
     with tracking.stage("tabulate", knobs.model_dump()) as run:
         table = collect({(m, d): measures / d / f"{m}.parquet" for m in methods for d in names})
         reported = {d: read_split(benchmark / d / split) for d in names}
-        check_unseen(reported, fitted_on)
+        check_unseen(reported, *params.fitted_on(benchmark))
         facts = {d: facts_of(reported[d]) for d in names}
         rows = [
             intervals(table, facts, knobs.resamples, seed),

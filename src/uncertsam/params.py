@@ -110,7 +110,7 @@ class Refine(Section):
 
     steps: int = Field(1, ge=1, le=3)
     token: Literal[0, "dynamic"]
-    gate: bool
+    gate: StrictBool
 
 
 class Control(Section):
@@ -218,10 +218,19 @@ class Params:
             self._check_names(
                 "answers.references: there is no", self.section("answers", Answers).references, method_names()
             )
-        for key in ("fit", "train_variance", "train_fusion"):
-            if key in values and "data" in values:
-                self._check_names(f"{key}.dataset: there is no", [values[key]["dataset"]], there)
-        if "control" in values and "data" in values:
+        if "data" in values:
+            self._check_sources(there)
+
+    def _check_sources(self, there: Collection[str]) -> None:
+        """Whatever is fitted, trained or controlled names datasets that are there."""
+        for key in ("fit", "combined_fitted", "train_variance", "train_fusion"):
+            section = self.values.get(key)
+            if isinstance(section, dict) and "dataset" in section:
+                self._check_names(f"{key}.dataset: there is no", [section["dataset"]], there)
+        if "train_fusion" in self.values:
+            domains = self.section("train_fusion", TrainFusion).domains or []
+            self._check_names("train_fusion.domains: there is no", domains, there)
+        if "control" in self.values:
             control = self.section("control", Control)
             self._check_names("control.datasets: there is no", control.datasets or [], there)
             self._check_names("control.calibrate: there is no", [control.calibrate], there)
@@ -237,6 +246,12 @@ class Params:
         if not isinstance(values, dict):
             raise UserError(f"{path} holds no sections.", "Restore it, for instance with `uncertsam use demo`.")
         return cls(values, path)
+
+    def fitted_on(self, benchmark: Path) -> list[Path]:
+        """The splits that posterior, variance network and combination are fitted on, under `benchmark`."""
+        sources = {"fit": "fit", "train_variance": "fit", "combined_fitted": "calibrate"}
+        named = [(self.values[key]["dataset"], split) for key, split in sources.items() if key in self.values]
+        return [folder for name, split in dict.fromkeys(named) if (folder := benchmark / name / split).is_dir()]
 
     def section(self, key: str, model: type[S]) -> S:
         """One section (dots descend: `data.shadow`), checked. Raises UserError naming the key that is wrong."""

@@ -72,7 +72,8 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         chosen = rules["fit_fallback"]
     else:
         del values["data"][rules["fit_fallback"]]
-    values["fit"]["dataset"] = values["combined_fitted"]["dataset"] = chosen
+    for part in ("fit", "combined_fitted", "train_variance", "train_fusion"):
+        values[part]["dataset"] = chosen
     values["control"]["calibrate"] = chosen
     values["datasets"] = [name for name in values["data"] if name != rules["fit_fallback"]]
 

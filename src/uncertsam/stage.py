@@ -26,8 +26,11 @@ def _parser(main: Callable[..., None]) -> argparse.ArgumentParser:
     parser, hints = argparse.ArgumentParser(description=inspect.getdoc(main)), get_type_hints(main)
     for name, parameter in inspect.signature(main).parameters.items():
         kind = next((t for t in get_args(hints[name]) if t is not NoneType), hints[name])
-        optional = parameter.default is not parameter.empty
-        parser.add_argument(f"--{name.replace('_', '-')}", type=kind, required=not optional)
+        flag, optional = f"--{name.replace('_', '-')}", parameter.default is not parameter.empty
+        if kind is bool:
+            parser.add_argument(flag, action="store_true")
+        else:
+            parser.add_argument(flag, type=kind, required=not optional)
     return parser
 
 

@@ -132,19 +132,20 @@ def read_reserved(manifest: Path) -> Reserved:
         raise UserError(f"{manifest} cannot be read as a manifest ({error}).", "Restore the checkpoint.") from None
 
 
-def check_unseen(reported: Mapping[str, Split], fitted_on: Path) -> None:
+def check_unseen(reported: Mapping[str, Split], *fitted_on: Path) -> None:
     """Raise UserError where a reported dataset holds an image, by SHA-256, that something was fitted on.
 
-    fitted_on: the split that was fitted on. Within one dataset the contract excludes this; two may share a file.
+    fitted_on: the splits that were fitted on. Within one dataset the contract excludes this; two may share a file.
     """
-    seen = {image.sha256 for image in read_split(fitted_on)} - {""}
-    for dataset, split in reported.items():
-        shared = [image.source for image in split if image.sha256 in seen]
-        if shared:
-            raise UserError(
-                f"{shared[0]} of {dataset} was fitted on ({len(shared)} such images): it lies in {fitted_on} too.",
-                f"Leave them out by data.{dataset}.adapter_options.exclude, or fit on another dataset.",
-            )
+    for folder in fitted_on:
+        seen = {image.sha256 for image in read_split(folder)} - {""}
+        for dataset, split in reported.items():
+            shared = [image.source for image in split if image.sha256 in seen]
+            if shared:
+                raise UserError(
+                    f"{shared[0]} of {dataset} was fitted on ({len(shared)} such images): it lies in {folder} too.",
+                    f"Leave them out by data.{dataset}.adapter_options.exclude, or fit on another dataset.",
+                )
 
 
 def _as_array(hashes: Iterable[int]) -> UInt64[np.ndarray, " n"]:

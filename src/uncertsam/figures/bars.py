@@ -53,13 +53,14 @@ def mask_quality(
     provenance: str = "",
     metrics: Sequence[str] = ("iou", "boundary_iou_0.02"),
     region: str = "full",
+    title: str = "Quality of the masks",
 ) -> list[Path]:
     """Draw mean IoU and boundary IoU (the metrics of Table 1) as bars with intervals.
 
     The naive baselines are left out: they have an uncertainty of their own, but the mask of `sam`.
     """
     drawn = chosen(frame[~frame["method"].isin(BASELINES)], metrics, DRAWN, region)
-    return _draw(drawn, metrics, stem, "Quality of the masks", HOW + WHERE.get(region, ""), provenance, _bar)
+    return _draw(drawn, metrics, stem, title, HOW + WHERE.get(region, ""), provenance, _bar)
 
 
 Mark = Callable[[Axes, float, Any, MethodStyle, float], None]

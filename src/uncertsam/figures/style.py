@@ -8,7 +8,7 @@ import colorsys
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,6 +102,27 @@ METHODS: dict[str, MethodStyle] = {
         "The same entropies, weighted so that they foretell the error on calibration images.",
         (0, (6, 1.5, 1.5, 1.5)),
     ),
+    "fusion_sam_ones": MethodStyle(
+        "Refined: SAM + ones", "#8FB8DE", "o", "A second pass, told of SAM 2's logits and of nothing else."
+    ),
+    "fusion_la_ones": MethodStyle(
+        "Refined: Laplace + ones", "#F2B48C", "D", "A second pass, told of Laplace's logits and of nothing else."
+    ),
+    "fusion_sam_entropy": MethodStyle(
+        "Refined: SAM + U", "#2C6FA8", "o", "A second pass, told of SAM 2's logits and of their own entropy."
+    ),
+    "fusion_la": MethodStyle(
+        "Refined: Laplace + U", "#B3440B", "D", "A second pass, told of Laplace's logits and of their entropy."
+    ),
+    "fusion_la_lodo": MethodStyle(
+        "Refined: Laplace + U, unseen domain",
+        "#C89B1E",
+        "D",
+        "The same, trained on all other domains than the one that it is tested on.",
+    ),
+    "truth_prompt": MethodStyle(
+        "Truth as mask prompt (bound)", "#59606B", "X", "SAM 2 shown the true mask: what a mask prompt can do at most."
+    ),
     "constant": MethodStyle(
         "Constant (baseline)", "#A3A8B0", "X", "SAM 2's mask, equally unsure everywhere.", (0, (1.5, 1.5)), True
     ),
@@ -174,6 +195,9 @@ def method_style(name: str) -> MethodStyle:
     """The look of a method. An unknown one gets a colour and a marker by the hash of its name, the same everywhere."""
     if name in METHODS:
         return METHODS[name]
+    first, _, steps = name.rpartition("_")
+    if first.startswith("fusion_") and steps.isdigit():
+        return replace(method_style(first), label=f"{method_style(first).label}, {steps} times")
     code = hashlib.sha256(name.encode()).digest()
     if name.startswith("combined_"):
         colour = _hex(0.06 + code[0] / 255 * 0.06, 0.22 + code[1] / 255 * 0.25, 0.8)

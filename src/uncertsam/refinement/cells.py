@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from uncertsam.refinement.first_pass import arm_named, first_pass
+from uncertsam.refinement.names import BOUND, PLAIN, method_of
 from uncertsam.refinement.refine import Refiner, refine, truth_as_prompt
 from uncertsam.refinement.state import load
 from uncertsam.sam.select import TokenPolicy
@@ -28,8 +29,8 @@ class Refinement:
     meta: Mapping[str, Any]
 
     def references(self, out: Path) -> int:
-        """Write `sam` and `truth_prompt`; returns the number of masks."""
-        cells = [self._cell(out, name, {}) for name in ("sam", "truth_prompt")]
+        """Write plain SAM and the bound; returns the number of masks."""
+        cells = [self._cell(out, name, {}) for name in (PLAIN, BOUND)]
         return len(predict_cells(self.questions, self._unrefined, cells))
 
     def arm(self, name: str, steps: int, out: Path) -> int:
@@ -51,13 +52,3 @@ class Refinement:
     def _cell(self, out: Path, method: str, more: Mapping[str, Any]) -> Written:
         about = {"method": method, "measure": PREDICTIVE_ENTROPY.name, "params": self.policy.model_dump()}
         return Written(out / method, {**self.meta, **about, **more})
-
-
-def method_of(arm: str, step: int) -> str:
-    """The name of an arm's `step`-th refinement in every table."""
-    return f"fusion_{arm}" if step == 1 else f"fusion_{arm}_{step}"
-
-
-def methods_of(arms: Sequence[str], steps: int) -> list[str]:
-    """All methods of the comparison."""
-    return ["sam", *(method_of(arm, k + 1) for arm in arms for k in range(steps)), "truth_prompt"]

@@ -16,8 +16,9 @@ from uncertsam.files import read_table
 from uncertsam.metrics.masks import METRICS, measure_mask, upsample
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import REGIONS, TruthSide
-from uncertsam.results.check_controls import control_problems
 from uncertsam.results.check_answers import answer_problems
+from uncertsam.results.check_controls import control_problems
+from uncertsam.results.check_refined import refined_problems
 from uncertsam.results.curves import read_curves
 from uncertsam.results.summary import metrics_json
 from uncertsam.results.table import check_schema, check_table
@@ -59,6 +60,7 @@ def problems(places: Places, cells: int, seed: int) -> list[str]:
         *_curves(read_curves(places.reports / "curves.parquet"), results),
         *control_problems(places.reports),
         *answer_problems(places.reports, results),
+        *refined_problems(places.reports, results),
         *_figures(places.reports / "figures"),
         *_recomputed(places, results, cells, seed),
     ]

@@ -17,9 +17,10 @@ from uncertsam.figures.style import METHODS, UNTRUE_LABELS, in_order, method_sty
 from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods, read_intervals, read_results, too_small
 from uncertsam.results.page import render
 from uncertsam.results.published import Known, beside
-from uncertsam.results.report_controls import control_contents
 from uncertsam.results.report_answers import AnswerFiles, answers_section
+from uncertsam.results.report_controls import control_contents
 from uncertsam.results.report_figures import panels, pictures
+from uncertsam.results.report_refined import RefinedFiles, refined_section
 from uncertsam.results.verdict import JUDGED, Verdict, verdicts
 
 TABLED = ("iou", "boundary_iou_0.02", "pearson", "brier", "ece", "aurc", "augrc", "image_auroc")
@@ -34,6 +35,7 @@ class Inputs:
     results, intervals: the tables of `reports/`. figures: their folder. benchmark: <dataset>/<split>/...
     draws, seed: of the bootstrap behind the comparison with the baselines. fitted: a sentence on what was fitted where.
     controls: `controls.csv`, None where there are no controls.
+    refined: the refinement's tables, None where nothing was refined.
     answers: what the tests against the references say, None: no such section.
     """
 
@@ -49,6 +51,7 @@ class Inputs:
     draws: int = 2000
     seed: int = 0
     controls: Path | None = None
+    refined: RefinedFiles | None = None
     answers: AnswerFiles | None = None
 
 
@@ -74,6 +77,7 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
         **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),
         **_settings(inputs),
         **control_contents(inputs.controls),
+        "refined": refined_section(inputs.refined) if inputs.refined else None,
     }
 
 

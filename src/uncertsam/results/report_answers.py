@@ -64,10 +64,10 @@ def _reference(frame: pd.DataFrame, reference: str, plan: Plan) -> dict[str, Any
 def _cells(
     found: Mapping[tuple[str, str], Any], method: str, metrics: Sequence[str], alpha: float
 ) -> list[dict[str, Any] | None]:
-    return [_cell(found[method, metric], alpha) if (method, metric) in found else None for metric in metrics]
+    return [difference_cell(found[method, metric], alpha) if (method, metric) in found else None for metric in metrics]
 
 
-def _cell(row: Any, alpha: float) -> dict[str, Any]:
+def difference_cell(row: Any, alpha: float) -> dict[str, Any]:
     """A difference, its interval, the outcome, and whether it is shown beyond these datasets."""
     word = MARKS.get(row.outcome, "not tested")
     if row.outcome == ALIKE:

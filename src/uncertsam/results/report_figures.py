@@ -70,6 +70,16 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "bar is what one change adds, averaged over all orders (Shapley values, which add up to the whole difference), "
         "with its 95 % interval from resampling images. Pale bars: the interval holds 0, no effect shown.",
     ),
+    "refinement_quality": (
+        "What a second look makes of the masks",
+        "Overlap with the truth, unrefined, refined once by each arm, and with the truth itself as mask prompt: the "
+        "bound of what a mask prompt can do. Compare each arm with U with its twin with ones.",
+    ),
+    "refinement_forest": (
+        "Is the refined mask better than the first?",
+        "The difference to plain SAM 2 on the same masks. A diamond is the mean over datasets with its interval from "
+        "resampling images; dots are datasets. A diamond whose line crosses 0 shows no difference.",
+    ),
     "mask_quality": (
         "How good are the masks themselves?",
         "Overlap with the truth, over the whole mask and along its outline only. "

@@ -1,5 +1,7 @@
 """How trained parts are trained. Read by `params.py`, so nothing heavy is imported here."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -67,3 +69,17 @@ class TrainFusion(TrainParams, frozen=True):
     gate: bool = False
     resolution: PositiveInt | Literal["input"] = "input"
     weight_decay_ones: NonNegativeFloat | None = None
+
+    @property
+    def every_arm(self) -> list[str]:
+        """All arms, those with a domain left out last."""
+        return [*self.arms, *self.left_out]
+
+    def splits(self, benchmark: Path, reported: Sequence[str]) -> list[Path]:
+        """Every split that an arm may be trained on, under `benchmark`."""
+        domains = (self.domains or reported) if self.left_out else []
+        return [
+            folder
+            for name in {self.dataset: 0, **dict.fromkeys(domains, 0)}
+            if (folder := benchmark / name / "fit").is_dir()
+        ]

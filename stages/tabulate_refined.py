@@ -1,0 +1,42 @@
+"""Tabulate: the refined masks, their means with intervals, and each arm against SAM and against the maps of ones."""
+
+from pathlib import Path
+
+from uncertsam import tracking
+from uncertsam.data.format import read_split
+from uncertsam.data.splits import check_unseen
+from uncertsam.files import written_aside
+from uncertsam.params import Base, Params, Predict, Refine, Tabulate
+from uncertsam.refinement.names import methods_of
+from uncertsam.results.answers import write_answers
+from uncertsam.results.intervals import facts_of, intervals
+from uncertsam.results.refined import compared
+from uncertsam.results.summary import metrics_json
+from uncertsam.results.table import collect, write_table
+from uncertsam.stage import run_stage
+from uncertsam.training.settings import TrainFusion
+
+
+def main(measures: Path, benchmark: Path, results: Path, bounds: Path, answers: Path) -> None:
+    """Collect the arms that params.yaml names. What an arm was trained on, no set tests."""
+    params = Params.read()
+    knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
+    names, split = params.names("datasets"), params.section("predict", Predict).split
+    trained = params.section("train_fusion", TrainFusion)
+    rows = methods_of(trained.every_arm, params.section("refine", Refine).steps)
+    with tracking.stage("tabulate_refined", knobs.model_dump()) as run:
+        table = collect({(row, d): measures / d / f"{row}.parquet" for row in rows for d in names})
+        reported = {d: read_split(benchmark / d / split) for d in names}
+        check_unseen(reported, *trained.splits(benchmark, names))
+        facts = {d: facts_of(reported[d]) for d in names}
+        write_table(results, table)
+        with written_aside(bounds) as aside:
+            frame = intervals(table, facts, knobs.resamples, seed)
+            frame.to_csv(aside, index=False, float_format="%.8g")
+        write_answers(answers, compared(table, facts, knobs.resamples, seed))
+        run.metrics(metrics_json(table))
+    print(f"tabulated {len(table)} values of {len(rows)} refinements on {len(names)} datasets")
+
+
+if __name__ == "__main__":
+    run_stage(main)
