@@ -6,6 +6,8 @@ from uncertsam import tracking
 from uncertsam.data.format import read_split
 from uncertsam.figures.bars import bars, mask_quality
 from uncertsam.figures.curves import reliability, risk_coverage
+from uncertsam.figures.decomposition import METHOD as COMBINED
+from uncertsam.figures.decomposition import decomposition, shares
 from uncertsam.figures.examples import choose, choose_failure, load
 from uncertsam.figures.forest import forest
 from uncertsam.figures.provenance import figure_footer
@@ -59,6 +61,10 @@ def main(
         for reference in [name for name in judged.references if name in set(compared["reference"])]:
             stem = folder / f"forest_{reference}"
             forest(compared, reference, judged_by, stem, figure_footer(model, methods, split, answers))
+        if COMBINED in methods:
+            decomposition(
+                shares(predictions, splits), folder / "decomposition", figure_footer(model, [COMBINED], split)
+            )
         once = read_intervals(refined)
         once = once[once["method"].map(steps_of) <= 1]
         shown = figure_footer(model, ["refine"], split, refined)

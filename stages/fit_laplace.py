@@ -8,6 +8,7 @@ from uncertsam.errors import UserError
 from uncertsam.files import sha256
 from uncertsam.params import Base, Model, Params
 from uncertsam.stage import run_stage
+from uncertsam.tracking.models import Part
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:
@@ -39,6 +40,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
         save(state, out, {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")})
         run.metrics({"images": state.images, "prior_precision": float(state.prior_precision)})
         run.artifact(out)
+        run.model(Part("laplace", out, "posterior.safetensors"))
     print(f"fitted Laplace on {state.images} images of {dataset}, prior precision {float(state.prior_precision):.4g}")
 
 

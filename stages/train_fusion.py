@@ -1,18 +1,20 @@
 """Train fusion: the modules of one arm, which turn an answer and its doubt into the prompt of a second pass."""
 
+from itertools import product
 from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.files import sha256
 from uncertsam.params import Base, Model, Params
 from uncertsam.stage import run_stage
+from uncertsam.tracking.models import Part
 from uncertsam.training.settings import TrainFusion
 
 
 def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path, curve: Path) -> None:
     """Write the modules with the least held-out loss, one per domain left out; goes on where it was stopped."""
     from uncertsam.refinement.first_pass import arm_named, first_pass
-    from uncertsam.refinement.state import EVERY
+    from uncertsam.refinement.state import EVERY, LAST, TENSORS
     from uncertsam.refinement.training import Domain, Training, folds, forget, outcome, train_folds, write
     from uncertsam.sam.checkpoints import device_named, load_model
     from uncertsam.sam.store import set_threads
@@ -41,7 +43,9 @@ def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Pat
             write(out, curve, training, plan, found)
             for fold, trained in found.items():
                 run.metrics(outcome(trained) if fold == EVERY else {fold: outcome(trained)})
-            run.artifact(out)
+            run.artifact(curve)
+            for fold, (which, file) in product(found, {"best": TENSORS, "last": LAST}.items()):
+                run.model(Part(f"{arm}_{which}" + (f"_without_{fold}" if fold != EVERY else ""), out, file, fold))
             forget(training, plan, Path(".resume"))
     print(f"trained {len(found)} modules of fusion_{arm}")
 

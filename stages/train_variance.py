@@ -8,6 +8,7 @@ from uncertsam.errors import UserError
 from uncertsam.files import sha256
 from uncertsam.params import Base, Model, Params
 from uncertsam.stage import run_stage
+from uncertsam.tracking.models import Part
 from uncertsam.training.settings import TrainVariance
 
 
@@ -16,7 +17,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     from uncertsam.sam.checkpoints import device_named, load_model
     from uncertsam.sam.store import open_embeddings, set_threads
     from uncertsam.training.engine import one_device
-    from uncertsam.uncertainty.variance.state import save
+    from uncertsam.uncertainty.variance.state import BEST, LAST, save
     from uncertsam.uncertainty.variance.training import Training, summary, write_curve
 
     params = Params.read()
@@ -41,7 +42,9 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
             write_curve(trained, curve)
             resume.clear()
             run.metrics(summary(trained))
-            run.artifact(out)
+            run.artifact(curve)
+            for name, file in {"best": BEST, "last": LAST}.items():
+                run.model(Part(name, out, file))
     print(f"trained the variance network on {dataset}: {summary(trained)}")
 
 

@@ -17,7 +17,7 @@ from uncertsam.sam.model import PromptableModel
 
 KIND = "uncertsam dense embedding fusion, version 1"
 EVERY = "every domain"  # the fold of an arm that leaves nothing out
-TENSORS, MANIFEST = "fusion.safetensors", "manifest.json"
+TENSORS, LAST, MANIFEST = "fusion.safetensors", "last.safetensors", "manifest.json"
 AGAIN = "Run the train_fusion stage of this arm again."
 
 Weights = Mapping[str, Tensor]
@@ -46,12 +46,17 @@ def save(
     params: Mapping[str, Any],
     folds: Mapping[str, Weights],
     facts: Mapping[str, Any],
+    last: Mapping[str, Weights] | None = None,
 ) -> None:
-    """Write `folder`, whole or not at all. facts: what it was trained on, and how that went, per fold."""
-    tensors = {f"{fold}/{name}": value.contiguous().cpu() for fold, w in folds.items() for name, value in w.items()}
+    """Write `folder`, whole or not at all. facts: what it was trained on, and how that went, per fold.
+
+    folds: the best weights. last: those at the end of training, kept beside them and never read here.
+    """
     with written_aside(folder) as aside:
         aside.mkdir()
-        save_file(tensors, aside / TENSORS)
+        save_file(_named(folds), aside / TENSORS)
+        if last is not None:
+            save_file(_named(last), aside / LAST)
         manifest = {
             "kind": KIND,
             "arm": arm,
@@ -64,6 +69,10 @@ def save(
             "sha256": sha256(aside / TENSORS),
         }
         write_json(aside / MANIFEST, manifest)
+
+
+def _named(folds: Mapping[str, Weights]) -> dict[str, Tensor]:
+    return {f"{fold}/{name}": value.contiguous().cpu() for fold, w in folds.items() for name, value in w.items()}
 
 
 def load(folder: Path, arm: str, model: PromptableModel) -> FusionState:

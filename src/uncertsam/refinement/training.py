@@ -125,7 +125,8 @@ def write(folder: Path, curve: Path, training: Training, plan: Plan, found: Mapp
     """The best weights of all folds, and the training curves: fold, and the engine's columns."""
     facts = {fold: {"data": {d.name: d.digest for d in plan[fold]}, **outcome(t)} for fold, t in found.items()}
     weights = {fold: trained.best for fold, trained in found.items()}
-    save(folder, training.arm, training.model, training.params.model_dump(), weights, facts)
+    last = {fold: trained.last for fold, trained in found.items()}
+    save(folder, training.arm, training.model, training.params.model_dump(), weights, facts, last)
     rows = [[fold, *row] for fold, trained in found.items() for row in trained.curve]
     with written_aside(curve) as aside:
         pd.DataFrame(rows, columns=["fold", *COLUMNS]).to_csv(aside, index=False, float_format="%.8g")

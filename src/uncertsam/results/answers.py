@@ -34,9 +34,9 @@ def read_answers(path: Path) -> pd.DataFrame:
 
 
 def write_answers(target: Path, frame: pd.DataFrame) -> None:
-    """Write `answers.csv`, whole or not at all."""
+    """Write `answers.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
     with written_aside(target) as aside:
-        frame[COLUMNS].to_csv(aside, index=False, float_format="%.8g")
+        frame[COLUMNS].round(8).to_csv(aside, index=False, float_format="%.8g")
 
 
 def answers_json(frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:

@@ -70,6 +70,11 @@ CAPTIONS: dict[str, tuple[str, str]] = {
         "bar is what one change adds, averaged over all orders (Shapley values, which add up to the whole difference), "
         "with its 95 % interval from resampling images. Pale bars: the interval holds 0, no effect shown.",
     ),
+    "decomposition": (
+        "Where does the uncertainty come from?",
+        "The combined method varies the last layer, the picture's colours and the box at once. Its variance falls "
+        "apart exactly, and each source is given its own effect and an equal share of the joint ones.",
+    ),
     "refinement_quality": (
         "What a second look makes of the masks",
         "Overlap with the truth, unrefined, refined once by each arm, and with the truth itself as mask prompt: the "

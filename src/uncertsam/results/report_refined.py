@@ -1,7 +1,7 @@
 """What the page says of refinement: sentences, differences and the rows of Table 1, null results included."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ def _against(answers: pd.DataFrame, reference: str) -> dict[str, Any]:
     rows = [row for row in overall_rows(answers) if row.reference == reference]
     found = {(row.method, row.metric): row for row in rows}
     metrics = list(dict.fromkeys(row.metric for row in rows))
-    names = in_order({row.method for row in rows}, _order(row.method for row in rows))
+    names = _order({row.method for row in rows})
     return {
         "title": f"Against {method_style(reference).label}",
         "metrics": [metric_style(metric) for metric in metrics],
@@ -79,7 +79,12 @@ def _mean(row: Any) -> dict[str, str]:
     return {"mean": f"{row.mean_masks:.3f}" if math.isfinite(row.mean_masks) else "–", "interval": interval}
 
 
-def _order(names: Any) -> Sequence[str]:
+def _order(names: Iterable[str]) -> list[str]:
     """Arms in the order of `METHODS`, each followed by its further steps."""
-    first = {name: place for place, name in enumerate(METHODS)}
-    return sorted(names, key=lambda name: (first.get(name if steps_of(name) <= 1 else name[:-2], 99), steps_of(name)))
+    place = {name: rank for rank, name in enumerate(METHODS)}
+
+    def rank(name: str) -> tuple[int, int]:
+        arm = name if steps_of(name) <= 1 else name.rpartition("_")[0]
+        return place.get(arm, len(place)), steps_of(name)
+
+    return sorted(names, key=rank)

@@ -3,14 +3,15 @@
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from uncertsam.files import remove, write_json, written_aside
+from uncertsam.tracking.models import Part, keep
 
-SPOOL = ".tracking"
+SPOOL, MODELS = ".tracking", "models"
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 Point = tuple[str, float, int, int]  # name, value, step, milliseconds since 1970
 
@@ -46,16 +47,18 @@ class Record:
     parent: Group | None = None
 
 
-def write(home: Path, record: Record, files: Mapping[str, Path | str]) -> Path:
+def write(home: Path, record: Record, files: Mapping[str, Path | str], parts: Sequence[Part] = ()) -> Path:
     """Put `record` into the spool of `home`, whole or not at all, and return its folder.
 
     `files` maps places below `artifacts/` to a file or folder that is copied (its original may be gone when the run
-    is sent), or to text.
+    is sent), or to text. `parts` become MLflow models when it is sent.
     """
     with written_aside(home / SPOOL / record.id) as aside:
         aside.mkdir(parents=True)
         for place, content in files.items():
             _put(aside / "artifacts" / place, content)
+        for part in parts:
+            keep(part, aside / MODELS / part.name)
         write_json(aside / "run.json", asdict(record) | {"metrics": [_to_json(point) for point in record.metrics]})
     return home / SPOOL / record.id
 

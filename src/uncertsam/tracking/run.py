@@ -7,12 +7,13 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, SupportsFloat
 
 from uncertsam.params import Tracking
 from uncertsam.tracking import record as spool
+from uncertsam.tracking.models import Part
 from uncertsam.tracking.place import (
     Place,
     dataset_digest,
@@ -42,6 +43,7 @@ class Run:
     points: list[Point] = field(default_factory=list)
     files: dict[str, Path | str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
 
     def metrics(self, values: Mapping[str, Any]) -> None:
         """Note numbers, in nested mappings if you like; None stands for NaN. The run's dataset becomes the prefix."""
@@ -65,6 +67,15 @@ class Run:
     def figure(self, path: Path) -> None:
         """Keep a copy of a picture, under `figures`."""
         self.artifact(path, folder="figures")
+
+    def model(self, part: Part) -> None:
+        """Keep a fitted or trained part as an MLflow model and register it, as it is when the stage ends.
+
+        Raises FileNotFoundError where there is none.
+        """
+        if not (part.folder / part.file).is_file():
+            raise FileNotFoundError(part.folder / part.file)
+        self.parts.append(replace(part, folder=part.folder.absolute()))
 
     def input(self, dataset_name: str, digest: str) -> None:
         """Note that the run read this dataset, in the state that `digest` names (36 characters at most)."""
@@ -125,7 +136,7 @@ class _Beginning:
     def close(self, error: BaseException | None) -> None:
         try:
             record = self.record(error, _now())
-            spool.write(self.place.home, record, self.run.files)
+            spool.write(self.place.home, record, self.run.files, self.run.parts)
             long = record.ended - record.started > 1000 * self.settings.flush_after_seconds
             # whoever stops a stage by hand is not kept waiting for a server
             if record.status != "KILLED" and (long or self.run.name == "report"):

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from uncertsam.tracking.models import pack
 from uncertsam.tracking.place import default_uri, locate
-from uncertsam.tracking.record import SPOOL, Group, Record, forget, read, waiting
+from uncertsam.tracking.record import MODELS, SPOOL, Group, Record, forget, read, waiting
 
 RECORD_TAG = "uncertsam.record"
 ASK_SECONDS = 5  # to find out whether a server is there; sending may take MLflow's own time, artifact stores are slow
@@ -117,11 +119,27 @@ class _Store:
             self.write(run.info.run_id, record)
         if (folder / "artifacts").is_dir():
             self.client.log_artifacts(run.info.run_id, str(folder / "artifacts"))
+        for kept in sorted((folder / MODELS).glob("*")):
+            self.model(run.info.run_id, record, kept)
         # last, because a run that has ended is a run that is complete
         self.client.set_terminated(run.info.run_id, record.status, record.ended)
         if parent:
             self.client.set_terminated(parent, record.status, record.ended)
         forget(folder)
+
+    def model(self, run_id: str, record: Record, kept: Path) -> None:
+        """Log one part as a model of the run, and as a version of the registered model of its stage and name."""
+        with TemporaryDirectory() as scratch:
+            packed = Path(scratch) / kept.name
+            pack(kept, packed)
+            self.client.log_artifacts(run_id, str(packed), f"{MODELS}/{kept.name}")
+        stage = record.name.partition("/")[0]
+        name = clean(f"uncertsam.{stage}.{kept.name}").replace("/", "_")
+        if not self.client.search_registered_models(f"name = '{name}'"):
+            self.client.create_registered_model(name)
+        if not self.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"):
+            source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODELS}/{kept.name}"
+            self.client.create_model_version(name, source, run_id)
 
     def experiment(self, name: str) -> str:
         """The id of the experiment, made if need be."""

@@ -78,8 +78,5 @@ class TrainFusion(TrainParams, frozen=True):
     def splits(self, benchmark: Path, reported: Sequence[str]) -> list[Path]:
         """Every split that an arm may be trained on, under `benchmark`."""
         domains = (self.domains or reported) if self.left_out else []
-        return [
-            folder
-            for name in {self.dataset: 0, **dict.fromkeys(domains, 0)}
-            if (folder := benchmark / name / "fit").is_dir()
-        ]
+        folders = [benchmark / name / "fit" for name in dict.fromkeys([self.dataset, *domains])]
+        return [folder for folder in folders if folder.is_dir()]
