@@ -62,9 +62,7 @@ def main(
             stem = folder / f"forest_{reference}"
             forest(compared, reference, judged_by, stem, figure_footer(model, methods, split, answers))
         if COMBINED in methods:
-            decomposition(
-                shares(predictions, splits), folder / "decomposition", figure_footer(model, [COMBINED], split)
-            )
+            decomposition(shares(predictions, splits), folder / "decomposition", foot)
         once = read_intervals(refined)
         once = once[once["method"].map(steps_of) <= 1]
         shown = figure_footer(model, ["refine"], split, refined)

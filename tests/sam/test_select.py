@@ -16,7 +16,7 @@ def random_decoded(count: int = 64, seed: int = 0) -> Decoded:
     logits[::9, 0] = -1.0
     iou, score = torch.rand(count, 4, generator=draw), torch.randn(count, generator=draw)
     hidden, weights, features = torch.zeros(count, 4, 3), torch.zeros(count, 4, 2), torch.zeros(count, 2, 6, 5)
-    return Decoded(logits, iou, score, hidden, weights, features, hidden, features)
+    return Decoded(logits, iou, score, hidden, weights, features, hidden, torch.zeros(count, 3, 6, 5))
 
 
 def test_dynamic_choice_equals_that_of_sam2() -> None:

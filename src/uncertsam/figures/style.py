@@ -102,6 +102,17 @@ METHODS: dict[str, MethodStyle] = {
         "The same entropies, weighted so that they foretell the error on calibration images.",
         (0, (6, 1.5, 1.5, 1.5)),
     ),
+    "constant": MethodStyle(
+        "Constant (baseline)", "#A3A8B0", "X", "SAM 2's mask, equally unsure everywhere.", (0, (1.5, 1.5)), True
+    ),
+    "boundary_distance": MethodStyle(
+        "Boundary distance (baseline)", "#59606B", "d", "SAM 2's mask, unsure near its own outline.", (0, (4, 2)), True
+    ),
+}
+BASELINES = tuple(name for name, style in METHODS.items() if style.baseline)
+
+# the rows of the refinement's tables; they are never drawn together with the methods
+REFINED: dict[str, MethodStyle] = {
     "fusion_sam_ones": MethodStyle(
         "Refined: SAM + ones", "#8FB8DE", "o", "A second pass, told of SAM 2's logits and of nothing else."
     ),
@@ -123,14 +134,7 @@ METHODS: dict[str, MethodStyle] = {
     "truth_prompt": MethodStyle(
         "Truth as mask prompt (bound)", "#59606B", "X", "SAM 2 shown the true mask: what a mask prompt can do at most."
     ),
-    "constant": MethodStyle(
-        "Constant (baseline)", "#A3A8B0", "X", "SAM 2's mask, equally unsure everywhere.", (0, (1.5, 1.5)), True
-    ),
-    "boundary_distance": MethodStyle(
-        "Boundary distance (baseline)", "#59606B", "d", "SAM 2's mask, unsure near its own outline.", (0, (4, 2)), True
-    ),
 }
-BASELINES = tuple(name for name, style in METHODS.items() if style.baseline)
 
 # what SAM and LA as published differ in, in the order in which a waterfall goes through it
 FACTORS: dict[str, MethodStyle] = {
@@ -193,8 +197,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", ">", "h", "<", "p")
 
 def method_style(name: str) -> MethodStyle:
     """The look of a method. An unknown one gets a colour and a marker by the hash of its name, the same everywhere."""
-    if name in METHODS:
-        return METHODS[name]
+    if name in METHODS or name in REFINED:
+        return METHODS.get(name) or REFINED[name]
     first, _, steps = name.rpartition("_")
     if first.startswith("fusion_") and steps.isdigit():
         return replace(method_style(first), label=f"{method_style(first).label}, {steps} times")

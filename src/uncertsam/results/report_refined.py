@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from uncertsam.figures.style import METHODS, in_order, method_style, metric_style
+from uncertsam.figures.style import REFINED, in_order, method_style, metric_style
 from uncertsam.figures.table import labels, read_intervals
-from uncertsam.refinement.names import BOUND, PLAIN, steps_of
+from uncertsam.refinement.names import PLAIN, steps_of
 from uncertsam.results.answers import read_answers, sentence
 from uncertsam.results.comparisons import overall_rows
 from uncertsam.results.report_answers import difference_cell
@@ -69,7 +69,7 @@ def _means(frame: pd.DataFrame, metric: str) -> dict[str, Any]:
     names, cells = labels(mine), {(row.method, row.dataset): row for row in mine.itertuples()}
     rows = [
         (method_style(name), [_mean(cells[name, dataset]) for dataset in names])
-        for name in in_order(mine["method"], [PLAIN, *METHODS, BOUND])
+        for name in in_order(mine["method"], [PLAIN, *REFINED])
     ]
     return {"title": metric_style(metric).title, "datasets": list(names.values()), "rows": rows}
 
@@ -80,8 +80,8 @@ def _mean(row: Any) -> dict[str, str]:
 
 
 def _order(names: Iterable[str]) -> list[str]:
-    """Arms in the order of `METHODS`, each followed by its further steps."""
-    place = {name: rank for rank, name in enumerate(METHODS)}
+    """Arms in the order of `REFINED`, each followed by its further steps."""
+    place = {name: rank for rank, name in enumerate(REFINED)}
 
     def rank(name: str) -> tuple[int, int]:
         arm = name if steps_of(name) <= 1 else name.rpartition("_")[0]

@@ -151,7 +151,7 @@ def answer(method: Method, inputs: Inputs, objects: int | None = None) -> Answer
     """
     with torch.autocast(inputs.model.device.type, enabled=False):
         ready = method.for_image(inputs) if isinstance(method, PerImage) else method
-        return joined([read_off(ready(portion), method.measure) for portion in portions(inputs, objects)])
+        return joined([read_off(ready(portion), ready.measure) for portion in portions(inputs, objects)])
 
 
 def portions(inputs: Inputs, objects: int | None = None) -> list[Inputs]:
