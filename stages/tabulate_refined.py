@@ -10,14 +10,14 @@ from uncertsam.params import Base, Params, Predict, Refine, Tabulate
 from uncertsam.refinement.names import methods_of
 from uncertsam.results.answers import write_answers
 from uncertsam.results.intervals import facts_of, intervals
-from uncertsam.results.refined import compared
+from uncertsam.results.refined import compared as against
 from uncertsam.results.summary import metrics_json
 from uncertsam.results.table import collect, write_table
 from uncertsam.stage import run_stage
 from uncertsam.training.settings import TrainFusion
 
 
-def main(measures: Path, benchmark: Path, results: Path, bounds: Path, answers: Path) -> None:
+def main(measures: Path, benchmark: Path, results: Path, bounds: Path, compared: Path) -> None:
     """Collect the arms that params.yaml names. What an arm was trained on, no set tests."""
     params = Params.read()
     knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
@@ -33,7 +33,7 @@ def main(measures: Path, benchmark: Path, results: Path, bounds: Path, answers: 
         with written_aside(bounds) as aside:
             frame = intervals(table, facts, knobs.resamples, seed)
             frame.to_csv(aside, index=False, float_format="%.8g")
-        write_answers(answers, compared(table, facts, knobs.resamples, seed))
+        write_answers(compared, against(table, facts, knobs.resamples, seed))
         run.metrics(metrics_json(table))
     print(f"tabulated {len(table)} values of {len(rows)} refinements on {len(names)} datasets")
 

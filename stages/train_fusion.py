@@ -13,7 +13,8 @@ from uncertsam.training.settings import TrainFusion
 
 def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path, curve: Path) -> None:
     """Write the modules with the least held-out loss, one per domain left out; goes on where it was stopped."""
-    from uncertsam.refinement.first_pass import arm_named, first_pass
+    from uncertsam.refinement.arms import arm_named
+    from uncertsam.refinement.first_pass import first_pass
     from uncertsam.refinement.state import EVERY, LAST, TENSORS
     from uncertsam.refinement.training import Domain, Training, folds, forget, outcome, train_folds, write
     from uncertsam.sam.checkpoints import device_named, load_model

@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("patient", deadline=None)  # how long a case takes says nothing about it on a busy machine
+settings.load_profile("patient")
 os.environ["MLFLOW_DISABLED"] = "1"  # the tests of tracking unset it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors: a second thread waits more than it helps
 

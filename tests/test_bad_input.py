@@ -37,15 +37,16 @@ WEIGHTS = "checkpoints/sam2_nano.safetensors"
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
 ANSWERS, COST, VERDICTS = "reports/answers.csv", "reports/cost.csv", "reports/reproduction.json"
-CONTROLS = "reports/controls.csv"
+CONTROLS, REFINED, FUSION = "reports/controls.csv", "reports/refinement.csv", "data/fitted/fusion/la"
 FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
 ALL = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "predict", "measure", "tabulate", "control", "answer",
+    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict",
+    "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control", "answer",
     "clock", "judge", "figures", "report",
 ]  # fmt: skip
 MEANT = {
-    "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats",
-    "model.weights": WEIGHTS,
+    "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats", "item.arm": "la",
+    "train_variance.dataset": "cats", "combined_fitted.dataset": "cats", "model.weights": WEIGHTS,
 }  # fmt: skip
 
 
@@ -53,20 +54,25 @@ def arguments(name: str) -> dict[str, str]:
     """The options that dvc.yaml gives to a stage."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     command, key = stages[name].get("do", stages[name])["cmd"], {"key": "few" if name == "subset" else "cats"}
-    words = shlex.split(re.sub(r"\$\{(.*?)\}", lambda found: (MEANT | key)[found[1]], command))[2:]
+    words = shlex.split(re.sub(r"\$\{(.*?)\}", lambda found: (MEANT | key)[found[1]], command))[1:]
+    SCRIPTS[name] = Path(words.pop(0)).stem
+    FLAGS[name] = [word for word in words if word == "--refined" and name == "measure_refined"]
+    words = [word for word in words if word not in FLAGS[name]]
     return {option.removeprefix("--"): value for option, value in zip(words[::2], words[1::2], strict=True)}
 
 
+SCRIPTS: dict[str, str] = {}
+FLAGS: dict[str, list[str]] = {}
 ARGUMENTS = {name: arguments(name) for name in ALL}
 
 
 def stage(name: str, **changes: str) -> None:
     """Run stages/<name>.py here, as its command line would."""
-    spec = importlib.util.spec_from_file_location(f"stage_{name}", ROOT / "stages" / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"stage_{name}", ROOT / "stages" / f"{SCRIPTS[name]}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     given = ARGUMENTS[name] | changes
-    run_stage(module.main, [word for key, value in given.items() for word in (f"--{key}", value)])
+    run_stage(module.main, [*FLAGS[name], *(word for key, value in given.items() for word in (f"--{key}", value))])
 
 
 def draw(folder: Path, names: list[str]) -> None:
@@ -88,12 +94,25 @@ def settings() -> dict[str, Any]:
     values |= {
         "datasets": ["cats"],
         "methods": ["sam"],
-        "data": {"cats": cats | {"split": {"fit": 0.4, "calibrate": 0.1, "test": 0.5}}},
+        "data": {"cats": cats | {"split": {"fit": 0.25, "calibrate": 0.35, "test": 0.4}}},
     }
     values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 3}, "masks": None, "seed": 0}}
     values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
     values["answers"]["resamples"], values["clock"] = 50, {"masks": 2, "repeats": 1}
     values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
+    for part in ("train_variance", "train_fusion", "combined_fitted"):
+        values[part]["dataset"] = "cats"
+    values["train_variance"] |= {"epochs": 1, "steps": 2, "most_images": 2, "held_out": 0.5}
+    values["train_fusion"] |= {
+        "epochs": 1,
+        "steps": 2,
+        "most_images": 2,
+        "held_out": 0.5,
+        "arms": ["la"],
+        "left_out": [],
+    }
+    values["combined_fitted"] |= {"views": 1, "prompts": 2}
+    values["refine"]["steps"] = 1
     values["control"] |= {"datasets": None, "calibrate": "cats", "samples": [5], "temperatures": [1.0]}
     return values
 
@@ -102,7 +121,7 @@ def settings() -> dict[str, Any]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole experiment, run once, in a folder with a blank and letters beyond ASCII in its name."""
     root = tmp_path_factory.mktemp("a run ünder 猫")
-    draw(root / "photos", [f"cat {i}x" for i in range(12)])
+    draw(root / "photos", [f"cat {i}x" for i in range(18)])
     shutil.copytree(ROOT / "checkpoints", root / "checkpoints")
     (root / "params.yaml").write_text(yaml.safe_dump(settings()))
     with pytest.MonkeyPatch.context() as patch:
@@ -206,11 +225,13 @@ def words_for_numbers() -> None:
 
 ANNOTATIONS = f"{BENCHMARK}/test/annotations/dataset.json"
 ORIGIN, META = "data/measures/cats/sam.json", f"{SAM}/meta.json"
+ORIGIN_REFINED = "data/measures_refined/cats/sam.json"
 
 
 def forget() -> None:
     """What is answered and measured is kept where it would come out the same; now it is made again."""
     Path(ORIGIN).unlink()
+    Path(ORIGIN_REFINED).unlink()
     edited(META, lambda v: v.update(made_from="other code"))()
 
 
@@ -256,6 +277,16 @@ FILES: dict[str, Case] = {
     "cost of other columns": ("report", holds(COST, "a\n1\n"), (COST, "clock stage")),
     "verdicts broken": ("report", holds(VERDICTS, "{"), (VERDICTS, "judge stage")),
     "verdicts of another kind": ("report", holds(VERDICTS, "[]"), (VERDICTS, "judge stage")),
+    "no fit split for variance": ("train_variance", lambda: shutil.rmtree(f"{BENCHMARK}/fit"), ("cats", "`fit`")),
+    "no fit split for fusion": ("train_fusion", lambda: shutil.rmtree(f"{BENCHMARK}/fit"), ("cats", "`fit`")),
+    "an arm that is none": ("refine", param("train_fusion", "arms", ["lala"]), ("'lala'", "'la'")),
+    "a module cut off": ("refine", halved(f"{FUSION}/fusion.safetensors"), (FUSION, "train_fusion stage")),
+    "a module missing": ("refine", lost(f"{FUSION}/manifest.json"), (FUSION, "train_fusion stage")),
+    "too many refinements": ("refine", param("refine", "steps", 4), ("refine.steps", "3")),
+    "refined measures missing": ("tabulate_refined", lost("data/measures_refined/cats/sam.parquet"), ("sam.parquet",)),
+    "refinement missing": ("figures", lost(REFINED), (REFINED, "tabulate")),
+    "no set to train on": ("train_variance", param("train_variance", "dataset", "dogs"), ("train_variance.dataset",)),
+    "nothing to calibrate": ("fit_combination", lambda: shutil.rmtree(f"{BENCHMARK}/calibrate"), ("`calibrate`",)),
     "index missing": ("predict", lost(INDEX), (INDEX, "encode")),
     "index broken": ("predict", holds(INDEX, "{"), (INDEX, "encode")),
     "index of another kind": ("predict", holds(INDEX, "[]"), (INDEX, "encode")),
@@ -359,6 +390,9 @@ WRITERS = {  # what writes most of a stage's output
     "preprocess": (Image.Image, "save"),
     "subset": (Path, "write_text"),
     "measure": (pd.DataFrame, "to_parquet"),
+    "measure_refined": (pd.DataFrame, "to_parquet"),
+    "tabulate_refined": (pd.DataFrame, "to_parquet"),
+    "fit_combination": (Path, "write_text"),
     "tabulate": (pd.DataFrame, "to_parquet"),
     "control": (pd.DataFrame, "to_parquet"),
     "answer": (pd.DataFrame, "to_csv"),

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from uncertsam.errors import UserError, suggestion
+from uncertsam.refinement.arms import ARMS
 from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
 
@@ -228,8 +229,9 @@ class Params:
             if isinstance(section, dict) and "dataset" in section:
                 self._check_names(f"{key}.dataset: there is no", [section["dataset"]], there)
         if "train_fusion" in self.values:
-            domains = self.section("train_fusion", TrainFusion).domains or []
-            self._check_names("train_fusion.domains: there is no", domains, there)
+            fusion = self.section("train_fusion", TrainFusion)
+            self._check_names("train_fusion.domains: there is no", fusion.domains or [], there)
+            self._check_names("train_fusion: there is no arm", fusion.every_arm, ARMS)
         if "control" in self.values:
             control = self.section("control", Control)
             self._check_names("control.datasets: there is no", control.datasets or [], there)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from uncertsam.refinement.first_pass import ARMS, FromMethod, FromSam, uncertainty_map
+from uncertsam.refinement.arms import ARMS
+from uncertsam.refinement.first_pass import FromMethod, FromSam, uncertainty_map
 from uncertsam.refinement.fusion import build_fusion
 from uncertsam.refinement.refine import Refiner, at_input_size, refine, truth_as_prompt, truth_logits
 from uncertsam.sam.prompts import Prompts

@@ -18,6 +18,7 @@ from uncertsam.results.curves import write_curves
 from uncertsam.results.evidence import Evidence
 from uncertsam.results.intervals import facts_of, intervals
 from uncertsam.results.published import Known
+from uncertsam.results.refined import compared
 from uncertsam.results.reproduction import Judged, write_reproduction
 from uncertsam.results.summary import write_metrics
 from uncertsam.results.table import collect, write_table
@@ -72,6 +73,12 @@ def sound(tmp_path_factory, control_reports) -> Places:
     known = {"discs": Known("discs", "folder", True)}
     evidence = Evidence({"results": table}, {"discs": facts_of(read_split(split))}, known, "nano", 50)
     write_reproduction(base / "reports" / "reproduction.json", Judged.of(evidence))
+    refined = pd.concat([table.assign(method=name) for name in ("sam", "fusion_la", "fusion_la_ones", "truth_prompt")])
+    write_table(base / "reports" / "refinement.parquet", refined)
+    means = intervals(refined, {"discs": facts_of(read_split(split))}, 50, 0)
+    means.to_csv(base / "reports" / "refinement.csv", index=False, float_format="%.8g")
+    arms = compared(refined, {"discs": facts_of(read_split(split))}, 50, 0)
+    write_answers(base / "reports" / "refinement_answers.csv", arms)
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
@@ -165,3 +172,18 @@ def test_the_controls_are_checked_too(places):
     table = pd.read_csv(places.reports / "controls.csv")
     table.assign(value=table["value"] + 1).to_csv(places.reports / "controls.csv", index=False)
     assert "controls.csv: the mean of" in found(places)
+
+
+def test_the_refinement_is_checked_too(places):
+    path = places.reports / "refinement.parquet"
+    table = pd.read_parquet(path)
+    chosen = (table["method"] == "fusion_la") & (table["metric"] == "iou") & (table["region"] == "full")
+    table.loc[chosen, "value"] *= 0.5
+    table.to_parquet(path, index=False)
+    told = found(places)
+    assert "refinement.csv: the mean of discs, fusion_la, iou" in told
+    assert "refinement_answers.csv: fusion_la on discs" in told
+    table[table["method"] != "truth_prompt"].to_parquet(path, index=False)
+    assert "truth_prompt is missing" in found(places)
+    table.assign(mask_id=table["mask_id"] + 1).to_parquet(path, index=False)
+    assert "differ in 8 masks" in found(places)

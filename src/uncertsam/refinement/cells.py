@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from uncertsam.refinement.first_pass import arm_named, first_pass
+from uncertsam.refinement.arms import arm_named
+from uncertsam.refinement.first_pass import first_pass
 from uncertsam.refinement.names import BOUND, PLAIN, method_of
 from uncertsam.refinement.refine import Refiner, refine, truth_as_prompt
 from uncertsam.refinement.state import load

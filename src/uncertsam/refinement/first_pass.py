@@ -6,13 +6,12 @@ answer in nats, in [0, ln 2], or a map of ones, which says nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from uncertsam.errors import UserError
+from uncertsam.refinement.arms import Arm, Map
 from uncertsam.sam.select import TokenPolicy, select
 from uncertsam.training.settings import TrainFusion
 from uncertsam.uncertainty.core.algebra import Inputs, Masks, Method, mean_logit
@@ -21,34 +20,7 @@ from uncertsam.uncertainty.laplace import Laplace
 from uncertsam.uncertainty.laplace_closed import LaplaceClosed
 from uncertsam.uncertainty.posterior.state import LaplaceState
 
-Source = Literal["sam", "laplace"]
-Map = Literal["entropy", "ones"]
 FirstPass = Callable[[Inputs], Masks]  # logits; a Laplace's are those of the mean probability, in +-16.12
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One row of the comparison. left_out: trained on all domains but the one that it is tested on."""
-
-    source: Source
-    map: Map
-    left_out: bool = False
-
-
-ARMS: dict[str, Arm] = {
-    "sam_ones": Arm("sam", "ones"),
-    "la_ones": Arm("laplace", "ones"),
-    "la": Arm("laplace", "entropy"),
-    "sam_entropy": Arm("sam", "entropy"),
-    "la_lodo": Arm("laplace", "entropy", left_out=True),
-}
-
-
-def arm_named(name: str) -> Arm:
-    """Raises UserError on an unknown name."""
-    if name not in ARMS:
-        raise UserError(f"There is no fusion arm {name!r}.", f"Choose one of: {', '.join(ARMS)}.")
-    return ARMS[name]
 
 
 @dataclass(frozen=True)

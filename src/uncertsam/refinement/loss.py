@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from uncertsam.refinement.first_pass import FirstPass, Map
+from uncertsam.refinement.arms import Map
+from uncertsam.refinement.first_pass import FirstPass
 from uncertsam.refinement.fusion import Fusion
 from uncertsam.refinement.refine import at_input_size, second_pass
 from uncertsam.sam.model import PromptableModel

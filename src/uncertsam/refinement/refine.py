@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from uncertsam.refinement.first_pass import FirstPass, Map, uncertainty_map
+from uncertsam.refinement.arms import Map
+from uncertsam.refinement.first_pass import FirstPass, uncertainty_map
 from uncertsam.refinement.fusion import Fusion, fuse
 from uncertsam.sam.model import Decoded
 from uncertsam.sam.select import TokenPolicy, select

@@ -12,7 +12,8 @@ import pandas as pd
 from uncertsam.data.format import Split, read_split
 from uncertsam.errors import UserError
 from uncertsam.files import sha256, written_aside
-from uncertsam.refinement.first_pass import Arm, FirstPass, arm_named
+from uncertsam.refinement.arms import Arm, arm_named
+from uncertsam.refinement.first_pass import FirstPass
 from uncertsam.refinement.fusion import build_fusion
 from uncertsam.refinement.loss import FusionLoss
 from uncertsam.refinement.state import EVERY, save

@@ -20,11 +20,10 @@ def compared(
     table: pd.DataFrame, facts: Mapping[str, DatasetFacts], resamples: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
     """Rows with the columns of `answers.csv`, of the long table of refinements; each step against those of its step."""
-    steps = table["method"].map(steps_of)
     candidates = table[table["method"] != BOUND]
+    steps, plain = candidates["method"].map(steps_of), candidates["method"] == PLAIN
     frames = [
-        _of_step(candidates[(steps == step) | (table["method"] == PLAIN)], facts, step, resamples, seed)
-        for step in sorted(set(steps) - {0})
+        _of_step(candidates[(steps == step) | plain], facts, step, resamples, seed) for step in sorted(set(steps) - {0})
     ]
     return pd.concat(frames, ignore_index=True)
 
