@@ -3,12 +3,9 @@
 A tiny experiment is run once by the real stages; every test spoils a copy of it and runs one stage of that.
 """
 
-import importlib.util
 import json
 import os
-import re
 import resource
-import shlex
 import shutil
 import signal
 import struct
@@ -27,13 +24,11 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 from PIL import Image
+from staging import ROOT, WEIGHTS, arguments, draw, stage
 
 from uncertsam.cli import main as cli
 from uncertsam.data.format import encode_rle, read_split
-from uncertsam.stage import run_stage
 
-ROOT = Path(__file__).resolve().parents[1]
-WEIGHTS = "checkpoints/sam2_nano.safetensors"
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
 ANSWERS, COST, VERDICTS = "reports/answers.csv", "reports/cost.csv", "reports/reproduction.json"
@@ -44,48 +39,7 @@ ALL = [
     "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control", "answer",
     "clock", "judge", "figures", "report",
 ]  # fmt: skip
-MEANT = {
-    "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats", "item.arm": "la",
-    "train_variance.dataset": "cats", "combined_fitted.dataset": "cats", "model.weights": WEIGHTS,
-}  # fmt: skip
-
-
-def arguments(name: str) -> dict[str, str]:
-    """The options that dvc.yaml gives to a stage."""
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    command, key = stages[name].get("do", stages[name])["cmd"], {"key": "few" if name == "subset" else "cats"}
-    words = shlex.split(re.sub(r"\$\{(.*?)\}", lambda found: (MEANT | key)[found[1]], command))[1:]
-    SCRIPTS[name] = Path(words.pop(0)).stem
-    FLAGS[name] = [word for word in words if word == "--refined" and name == "measure_refined"]
-    words = [word for word in words if word not in FLAGS[name]]
-    return {option.removeprefix("--"): value for option, value in zip(words[::2], words[1::2], strict=True)}
-
-
-SCRIPTS: dict[str, str] = {}
-FLAGS: dict[str, list[str]] = {}
 ARGUMENTS = {name: arguments(name) for name in ALL}
-
-
-def stage(name: str, **changes: str) -> None:
-    """Run stages/<name>.py here, as its command line would."""
-    spec = importlib.util.spec_from_file_location(f"stage_{name}", ROOT / "stages" / f"{SCRIPTS[name]}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    given = ARGUMENTS[name] | changes
-    run_stage(module.main, [*FLAGS[name], *(word for key, value in given.items() for word in (f"--{key}", value))])
-
-
-def draw(folder: Path, names: list[str]) -> None:
-    """Photos of a bright disc with its mask."""
-    rng = np.random.default_rng(len(names))
-    y, x = np.mgrid[:48, :64]
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-    for name in names:
-        disc = (y - rng.integers(16, 32)) ** 2 + (x - rng.integers(16, 48)) ** 2 < rng.integers(40, 200)
-        noise = np.asarray(Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((64, 48)))
-        Image.fromarray(np.where(disc[..., None], 255 - noise // 4, noise // 2)).save(folder / "images" / f"{name}.png")
-        Image.fromarray(disc.astype(np.uint8) * 255).save(folder / "masks" / f"{name}.png")
 
 
 def settings() -> dict[str, Any]:

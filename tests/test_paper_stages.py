@@ -1,0 +1,76 @@
+"""Every stage takes a step with the paper's profile: SAM 2.1 tiny at 1024 px, with random weights.
+
+Sizes are cut (images, members, samples, epochs); layers, losses, schedules and switches are the profile's own.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from staging import ROOT, draw, stage
+
+from uncertsam.sam.checkpoints import build_network
+
+TINY = "checkpoints/sam2.1_hiera_tiny.pt"
+STAGES = [
+    "acquire", "preprocess", "subset", "encode", "encode_subset", "fit_laplace", "train_variance", "fit_combination",
+    "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control",
+    "answer", "clock", "judge", "figures", "report",
+]  # fmt: skip
+ARMS = ("sam_ones", "la_ones", "la", "sam_entropy")
+SMALL: dict[str, dict[str, Any]] = {
+    "base": {"device": "cpu"},
+    "model": {"name": "sam2.1_tiny", "weights": TINY},
+    "encode": {"stream": False, "batch": 1},
+    "fit": {"dataset": "few"},
+    "laplace": {"samples": 4, "resolution": 128},
+    "tta_train": {"members": 2},
+    "tta_hue": {"members": 2},
+    "tta_geometric": {"symmetries": ["identity", "horizontal"]},
+    "prompt": {"members": 3},
+    "combined_total": {"views": 1, "prompts": 2, "samples": 2},
+    "combined_sum": {"views": 1, "prompts": 2},
+    "combined_fitted": {"dataset": "cats", "views": 1, "prompts": 2},
+    "train_variance": {"dataset": "few", "epochs": 1, "precision": "32-true", "held_out": 0.5},
+    "train_fusion": {"dataset": "few", "epochs": 1, "held_out": 0.5, "samples": 4},
+    "refine": {"steps": 1},
+    "tabulate": {"resamples": 20},
+    "control": {"images": 1, "masks": 1, "calibrate": "cats", "calibrate_images": 1, "samples": [5],
+                "prior_precisions": [1.0], "temperatures": [1.0]},
+    "answers": {"resamples": 20},
+    "clock": {"masks": 1, "repeats": 1},
+}  # fmt: skip
+
+
+def settings() -> dict[str, Any]:
+    values = yaml.safe_load((ROOT / "profiles" / "paper.yaml").read_text())
+    cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
+    values["data"] = {"cats": cats | {"split": {"fit": 0.2, "calibrate": 0.6, "test": 0.2}}}
+    values["datasets"], values["tracking"] = ["cats"], {"enabled": False}
+    values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 2}, "masks": None, "seed": 0}}
+    for section, changes in SMALL.items():
+        values[section] = values[section] | changes
+    return values
+
+
+@pytest.mark.timeout(900)
+def test_every_stage_takes_a_step_with_the_papers_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "photos", [f"cat {i}" for i in range(10)])
+    (tmp_path / "checkpoints").mkdir()
+    shutil.copy(ROOT / "checkpoints" / "pretrain_images.json", tmp_path / "checkpoints")
+    torch.manual_seed(0)
+    torch.save({"model": build_network("sam2.1_tiny").state_dict()}, TINY)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings()))
+    fitted_on = {"fit.dataset": "few", "train_variance.dataset": "few", "model.weights": TINY}
+    for name in STAGES:
+        for arm in ARMS if name == "train_fusion" else ("",):
+            stage(name, fitted_on | {"item.arm": arm})
+    table, refined = (pd.read_parquet(f"reports/{name}.parquet") for name in ("results", "refinement"))
+    assert set(table["method"]) == set(settings()["methods"])
+    assert {f"fusion_{arm}" for arm in ARMS} < set(refined["method"])
+    assert Path("reports/index.html").is_file() and Path("reports/reproduction.html").is_file()
