@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from staging import ROOT
 
 TESTS = """
@@ -76,3 +77,11 @@ def test_the_submission_asks_and_its_list_names_tests_that_are_there() -> None:
         if line and not line.startswith("#"):
             file, _, name = line.split()[0].partition("::")
             assert f"def {name.rstrip('*')}" in (ROOT / file).read_text(), line
+
+
+def test_the_workflow_runs_the_same_check_on_the_whole_history() -> None:
+    job = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]["run"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert job["timeout-minutes"] == 90 and job["steps"][0]["with"]["fetch-depth"] == 0
+    assert job["steps"][-1]["with"]["path"] == "reports/"
