@@ -24,6 +24,8 @@ from uncertsam.results.controls import read_controls
 from uncertsam.results.curves import read_curves
 from uncertsam.stage import run_stage
 
+QUALITY = ("iou", "boundary_iou_0.02")
+
 
 def main(
     results: Path,
@@ -70,7 +72,9 @@ def main(
         shown = figure_footer(model, ["refine"], split, refined_answers)
         arms = read_answers(refined_answers)
         arms = arms[arms["method"].map(steps_of) == 1]
-        forest(arms, PLAIN, ("iou", "boundary_iou_0.02"), folder / "refinement_forest", shown)
+        forest(
+            arms, PLAIN, ("iou", "boundary_iou_0.02"), folder / "refinement_forest", shown, title="Does refining help?"
+        )
         failure = choose_failure(table, splits)
         teaser(load(failure, splits[failure.dataset], predictions, methods, table), folder / "teaser", foot)
         count = len(list(folder.glob("*.svg")))

@@ -19,12 +19,12 @@ from uncertsam.figures.style import INK, PAPER
 from uncertsam.metrics.masks import upsample
 
 SHOWN = 256  # longest side of a picture in a cell, pixels
-NATS = (0.0, math.log(2))  # the whole range of a binary entropy
+ENTROPY, NATS = "predictive entropy [nats]", (0.0, math.log(2))  # the whole range of a binary entropy
 BOX_COLOUR = "#FFD400"
 BINARY: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255}
 
 View = tuple[int, int, int, int]  # left, top, right, bottom; pixels, right and bottom exclusive
-Scales = dict[str, tuple[float, float]]  # unit: lowest and highest colour
+Scales = dict[str, tuple[float, float]]  # measure: lowest and highest colour
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,31 @@ def cells_of(example: Example) -> list[Cell]:
 
 
 def scales_of(cells: Sequence[Cell]) -> Scales:
-    """The range of colours per unit: all of a binary entropy's, else from 0 to the largest value shown."""
+    """The range of colours per measure: all of a binary entropy's, else from 0 or below to the largest value shown."""
     scales = {}
-    for unit in dict.fromkeys(cell.source.unit for cell in cells):
-        values = [cell.uncertainty for cell in cells if cell.source.unit == unit]
+    for measure in dict.fromkeys(cell.source.measure for cell in cells):
+        values = [cell.uncertainty for cell in cells if cell.source.measure == measure]
         low, high = min(0.0, *(float(v.min()) for v in values)), max(float(v.max()) for v in values)
-        scales[unit] = NATS if unit == "nats" else (low, high if high > low else low + 1.0)
+        scales[measure] = NATS if measure == ENTROPY else (low, high if high > low else low + 1.0)
     return scales
+
+
+def shared_bars(scales: Scales, cells: Sequence[Cell]) -> Scales:
+    """The scales that need a bar of their own: those of the measures that several methods share, or of all of one."""
+    methods = {measure: {c.source.method for c in cells if c.source.measure == measure} for measure in scales}
+    several = {measure: ends for measure, ends in scales.items() if len(methods[measure]) > 1}
+    return several or scales
+
+
+def bar_name(measure: str) -> str:
+    """What stands below a bar: the whole name of the measure would be too long."""
+    return f"uncertainty [{measure.partition('[')[2].rstrip(']') or '1'}]"
+
+
+def range_of(cell: Cell, scales: Scales, bars: Scales) -> str:
+    """Below a map whose scale has no bar: its ends."""
+    low, high = scales[cell.source.measure]
+    return "" if cell.source.measure in bars else f" · {low:.2g} to {high:.2g}"
 
 
 def view_of(example: Example, cells: Sequence[Cell]) -> View:
@@ -77,7 +95,7 @@ def numbers_of(example: Example, cells: Sequence[Cell], view: View, scales: Scal
     for cell in cells:
         scores = {name: cell.source.scores.get(name, math.nan) for name in ("iou", "pearson")}
         levels = {"mean_uncertainty": float(cell.uncertainty.mean()), "max_uncertainty": float(cell.uncertainty.max())}
-        ends = dict(zip(("scale_low", "scale_high"), scales[cell.source.unit], strict=True))
+        ends = dict(zip(("scale_low", "scale_high"), scales[cell.source.measure], strict=True))
         pixels = counts(example.truth, cell.prediction, example.ignored)
         names = {"method": cell.source.method, "unit": cell.source.unit}
         rows.append(fixed | names | scores | pixels | levels | ends | flags)

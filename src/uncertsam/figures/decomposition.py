@@ -20,7 +20,7 @@ from uncertsam.metrics.ranking import ratio
 from uncertsam.results.intervals import facts_of, limits, resampled_means, resamples, without_narrow
 
 METHOD, PREFIX = "combined_total", "part_"
-WIDTH, NAMES, ROW = 8.0, 1.6, 0.34  # of the sheet, of the column of names, of a row; inches
+WIDTH, NAMES, ROW = 8.0, 2.1, 0.34  # of the sheet, of the column of names, of a row; inches
 AGAIN = "Run the predict stage again."
 PARTS: dict[str, MethodStyle] = {
     "model": MethodStyle("Model (last layer)", "#D55E00", "D"),

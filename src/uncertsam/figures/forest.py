@@ -35,7 +35,13 @@ UNTESTED, SAME = "not tested", "identical"
 
 
 def forest(
-    frame: pd.DataFrame, reference: str, metrics: Sequence[str], stem: Path, provenance: str = "", subtitle: str = ""
+    frame: pd.DataFrame,
+    reference: str,
+    metrics: Sequence[str],
+    stem: Path,
+    provenance: str = "",
+    subtitle: str = "",
+    title: str = "",
 ) -> list[Path]:
     """Draw a panel per metric from rows of `answers.csv`; left and right are as the numbers lie, the better side named.
 
@@ -48,7 +54,10 @@ def forest(
     names = in_order(drawn["method"], METHODS)
     body = ROW * len(names)
     panel = (WIDTH - NAMES - GAP * len(metrics)) / len(metrics)
-    title = f"Is any method better than {method_style(reference).label}{'' if reference in BASELINES else ' itself'}?"
+    title = (
+        title
+        or f"Is any method better than {method_style(reference).label}{'' if reference in BASELINES else ' itself'}?"
+    )
     notes = footnotes(drawn[drawn["scope"] == "dataset"])
     with styled():
         page = sheet((WIDTH, body + 0.95), title, subtitle or _how(reference), notes, provenance)
@@ -131,7 +140,7 @@ def _say(axes: Axes, place: int, mine: pd.DataFrame, low: float, high: float) ->
     """What the axis cannot show of a row: that it is the same everywhere, or where its mean lies outside."""
     overall = mine[mine["scope"] == "overall"]["difference"]
     value = float(overall.iloc[0]) if len(overall) else float("nan")
-    if (mine["outcome"] == SAME).any():
+    if (mine.loc[mine["scope"] == "overall", "outcome"] == SAME).any():
         text, x, side = "same mask and probability", 0.5, "center"
     elif value < low:
         text, x, side = f"← {value:+.2f}", 0.0, "left"

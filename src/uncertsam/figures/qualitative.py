@@ -17,13 +17,16 @@ from uncertsam.figures.cells import (
     Cell,
     Scales,
     View,
+    bar_name,
     cells_of,
     colour_bar,
     grey,
     key_of_overlay,
     numbers_of,
+    range_of,
     scales_of,
     score,
+    shared_bars,
     show_prompt,
     shrunk,
     tall,
@@ -41,8 +44,12 @@ HEAD, NAMES, CAPTION, BAR = 0.62, 0.44, 0.2, 0.32  # heights: heading, names of 
 MOST = 5  # methods side by side: more go below, or the cells become too small to read
 HOW = (
     "Masks by rule: the {rules} of SAM 2's IoU in its dataset. Beside the whole image, every cell shows the part that "
-    "holds box, truth and all predictions. Bright is unsure; maps of the same unit share one scale."
+    "holds box, truth and all predictions. Bright is unsure. Maps of one measure share a scale; "
+    "others have their own below."
 )
+
+
+Colours = tuple[Scales, Scales]  # of every measure, and those that have a bar
 
 
 def qualitative(examples: Sequence[Example], stem: Path, provenance: str = "") -> list[Path]:
@@ -56,10 +63,11 @@ def qualitative(examples: Sequence[Example], stem: Path, provenance: str = "") -
     views = [view_of(example, grid) for example, grid in zip(examples, grids, strict=True)]
     frame = pd.concat([numbers_of(*one, scales) for one in zip(examples, grids, views, strict=True)], ignore_index=True)
     with styled():
-        heights = [sum(_heights(view, scales, grid)) for view, grid in zip(views, grids, strict=True)]
+        bars = shared_bars(scales, [cell for grid in grids for cell in grid])
+        heights = [sum(_heights(view, bars, grid)) for view, grid in zip(views, grids, strict=True)]
         page, top = _sheet(examples, sum(heights), frame, provenance), sum(heights)
         for example, grid, view, height in zip(examples, grids, views, heights, strict=True):
-            _draw_block(Block(page, top, view), example, grid, frame, scales)
+            _draw_block(Block(page, top, view), example, grid, frame, (scales, bars))
             top -= height
         return write(page.figure, frame, stem)
 
@@ -78,10 +86,10 @@ def _sheet(examples: Sequence[Example], height: float, frame: pd.DataFrame, prov
     return sheet((width, height), title, HOW.format(rules=rules), footnotes(frame), provenance)
 
 
-def _heights(view: View, scales: Scales, grid: Sequence[Cell]) -> list[float]:
+def _heights(view: View, bars: Scales, grid: Sequence[Cell]) -> list[float]:
     """The height of each strip of a block; the first one has the heading and, on the left, the keys."""
     row = tall(view, CELL) + CAPTION
-    return [HEAD + 2 * row + max(row, 0.75 + BAR * len(scales))] + [NAMES + 3 * row] * (len(strips(len(grid))) - 1)
+    return [HEAD + 2 * row + max(row, 0.75 + BAR * len(bars))] + [NAMES + 3 * row] * (len(strips(len(grid))) - 1)
 
 
 @dataclass(frozen=True)
@@ -122,41 +130,42 @@ class Block:
         self.caption(column, row, caption)
 
 
-def _draw_block(block: Block, example: Example, grid: Sequence[Cell], frame: pd.DataFrame, scales: Scales) -> None:
+def _draw_block(block: Block, example: Example, grid: Sequence[Cell], frame: pd.DataFrame, colours: Colours) -> None:
     chosen = example.choice
     mine = [chosen.dataset, chosen.image_id, chosen.mask_id]
     rows = frame[(frame[["dataset", "image_id", "mask_id"]] == mine).all(axis=1)]
     name = labels(rows)[chosen.dataset]
     heading = f"{name}: {chosen.rule}, image {chosen.image_id}, mask {chosen.mask_id}"
     block.write((LEFT / 2, block.top - 0.04), heading, fontsize=9, fontweight="bold")
-    _left(block, example, scales)
-    for part, height in zip(strips(len(grid)), _heights(block.view, scales, grid), strict=True):
-        _strip(block, example, grid[part], rows)
+    _left(block, example, colours[1])
+    for part, height in zip(strips(len(grid)), _heights(block.view, colours[1], grid), strict=True):
+        _strip(block, example, grid[part], rows, colours)
         block = Block(block.page, block.top - height, block.view, NAMES)
 
 
-def _left(block: Block, example: Example, scales: Scales) -> None:
+def _left(block: Block, example: Example, bars: Scales) -> None:
     """The first column: prompt, truth, and what the colours mean."""
     show_prompt(block.axes(0, 0), example, block.view)
     block.caption(0, 0, "image and box")
     block.picture(0, 1, grey(example.truth, example.ignored), "truth", **BINARY)
     left, top = block.corner(0, 2)
     key_of_overlay(block.page, left, top)
-    for rank, (unit, ends) in enumerate(scales.items()):
-        colour_bar(block.page, left, top - 0.62 - BAR * rank, 0.92 * CELL, f"uncertainty [{unit}]", ends)
+    for rank, (measure, ends) in enumerate(bars.items()):
+        colour_bar(block.page, left, top - 0.62 - BAR * rank, 0.92 * CELL, bar_name(measure), ends)
 
 
-def _strip(block: Block, example: Example, grid: Sequence[Cell], rows: pd.DataFrame) -> None:
+def _strip(block: Block, example: Example, grid: Sequence[Cell], rows: pd.DataFrame, colours: Colours) -> None:
     for column, cell in enumerate(grid, start=1):
-        _column(block, column, example, cell, rows[rows["method"] == cell.source.method].iloc[0])
+        told = range_of(cell, *colours)
+        _column(block, column, example, cell, rows[rows["method"] == cell.source.method].iloc[0], told)
     for rank, text in enumerate(("prediction", "right and wrong", "uncertainty")):
         left, top = block.corner(1, rank)
         at = (left - 0.05, top - tall(block.view, CELL) / 2)
         block.write(at, text, rotation=90, ha="right", va="center", color=MUTED)
 
 
-def _column(block: Block, column: int, example: Example, cell: Cell, row: pd.Series) -> None:
-    """One method: its prediction, that prediction against the truth, and its uncertainty."""
+def _column(block: Block, column: int, example: Example, cell: Cell, row: pd.Series, told: str) -> None:
+    """One method: its prediction, that against the truth, and its uncertainty; `told`: of its scale."""
     style = method_style(cell.source.method)
     left, top = block.corner(column, 0)
     x, y, width, height = block.page.place(left, top + 0.05, CELL, 0.03)
@@ -165,4 +174,4 @@ def _column(block: Block, column: int, example: Example, cell: Cell, row: pd.Ser
     block.picture(column, 0, grey(cell.prediction, example.ignored), score("IoU", row["iou"]), **BINARY)
     block.picture(column, 1, overlay(example.image, example.truth, cell.prediction, example.ignored))
     scale = {"cmap": "magma", "vmin": row["scale_low"], "vmax": row["scale_high"]}
-    block.picture(column, 2, cell.uncertainty, score("ρ", row["pearson"]), **scale)
+    block.picture(column, 2, cell.uncertainty, score("ρ", row["pearson"]) + told, **scale)

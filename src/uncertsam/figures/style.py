@@ -126,10 +126,10 @@ REFINED: dict[str, MethodStyle] = {
         "Refined: Laplace + U", "#B3440B", "D", "A second pass, told of Laplace's logits and of their entropy."
     ),
     "fusion_la_lodo": MethodStyle(
-        "Refined: Laplace + U, unseen domain",
+        "Refined: Laplace + U, LODO",
         "#C89B1E",
         "D",
-        "The same, trained on all other domains than the one that it is tested on.",
+        "The same, trained with the domain left out on which it is tested.",
     ),
     "truth_prompt": MethodStyle(
         "Truth as mask prompt (bound)", "#59606B", "X", "SAM 2 shown the true mask: what a mask prompt can do at most."

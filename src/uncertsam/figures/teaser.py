@@ -15,13 +15,16 @@ from uncertsam.figures.cells import (
     Cell,
     Scales,
     View,
+    bar_name,
     cells_of,
     colour_bar,
     grey,
     key_of_overlay,
     numbers_of,
+    range_of,
     scales_of,
     score,
+    shared_bars,
     show_prompt,
     shrunk,
     tall,
@@ -38,7 +41,7 @@ COLUMNS, CELL, GAP, SIDE = 5, 1.5, 0.09, 0.12  # cells in a row, width of one, g
 NAME, CAPTION, BAR = 0.42, 0.24, 0.34  # heights: names above a cell, line below it, a colour bar; inches
 HOW = (
     "Not picked by hand: {rule}. Below, where each method says that this mask may be wrong. Bright is unsure; a good "
-    "map looks like the error. Maps of the same unit share one scale."
+    "map looks like the error. Maps of one measure share a scale; others have their own below."
 )
 MAGMA: dict[str, Any] = {"cmap": "magma"}
 
@@ -60,9 +63,10 @@ def teaser(example: Example, stem: Path, provenance: str = "") -> list[Path]:
         size = (width, rows * high)
         page = sheet(size, title, HOW.format(rule=chosen.rule), footnotes(frame), provenance)
         board = Board(page, rows * high, view)
-        _failure(board, example, next((c for c in cells if c.source.method == "sam"), cells[0]), scales)
+        bars = shared_bars(scales, cells)
+        _failure(board, example, next((c for c in cells if c.source.method == "sam"), cells[0]), bars)
         for rank, cell in enumerate(cells):
-            _map(board, rank, cell, scales)
+            _map(board, rank, cell, scales[cell.source.measure], range_of(cell, scales, bars))
         return write(page.figure, frame, stem)
 
 
@@ -104,7 +108,7 @@ class Board:
         self.page.figure.text(x, y, text, **look)
 
 
-def _failure(board: Board, example: Example, first: Cell, scales: Scales) -> None:
+def _failure(board: Board, example: Example, first: Cell, shared: Scales) -> None:
     """The first row: what was asked, what is true, what the model answered, how wrong it is; and the keys."""
     label = method_style(first.source.method).label
     show_prompt(board.axes(0, 0, "Image and box"), example, board.view)
@@ -116,7 +120,7 @@ def _failure(board: Board, example: Example, first: Cell, scales: Scales) -> Non
     wrong.imshow(board.part(error_of(example, first)), vmin=0, vmax=1, **MAGMA)
     left, top = board.corner(4, 0)
     key_of_overlay(board.page, left, top)
-    bars: Scales = {"error |P - M|": (0.0, 1.0)} | {f"uncertainty [{unit}]": ends for unit, ends in scales.items()}
+    bars: Scales = {"error |P - M|": (0.0, 1.0)} | {bar_name(name): ends for name, ends in shared.items()}
     for rank, (name, ends) in enumerate(bars.items()):
         colour_bar(board.page, left, top - 0.62 - BAR * rank, 0.92 * CELL, name, ends)
 
@@ -126,11 +130,11 @@ def error_of(example: Example, cell: Cell) -> Float[np.ndarray, "height width"]:
     return np.where(example.ignored, 0.0, np.abs(expit(cell.logits.astype(float)) - example.truth))
 
 
-def _map(board: Board, rank: int, cell: Cell, scales: Scales) -> None:
-    """One method's uncertainty."""
+def _map(board: Board, rank: int, cell: Cell, ends: tuple[float, float], told: str) -> None:
+    """One method's uncertainty; `told` is what the caption says of its scale."""
     row, column = divmod(rank, COLUMNS)
-    style, (low, high) = method_style(cell.source.method), scales[cell.source.unit]
+    style, (low, high) = method_style(cell.source.method), ends
     board.line(column, row + 1, style.colour)
-    caption = score("ρ", cell.source.scores.get("pearson", np.nan))
+    caption = score("ρ", cell.source.scores.get("pearson", np.nan)) + told
     axes = board.axes(column, row + 1, style.label, caption)
     axes.imshow(board.part(cell.uncertainty), vmin=low, vmax=high, **MAGMA)
