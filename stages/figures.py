@@ -10,6 +10,7 @@ from uncertsam.figures.decomposition import METHOD as COMBINED
 from uncertsam.figures.decomposition import decomposition, shares
 from uncertsam.figures.examples import choose, choose_failure, load
 from uncertsam.figures.forest import forest
+from uncertsam.figures.guarantees import guarantees as draw_guarantees
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
@@ -17,6 +18,7 @@ from uncertsam.figures.table import read_intervals, read_results
 from uncertsam.figures.teaser import teaser
 from uncertsam.figures.waterfall import waterfall
 from uncertsam.files import written_aside
+from uncertsam.guarantees.report import read_guarantees
 from uncertsam.params import Answers, Model, Params, Predict
 from uncertsam.refinement.names import PLAIN, steps_of
 from uncertsam.results.answers import read_answers
@@ -33,13 +35,14 @@ def main(
     answers: Path,
     refined: Path,
     refined_answers: Path,
+    guarantees: Path,
     predictions: Path,
     benchmark: Path,
     out: Path,
 ) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
     params, controlled = Params.read(), read_controls(controls)
-    compared, judged = read_answers(answers), params.section("answers", Answers)
+    compared, promised, judged = read_answers(answers), read_guarantees(guarantees), params.section("answers", Answers)
     table, frame, drawn = read_results(results), read_intervals(bounds), read_curves(curves)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
@@ -61,6 +64,7 @@ def main(
         for reference in [name for name in judged.references if name in set(compared["reference"])]:
             stem = folder / f"forest_{reference}"
             forest(compared, reference, judged_by, stem, figure_footer(model, methods, split, answers))
+        draw_guarantees(promised, folder / "guarantees", figure_footer(model, ["guarantee"], split, guarantees))
         if COMBINED in methods:
             decomposition(shares(predictions, splits), folder / "decomposition", foot)
         once = read_intervals(refined)

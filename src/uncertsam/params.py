@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from uncertsam.errors import UserError, suggestion
+from uncertsam.guarantees.settings import Guarantees
 from uncertsam.refinement.arms import ARMS
 from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
@@ -191,6 +192,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
     "tabulate": Tabulate, "control": Control, "answers": Answers, "clock": Clock, "tracking": Tracking,
     "pretrain": Pretrain, "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
+    "guarantees": Guarantees,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
@@ -219,6 +221,10 @@ class Params:
             self._check_names(
                 "answers.references: there is no", self.section("answers", Answers).references, method_names()
             )
+        if "guarantees" in values:
+            promised = self.section("guarantees", Guarantees)
+            self._check_names("guarantees.methods: there is no", promised.methods, method_names())
+            self._check_names("guarantees.datasets: there is no", promised.datasets or [], there)
         if "data" in values:
             self._check_sources(there)
 
