@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.clicking.table import read_summary
 from uncertsam.data.format import read_split
 from uncertsam.figures.bars import bars, mask_quality
+from uncertsam.figures.clicking import clicking as draw_clicking
 from uncertsam.figures.curves import reliability, risk_coverage
 from uncertsam.figures.decomposition import METHOD as COMBINED
 from uncertsam.figures.decomposition import decomposition, shares
@@ -36,6 +38,7 @@ def main(
     refined: Path,
     refined_answers: Path,
     guarantees: Path,
+    clicks: Path,
     predictions: Path,
     benchmark: Path,
     out: Path,
@@ -43,6 +46,7 @@ def main(
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
     params, controlled = Params.read(), read_controls(controls)
     compared, promised, judged = read_answers(answers), read_guarantees(guarantees), params.section("answers", Answers)
+    clicked = read_summary(clicks)
     table, frame, drawn = read_results(results), read_intervals(bounds), read_curves(curves)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
@@ -65,6 +69,7 @@ def main(
             stem = folder / f"forest_{reference}"
             forest(compared, reference, judged_by, stem, figure_footer(model, methods, split, answers))
         draw_guarantees(promised, folder / "guarantees", figure_footer(model, ["guarantee"], split, guarantees))
+        draw_clicking(clicked, folder / "clicking", figure_footer(model, ["click"], split, clicks))
         if COMBINED in methods:
             decomposition(shares(predictions, splits), folder / "decomposition", foot)
         once = read_intervals(refined)

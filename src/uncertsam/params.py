@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
 )
 
+from uncertsam.clicking.settings import Clicking
 from uncertsam.errors import UserError, suggestion
 from uncertsam.guarantees.settings import Guarantees
 from uncertsam.refinement.arms import ARMS
@@ -192,7 +193,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
     "tabulate": Tabulate, "control": Control, "answers": Answers, "clock": Clock, "tracking": Tracking,
     "pretrain": Pretrain, "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
-    "guarantees": Guarantees,
+    "guarantees": Guarantees, "clicking": Clicking,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
@@ -221,10 +222,11 @@ class Params:
             self._check_names(
                 "answers.references: there is no", self.section("answers", Answers).references, method_names()
             )
-        if "guarantees" in values:
-            promised = self.section("guarantees", Guarantees)
-            self._check_names("guarantees.methods: there is no", promised.methods, method_names())
-            self._check_names("guarantees.datasets: there is no", promised.datasets or [], there)
+        for key, model in (("guarantees", Guarantees), ("clicking", Clicking)):
+            if key in values:
+                chosen: Any = self.section(key, model)
+                self._check_names(f"{key}.methods: there is no", chosen.methods, method_names())
+                self._check_names(f"{key}.datasets: there is no", chosen.datasets or [], there)
         if "data" in values:
             self._check_sources(there)
 

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from uncertsam.clicking import table as clicking
+from uncertsam.clicking.names import POLICIES
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.errors import UserError
 from uncertsam.guarantees.report import read_guarantees, write_guarantees, write_summary
@@ -86,6 +88,12 @@ def sound(tmp_path_factory, control_reports) -> Places:
     promised = guarantee(base / "predictions", {"discs": read_split(split)}, ["sam"], knobs, 0)
     write_guarantees(base / "reports" / "guarantees.csv", promised)
     write_summary(base / "reports" / "guarantees.json", read_guarantees(base / "reports" / "guarantees.csv"))
+    shape = [(k, policy, count) for k in range(4) for policy in POLICIES for count in range(2)]
+    clicks = pd.DataFrame([("discs", k, k, "sam", policy, count, 0.5 + k / 10) for k, policy, count in shape])
+    clicks.columns = clicking.COLUMNS
+    clicking.write_clicks(base / "reports" / "clicking.parquet", clicks)
+    summed = clicking.summary(clicks, {"discs": facts_of(read_split(split))}, 50, 0)
+    clicking.write_summary(base / "reports" / "clicking.csv", summed)
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
@@ -203,3 +211,10 @@ def test_the_guarantees_are_checked_too(places):
     table.to_csv(path, index=False)
     told = found(places)
     assert "guarantees.csv: sam on discs misses 0.9900; promised 0.4" in told and "guarantees.json" in told
+
+
+def test_the_clicks_are_checked_too(places):
+    path = places.reports / "clicking.parquet"
+    table = pd.read_parquet(path)
+    table.assign(iou=table["iou"] / 2).to_parquet(path, index=False)
+    assert "clicking.csv: the mean of guided clicks of sam on discs" in found(places)
