@@ -5,6 +5,7 @@ from pathlib import Path
 from uncertsam import tracking
 from uncertsam.clicking.settings import Clicking
 from uncertsam.clicking.table import ALL, DIFFERENCE, summary, write_clicks, write_summary
+from uncertsam.data.splits import check_unseen
 from uncertsam.params import Base, Model, Params, Predict, Tabulate
 from uncertsam.results.intervals import facts_of
 from uncertsam.stage import run_stage
@@ -20,6 +21,7 @@ def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: 
     base, knobs = params.section("base", Base), params.section("clicking", Clicking)
     split, draws = params.section("predict", Predict).split, params.section("tabulate", Tabulate).resamples
     chosen = subset(benchmark, split, params.names("datasets"), knobs)
+    check_unseen(chosen, *params.fitted_on(benchmark))
     with tracking.stage("click", knobs.model_dump()) as run:
         set_threads(base.threads)
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))

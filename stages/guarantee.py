@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from uncertsam import tracking
 from uncertsam.data.format import read_split
+from uncertsam.data.splits import check_unseen
 from uncertsam.guarantees.report import (
     broken_promises,
     guarantees_json,
@@ -25,8 +26,9 @@ def main(predictions: Path, benchmark: Path, table: Path, summary: Path) -> None
     params = Params.read()
     knobs, split = params.section("guarantees", Guarantees), params.section("predict", Predict).split
     seed, methods = params.section("base", Base).seed, params.names("methods")
+    splits = {name: read_split(benchmark / name / split) for name in params.names("datasets")}
+    check_unseen(splits, *params.fitted_on(benchmark))
     with tracking.stage("guarantee", knobs.model_dump()) as run:
-        splits = {name: read_split(benchmark / name / split) for name in params.names("datasets")}
         progress = partial(tqdm, desc="guarantee", disable=None)
         write_guarantees(table, guarantee(predictions, splits, methods, knobs, seed, progress))
         frame = read_guarantees(table)  # as it is written, so that both files agree to the last digit
