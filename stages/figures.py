@@ -3,13 +3,16 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.clicking.table import read_summary
 from uncertsam.data.format import read_split
 from uncertsam.figures.bars import bars, mask_quality
+from uncertsam.figures.clicking import clicking as draw_clicking
 from uncertsam.figures.curves import reliability, risk_coverage
 from uncertsam.figures.decomposition import METHOD as COMBINED
 from uncertsam.figures.decomposition import decomposition, shares
 from uncertsam.figures.examples import choose, choose_failure, load
 from uncertsam.figures.forest import forest
+from uncertsam.figures.guarantees import guarantees as draw_guarantees
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
@@ -17,6 +20,7 @@ from uncertsam.figures.table import read_intervals, read_results
 from uncertsam.figures.teaser import teaser
 from uncertsam.figures.waterfall import waterfall
 from uncertsam.files import written_aside
+from uncertsam.guarantees.report import read_guarantees
 from uncertsam.params import Answers, Model, Params, Predict
 from uncertsam.refinement.names import PLAIN, steps_of
 from uncertsam.results.answers import read_answers
@@ -35,13 +39,16 @@ def main(
     answers: Path,
     refined: Path,
     refined_answers: Path,
+    guarantees: Path,
+    clicks: Path,
     predictions: Path,
     benchmark: Path,
     out: Path,
 ) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
     params, controlled = Params.read(), read_controls(controls)
-    compared, judged = read_answers(answers), params.section("answers", Answers)
+    compared, promised, judged = read_answers(answers), read_guarantees(guarantees), params.section("answers", Answers)
+    clicked = read_summary(clicks)
     table, frame, drawn = read_results(results), read_intervals(bounds), read_curves(curves)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
@@ -63,6 +70,8 @@ def main(
         for reference in [name for name in judged.references if name in set(compared["reference"])]:
             stem = folder / f"forest_{reference}"
             forest(compared, reference, judged_by, stem, figure_footer(model, methods, split, answers))
+        draw_guarantees(promised, folder / "guarantees", figure_footer(model, ["guarantee"], split, guarantees))
+        draw_clicking(clicked, folder / "clicking", figure_footer(model, ["click"], split, clicks))
         if COMBINED in methods:
             decomposition(shares(predictions, splits), folder / "decomposition", foot)
         once = read_intervals(refined)

@@ -33,11 +33,12 @@ RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embed
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
 ANSWERS, COST, VERDICTS = "reports/answers.csv", "reports/cost.csv", "reports/reproduction.json"
 CONTROLS, REFINED, FUSION = "reports/controls.csv", "reports/refinement.csv", "data/fitted/fusion/la"
+PROMISES, CLICKS = "reports/guarantees.csv", "reports/clicking.csv"
 FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
 ALL = [
     "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict",
     "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control", "answer",
-    "clock", "judge", "figures", "report",
+    "guarantee", "click", "clock", "judge", "figures", "report",
 ]  # fmt: skip
 ARGUMENTS = {name: arguments(name) for name in ALL}
 
@@ -53,6 +54,8 @@ def settings() -> dict[str, Any]:
     values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 3}, "masks": None, "seed": 0}}
     values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
     values["answers"]["resamples"], values["clock"] = 50, {"masks": 2, "repeats": 1}
+    values["guarantees"] |= {"splits": 20}
+    values["clicking"] |= {"images": 2, "clicks": 1}
     values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
     for part in ("train_variance", "train_fusion", "combined_fitted"):
         values[part]["dataset"] = "cats"
@@ -239,6 +242,20 @@ FILES: dict[str, Case] = {
     "too many refinements": ("refine", param("refine", "steps", 4), ("refine.steps", "3")),
     "refined measures missing": ("tabulate_refined", lost("data/measures_refined/cats/sam.parquet"), ("sam.parquet",)),
     "refinement missing": ("figures", lost(REFINED), (REFINED, "tabulate")),
+    "guarantees missing": ("figures", lost(PROMISES), (PROMISES, "guarantee stage")),
+    "guarantees of other columns": ("figures", holds(PROMISES, "a\n1\n"), (PROMISES, "guarantee stage")),
+    "no predictions to promise of": ("guarantee", lost(f"{SAM}/index.parquet"), (SAM, "predict stage")),
+    "maps to promise of": ("guarantee", halved(f"{SAM}/maps.safetensors"), ("maps.safetensors", "predict")),
+    "nothing predicted to promise of": (
+        "guarantee",
+        param("guarantees", "methods", ["laplace"]),
+        ("guarantees.methods", "laplace", "sam"),
+    ),
+    "clicks missing": ("figures", lost(CLICKS), (CLICKS, "click stage")),
+    "clicks of other columns": ("figures", holds(CLICKS, "a\n1\n"), (CLICKS, "click stage")),
+    "nothing to click on": ("click", lost(INDEX), (INDEX, "encode")),
+    "no set to click at": ("click", param("clicking", "datasets", ["dogs"]), ("clicking.datasets", "'dogs'")),
+    "nothing predicted to click by": ("click", param("clicking", "methods", ["prompt"]), ("clicking.methods", "sam")),
     "no set to train on": ("train_variance", param("train_variance", "dataset", "dogs"), ("train_variance.dataset",)),
     "nothing to calibrate": ("fit_combination", lambda: shutil.rmtree(f"{BENCHMARK}/calibrate"), ("`calibrate`",)),
     "index missing": ("predict", lost(INDEX), (INDEX, "encode")),
@@ -318,6 +335,9 @@ PARAMS: dict[str, Case] = {
     "tabulate": ("tabulate", param("tabulate", "resamples", -1), ("tabulate.resamples", "greater than 0")),
     "pretrain": ("measure", param("pretrain", "text", 1), ("pretrain.text", "'textures'")),
     "a phase of pretrain": ("measure", param("pretrain.scenes", "step", 1), ("pretrain.scenes.step", "'steps'")),
+    "no clicks": ("click", param("clicking", "clicks", 0), ("clicking.clicks", "greater than 0")),
+    "no promise": ("guarantee", param("guarantees", "alphas", []), ("guarantees.alphas", "at least 1")),
+    "a promise": ("guarantee", param("guarantees", "alpha", 0.1), ("guarantees.alpha", "'alphas'")),
     "tracking": ("measure", param("tracking", "enable", True), ("tracking.enable", "'enabled'")),
     "a section": ("measure", param("", "trakcing", {}), ("'trakcing'", "'tracking'")),
     "a number as a section": ("measure", param("", "tracking", 3), ("tracking", "dictionary")),
@@ -350,6 +370,8 @@ WRITERS = {  # what writes most of a stage's output
     "tabulate": (pd.DataFrame, "to_parquet"),
     "control": (pd.DataFrame, "to_parquet"),
     "answer": (pd.DataFrame, "to_csv"),
+    "guarantee": (pd.DataFrame, "to_csv"),
+    "click": (pd.DataFrame, "to_parquet"),
     "clock": (pd.DataFrame, "to_csv"),
     "judge": (Path, "write_text"),
     "figures": (Figure, "savefig"),

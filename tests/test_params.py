@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from uncertsam.clicking.settings import Clicking
 from uncertsam.errors import UserError
+from uncertsam.guarantees.settings import Guarantees
 from uncertsam.params import (
     Base,
     Control,
@@ -25,6 +27,7 @@ from uncertsam.uncertainty import load_method
 STAGES = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
     "tabulate": Tabulate, "control": Control, "pretrain": Pretrain, "tracking": Tracking,
+    "guarantees": Guarantees, "clicking": Clicking,
 }  # fmt: skip
 
 
@@ -69,6 +72,14 @@ def test_an_unknown_section_is_named_with_a_suggestion(root):
         ("answers", "references", ["smm"], r"answers.references: there is no 'smm'.*'sam'"),
         ("answers", "alpha", 1.5, "answers.alpha"),
         ("clock", "masks", 0, "clock.masks"),
+        ("clicking", "start", "boks", r"clicking\.start: input should be 'box' or 'click'"),
+        ("clicking", "clicks", 0, r"clicking\.clicks"),
+        ("clicking", "methods", ["smm"], r"clicking\.methods: there is no 'smm'.*'sam'"),
+        ("clicking", "datasets", ["dog"], r"clicking\.datasets: there is no 'dog'"),
+        ("guarantees", "alphas", [0.1, 1.0], r"guarantees\.alphas\.1: input should be less than 1"),
+        ("guarantees", "calibrate", 0, r"guarantees\.calibrate"),
+        ("guarantees", "methods", ["smm"], r"guarantees\.methods: there is no 'smm'.*'sam'"),
+        ("guarantees", "datasets", ["dog"], r"guarantees\.datasets: there is no 'dog'"),
     ],
 )
 def test_a_wrong_key_or_value_is_named(root, section, key, value, says):

@@ -88,8 +88,10 @@ def test_the_worlds_are_hard_enough_to_tell_methods_apart(root, params):
 
 # no number depends on them
 HARMLESS = {
+    "clicking/settings",
     "errors",
     "files",
+    "guarantees/settings",
     "params",
     "refinement/arms",
     "stage",
@@ -124,7 +126,7 @@ def test_the_clock_reads_the_section_of_every_method_that_it_times(pipeline, par
 CHECKED = [
     "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict",
     "measure", "tabulate", "train_fusion", "train_fusion_lodo", "refine", "measure_refined", "tabulate_refined",
-    "control", "answer", "clock", "judge", "figures", "report",
+    "control", "answer", "guarantee", "click", "clock", "judge", "figures", "report",
 ]  # fmt: skip
 
 

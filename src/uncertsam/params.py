@@ -16,7 +16,9 @@ from pydantic import (
     ValidationError,
 )
 
+from uncertsam.clicking.settings import Clicking
 from uncertsam.errors import UserError, suggestion
+from uncertsam.guarantees.settings import Guarantees
 from uncertsam.refinement.arms import ARMS
 from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
@@ -191,6 +193,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
     "tabulate": Tabulate, "control": Control, "answers": Answers, "clock": Clock, "tracking": Tracking,
     "pretrain": Pretrain, "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
+    "guarantees": Guarantees, "clicking": Clicking,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
@@ -219,6 +222,11 @@ class Params:
             self._check_names(
                 "answers.references: there is no", self.section("answers", Answers).references, method_names()
             )
+        for key, model in (("guarantees", Guarantees), ("clicking", Clicking)):
+            if key in values:
+                chosen: Any = self.section(key, model)
+                self._check_names(f"{key}.methods: there is no", chosen.methods, method_names())
+                self._check_names(f"{key}.datasets: there is no", chosen.datasets or [], there)
         if "data" in values:
             self._check_sources(there)
 

@@ -7,8 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from uncertsam.clicking import table as clicking
+from uncertsam.clicking.names import POLICIES
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.errors import UserError
+from uncertsam.guarantees.report import read_guarantees, write_guarantees, write_summary
+from uncertsam.guarantees.run import guarantee
+from uncertsam.guarantees.settings import Guarantees
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.results.answers import write_answers, write_answers_json
 from uncertsam.results.check import Places, problems
@@ -79,6 +84,16 @@ def sound(tmp_path_factory, control_reports) -> Places:
     means.to_csv(base / "reports" / "refinement.csv", index=False, float_format="%.8g")
     arms = compared(refined, {"discs": facts_of(read_split(split))}, 50, 0)
     write_answers(base / "reports" / "refinement_answers.csv", arms)
+    knobs = Guarantees(methods=["sam"], alphas=[0.4], splits=20, levels=[0.5])
+    promised = guarantee(base / "predictions", {"discs": read_split(split)}, ["sam"], knobs, 0)
+    write_guarantees(base / "reports" / "guarantees.csv", promised)
+    write_summary(base / "reports" / "guarantees.json", read_guarantees(base / "reports" / "guarantees.csv"))
+    shape = [(k, policy, count) for k in range(4) for policy in POLICIES for count in range(2)]
+    clicks = pd.DataFrame([("discs", k, k, "sam", policy, count, 0.5 + k / 10) for k, policy, count in shape])
+    clicks.columns = clicking.COLUMNS
+    clicking.write_clicks(base / "reports" / "clicking.parquet", clicks)
+    summed = clicking.summary(clicks, {"discs": facts_of(read_split(split))}, 50, 0)
+    clicking.write_summary(base / "reports" / "clicking.csv", summed)
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
@@ -187,3 +202,19 @@ def test_the_refinement_is_checked_too(places):
     assert "truth_prompt is missing" in found(places)
     table.assign(mask_id=table["mask_id"] + 1).to_parquet(path, index=False)
     assert "differ in 8 masks" in found(places)
+
+
+def test_the_guarantees_are_checked_too(places):
+    path = places.reports / "guarantees.csv"
+    table = pd.read_csv(path)
+    table.loc[(table["part"] == "risk") & (table["metric"] == "fnr"), "value"] = 0.99
+    table.to_csv(path, index=False)
+    told = found(places)
+    assert "guarantees.csv: sam on discs misses 0.9900; promised 0.4" in told and "guarantees.json" in told
+
+
+def test_the_clicks_are_checked_too(places):
+    path = places.reports / "clicking.parquet"
+    table = pd.read_parquet(path)
+    table.assign(iou=table["iou"] / 2).to_parquet(path, index=False)
+    assert "clicking.csv: the mean of guided clicks of sam on discs" in found(places)

@@ -17,7 +17,9 @@ from uncertsam.metrics.masks import METRICS, measure_mask, upsample
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import REGIONS, TruthSide
 from uncertsam.results.check_answers import answer_problems
+from uncertsam.results.check_clicking import click_problems
 from uncertsam.results.check_controls import control_problems
+from uncertsam.results.check_guarantees import guarantee_problems
 from uncertsam.results.check_refined import refined_problems
 from uncertsam.results.curves import read_curves
 from uncertsam.results.summary import metrics_json
@@ -61,6 +63,8 @@ def problems(places: Places, cells: int, seed: int) -> list[str]:
         *control_problems(places.reports),
         *answer_problems(places.reports, results),
         *refined_problems(places.reports, results),
+        *guarantee_problems(places.reports, results),
+        *click_problems(places.reports),
         *_figures(places.reports / "figures"),
         *_recomputed(places, results, cells, seed),
     ]

@@ -1,0 +1,55 @@
+"""Clicking on a fixed subset of every dataset: which masks, which methods, and all rounds."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from uncertsam.clicking.rounds import Bench
+from uncertsam.clicking.settings import Clicking
+from uncertsam.clicking.table import COLUMNS
+from uncertsam.controls.subset import drawn
+from uncertsam.data.format import Split, read_split
+from uncertsam.errors import UserError, suggestion
+from uncertsam.params import Params
+from uncertsam.sam.model import PromptableModel
+from uncertsam.sam.store import open_embeddings
+from uncertsam.uncertainty import load_method
+from uncertsam.uncertainty.core.algebra import Method
+
+
+def subset(benchmark: Path, split: str, reported: Sequence[str], knobs: Clicking) -> dict[str, Split]:
+    """The masks of each dataset that are clicked at. Raises UserError where one is not reported or has no masks."""
+    names = knobs.datasets or reported
+    for name in names:
+        if name not in reported:
+            raise UserError(f"clicking.datasets: {name!r} is not reported.", suggestion(name, reported))
+    return {n: drawn(read_split(benchmark / n / split), knobs.images, knobs.masks, knobs.seed) for n in names}
+
+
+def built(params: Params, knobs: Clicking, model: PromptableModel, fitted: Path) -> dict[str, Method]:
+    """The methods that are asked, with their fitted parts. Raises UserError where none of them is predicted."""
+    names = [name for name in knobs.methods if name in params.names("methods")]
+    if not names:
+        mend = suggestion(knobs.methods[0], params.names("methods"))
+        raise UserError(f"clicking.methods: none of {', '.join(knobs.methods)} is predicted.", mend)
+    found = {}
+    for name in names:
+        kind = load_method(name)
+        part = fitted / kind.FITTED if kind.FITTED else None
+        found[name] = kind.build(params.section(name, kind.Params), model, part)
+    return found
+
+
+def clicked(
+    model: PromptableModel, embeddings: Path, chosen: Mapping[str, Split], methods: Mapping[str, Method],
+    knobs: Clicking, seed: int,
+) -> pd.DataFrame:  # fmt: skip
+    """The table of `table.COLUMNS`. embeddings: data/embeddings."""
+    rows = []
+    for dataset, split in chosen.items():
+        bench = Bench(model, open_embeddings(embeddings / dataset, model), split, dataset, seed, knobs)
+        for image in tqdm(split, f"click at {dataset}", disable=None):
+            rows += list(bench.rows(image, methods))
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,0 +1,1 @@
+"""What can be promised of a mask: calibrated probabilities, a bound on what it misses, and when to abstain."""

@@ -1,0 +1,54 @@
+"""All cells that something is promised of, counted and put to the test."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from uncertsam.data.format import Split
+from uncertsam.errors import UserError, suggestion
+from uncertsam.guarantees.halves import FEWEST
+from uncertsam.guarantees.pool import pool_of
+from uncertsam.guarantees.rows import rows
+from uncertsam.guarantees.settings import Guarantees
+from uncertsam.results.intervals import facts_of
+
+Progress = Callable[[Iterable[tuple[str, str]]], Iterable[tuple[str, str]]]
+
+
+def guarantee(
+    predictions: Path, splits: Mapping[str, Split], methods: Sequence[str], knobs: Guarantees, seed: int,
+    progress: Progress = iter,
+) -> pd.DataFrame:  # fmt: skip
+    """The table of `rows.COLUMNS`. predictions: data/predictions; splits: the reported one of each dataset.
+
+    methods: those that are predicted. Raises UserError where a dataset or a method is not there, has too few images,
+    or its predictions are missing.
+    """
+    chosen = _datasets(splits, knobs)
+    cells = [(dataset, method) for dataset in chosen for method in _methods(methods, knobs)]
+    pools = {(d, m): pool_of(predictions / d / m, splits[d]) for d, m in progress(cells)}
+    return rows(pools, {name: facts_of(splits[name]) for name in chosen}, knobs, seed)
+
+
+def _methods(there: Sequence[str], knobs: Guarantees) -> list[str]:
+    found = [name for name in knobs.methods if name in there]
+    if not found:
+        mend = suggestion(knobs.methods[0], there)
+        raise UserError(f"guarantees.methods: none of {', '.join(knobs.methods)} is predicted.", mend)
+    return found
+
+
+def _datasets(splits: Mapping[str, Split], knobs: Guarantees) -> list[str]:
+    """Those named, or all with images enough to be split; too few in one that is named is an error later."""
+    for name in knobs.datasets or []:
+        if name not in splits:
+            raise UserError(f"guarantees.datasets: {name!r} is not reported.", suggestion(name, splits))
+    images = {name: sum(map(bool, split.annotations.values())) for name, split in splits.items()}
+    found = knobs.datasets or [name for name, count in images.items() if count >= FEWEST]
+    if not found:
+        raise UserError(
+            f"No dataset has {FEWEST} images with masks, too few to calibrate on one and test on another.",
+            "Report a dataset with more images (datasets, data.NAME.split).",
+        )
+    return list(found)

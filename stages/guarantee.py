@@ -1,0 +1,43 @@
+"""Guarantee: what can be promised of the masks, and is it kept? Temperatures, conformal risk control, abstention."""
+
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from uncertsam import tracking
+from uncertsam.data.format import read_split
+from uncertsam.data.splits import check_unseen
+from uncertsam.guarantees.report import (
+    broken_promises,
+    guarantees_json,
+    read_guarantees,
+    write_guarantees,
+    write_summary,
+)
+from uncertsam.guarantees.run import guarantee
+from uncertsam.guarantees.settings import Guarantees
+from uncertsam.params import Base, Params, Predict
+from uncertsam.stage import run_stage
+
+
+def main(predictions: Path, benchmark: Path, table: Path, summary: Path) -> None:
+    """Calibrate and test on many random splits of the reported images; nothing fitted elsewhere looks at them."""
+    params = Params.read()
+    knobs, split = params.section("guarantees", Guarantees), params.section("predict", Predict).split
+    seed, methods = params.section("base", Base).seed, params.names("methods")
+    splits = {name: read_split(benchmark / name / split) for name in params.names("datasets")}
+    check_unseen(splits, *params.fitted_on(benchmark))
+    with tracking.stage("guarantee", knobs.model_dump()) as run:
+        progress = partial(tqdm, desc="guarantee", disable=None)
+        write_guarantees(table, guarantee(predictions, splits, methods, knobs, seed, progress))
+        frame = read_guarantees(table)  # as it is written, so that both files agree to the last digit
+        write_summary(summary, frame)
+        run.metrics({"broken": guarantees_json(frame)["shift"]})
+    print(
+        f"{len(frame)} numbers; promises broken where they were made:", *(broken_promises(frame) or ["none"]), sep="\n"
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
