@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from uncertsam.errors import UserError
 
@@ -18,6 +18,7 @@ class Died:
     how: str
 
 
+@runtime_checkable
 class Backend(Protocol):
     """Workers. At most `slots` shards are with them at a time."""
 
