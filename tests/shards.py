@@ -49,6 +49,13 @@ def _ends(folder: Path, shard: int, end) -> int:
     return result
 
 
+def slowly(folder: Path, shard: int) -> int:
+    """Tells its parent as well, which on a Ray cluster is its node."""
+    (folder / f"{shard}.{time.time_ns()}.{os.getppid()}").touch()
+    time.sleep(1.0)
+    return 10 * shard
+
+
 def refuses(shard: int) -> int:
     """Shard 5 fails at once, shard 2 later, though it is the first in order."""
     time.sleep(0.5 if shard == 2 else 0)
