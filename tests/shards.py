@@ -109,7 +109,9 @@ def interrupted(folder: Path, backend: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    import shards  # by its name, under which a worker finds it
+
     from uncertsam.stage import guarded
 
-    sys.modules["shards"] = sys.modules["__main__"]
-    guarded(interrupted, folder=Path(sys.argv[1]), backend=sys.argv[2], seconds=float((*sys.argv, "60")[3]))
+    seconds = float((*sys.argv, "60")[3])
+    guarded(shards.interrupted, folder=Path(sys.argv[1]), backend=sys.argv[2], seconds=seconds)

@@ -186,19 +186,24 @@ def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", ["preprocess", "measure"])
-def test_a_stage_with_processes_writes_the_bytes_that_it_writes_without(predicted, tmp_path, monkeypatch, name):
+def check_stage(name: str, predicted: Path, place: Path, patch: pytest.MonkeyPatch, backend: str) -> None:
+    """The stage, run with two workers in a copy of `predicted`, writes the same bytes."""
     folder = {"preprocess": "data/benchmark/cats", "measure": "data/measures/cats"}[name]
-    shutil.copytree(predicted, tmp_path, dirs_exist_ok=True)
-    shutil.rmtree(tmp_path / folder)
-    (tmp_path / "params.yaml").write_text(settings(backend="processes", workers=2, threads=1))
-    monkeypatch.chdir(tmp_path)
+    shutil.copytree(predicted, place, dirs_exist_ok=True)
+    shutil.rmtree(place / folder)
+    (place / "params.yaml").write_text(settings(backend=backend, workers=2, threads=1))
+    patch.chdir(place)
     started, start = [], scheduling.question
-    monkeypatch.setattr(scheduling, "question", lambda *given: started.append(given) or start(*given))
+    patch.setattr(scheduling, "question", lambda *given: started.append(given) or start(*given))
     stage(name)
     assert len(started) == {"preprocess": 10, "measure": 2 * 3}[name]  # it was indeed spread
-    assert files(tmp_path / folder) == files(predicted / folder)
+    assert files(place / folder) == files(predicted / folder)
     assert not list(Path(".resume").rglob("*.pickle"))
+
+
+@pytest.mark.parametrize("name", ["preprocess", "measure"])
+def test_a_stage_with_processes_writes_the_bytes_that_it_writes_without(predicted, tmp_path, monkeypatch, name):
+    check_stage(name, predicted, tmp_path, monkeypatch, "processes")
 
 
 def test_measure_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatch):

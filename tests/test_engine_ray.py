@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import shards
-from test_engine import folder  # noqa: F401
+from test_engine import check_stage, folder, predicted  # noqa: F401
 
 from uncertsam.engine import Engine, map_shards, opened
 from uncertsam.engine import pool as scheduling
@@ -79,6 +79,20 @@ def interrupt(folder: Path) -> None:  # noqa: F811
     while len(list(folder.iterdir())) < 2:
         time.sleep(0.1)
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["preprocess", "measure"])
+def test_a_stage_with_ray_writes_the_bytes_that_it_writes_without(cluster, predicted, tmp_path, monkeypatch, name):  # noqa: F811
+    check_stage(name, predicted, tmp_path, monkeypatch, "ray")
+
+
+def test_a_node_without_the_working_folder_is_told_of(cluster, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    monkeypatch.setattr(os, "getcwd", lambda: str(tmp_path / "here"))
+    with pytest.raises(UserError, match="Ray says .*FileNotFoundError.*here"):
+        map_shards(shards.square, [1], RAY)
 
 
 def has_begun(node: Any, folder: Path) -> bool:  # noqa: F811
