@@ -1,6 +1,7 @@
 """Shards: the same results whoever does them; the dead are replaced, the finished kept, errors stay what they are."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 import shards
 import yaml
 from staging import ROOT, draw, stage
+from staging import command as staged
 
 from uncertsam.engine import Engine, map_shards, opened
 from uncertsam.engine import pool as scheduling
@@ -204,6 +206,26 @@ def check_stage(name: str, predicted: Path, place: Path, patch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", ["preprocess", "measure"])
 def test_a_stage_with_processes_writes_the_bytes_that_it_writes_without(predicted, tmp_path, monkeypatch, name):
     check_stage(name, predicted, tmp_path, monkeypatch, "processes")
+
+
+def test_what_the_guide_says_of_the_engine_is_valid():
+    guide = (ROOT / "docs" / "scale.md").read_text()
+    blocks = [
+        yaml.safe_load(block) for block in re.findall(r"```yaml\nengine: (.*?)```", guide, re.S)[0].split("engine: ")
+    ]
+    assert [Engine.model_validate(block).backend for block in blocks] == ["serial", "processes", "ray"]
+    job = yaml.safe_load(re.findall(r"```yaml\napiVersion.*?```", guide, re.S)[0].strip("`").removeprefix("yaml"))
+    head, workers = job["spec"]["rayClusterSpec"]["headGroupSpec"], job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    assert workers[0]["template"] == head["template"]
+    command = re.findall(r"torchrun --nproc-per-node 8 (stages.*?)\ndvc", guide, re.S)[0].replace("\\", "").split()
+    meaning = {"train_variance.dataset": "SA-1B-sample", "model.weights": "checkpoints/sam2_hiera_large.pt"}
+    assert command == staged("train_variance", **meaning)
+
+
+def test_no_stage_is_run_again_for_another_engine():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    watched = {str(key).split(".")[0] for stage in stages for key in stage.get("do", stage).get("params", [])}
+    assert "methods" in watched and "engine" not in watched
 
 
 def test_measure_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatch):
