@@ -3,10 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-from tqdm import tqdm
-
 from uncertsam import tracking
-from uncertsam.metrics.measure import measure_cell
+from uncertsam.engine import Engine, Pool, opened
+from uncertsam.files import remove
+from uncertsam.metrics.measure import Measures, Shard, measure_cell
 from uncertsam.params import Params, Predict, Refine
 from uncertsam.refinement.names import methods_of
 from uncertsam.results.measured import Measured
@@ -24,17 +24,28 @@ def main(dataset: str, benchmark: Path, predictions: Path, out: Path, refined: b
     if refined:
         arms = params.section("train_fusion", TrainFusion).every_arm
         methods = methods_of(arms, params.section("refine", Refine).steps)
-    store, done = Measured(out, predictions, truth), 0
+    store = Measured(out, predictions, truth)
     store.forget_others(methods)
-    for method in methods:
-        if store.holds(method):
-            continue
-        with tracking.stage("measure_refined" if refined else "measure", {}, method=method, dataset=dataset) as run:
-            progress = partial(tqdm, desc=f"measure {method}", disable=None)
-            store.write(method, measure_cell(predictions / method, truth, method, dataset, progress))
-            run.metrics(store.means(method))
-        done += 1
-    print(f"measured {done} methods on {dataset}, kept {len(methods) - done}")
+    changed = [method for method in methods if not store.holds(method)]
+    with opened(params.section("engine", Engine)) as pool:
+        for method in changed:
+            with tracking.stage("measure_refined" if refined else "measure", {}, method=method, dataset=dataset) as run:
+                store.write(method, _measured(store, method, dataset, pool))
+                run.metrics(store.means(method))
+    print(f"measured {len(changed)} methods on {dataset}, kept {len(methods) - len(changed)}")
+
+
+def _measured(store: Measured, method: str, dataset: str, pool: Pool) -> Measures:
+    """One method's measures, shard by shard; those of an attempt that was broken off are not measured again."""
+    finished = Path(".resume", "measure", store.origin(method))
+    each = partial(pool.map, desc=f"measure {method}", size=_images, finished=finished)
+    found = measure_cell(store.predictions / method, store.truth, method, dataset, each)
+    remove(finished)
+    return found
+
+
+def _images(shard: Shard) -> int:
+    return len(shard.split)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Preprocess: a raw dataset becomes the benchmark format, divided by the split contract."""
 
+from functools import partial
 from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.data.preprocess import preprocess
 from uncertsam.data.splits import read_reserved
+from uncertsam.engine import Engine, opened
 from uncertsam.params import Dataset, Params, SplitContract
 from uncertsam.stage import run_stage
 
@@ -15,9 +17,12 @@ def main(dataset: str, raw: Path, reserved: Path, out: Path) -> None:
     spec, contract = params.section(f"data.{dataset}", Dataset), params.section("split", SplitContract)
     with tracking.stage("preprocess", spec.model_dump(mode="json"), dataset=dataset) as run:
         seen = read_reserved(reserved)
-        summary = preprocess(
-            raw, out, dataset, spec.adapter, spec.adapter_options, spec.split, seen, contract.salt, contract.near
-        )
+        with opened(params.section("engine", Engine)) as pool:
+            each = partial(pool.map, desc="converting images", size=len)
+            summary = preprocess(
+                raw, out, dataset, spec.adapter, spec.adapter_options, spec.split, seen, contract.salt, contract.near,
+                progress=False, each=each,
+            )  # fmt: skip
         run.metrics(summary["splits"])
     print(f"preprocessed {dataset}: {summary['splits']}, {summary['skipped']} skipped")
 

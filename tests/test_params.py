@@ -13,6 +13,7 @@ from uncertsam.params import (
     Control,
     Dataset,
     Encode,
+    Engine,
     Fit,
     Model,
     Params,
@@ -27,7 +28,7 @@ from uncertsam.uncertainty import load_method
 STAGES = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
     "tabulate": Tabulate, "control": Control, "pretrain": Pretrain, "tracking": Tracking,
-    "guarantees": Guarantees, "clicking": Clicking,
+    "guarantees": Guarantees, "clicking": Clicking, "engine": Engine,
 }  # fmt: skip
 
 
@@ -69,6 +70,9 @@ def test_an_unknown_section_is_named_with_a_suggestion(root):
         ("control", "samples", [5, 0], r"control\.samples\.1"),
         ("control", "temperatures", [], r"control\.temperatures"),
         ("encode", "dtype", "int8", r"encode\.dtype: input should be 'float32' or 'bfloat16'"),
+        ("engine", "backend", "threads", r"engine\.backend: input should be 'serial', 'processes' or 'ray'"),
+        ("engine", "workers", 0, r"engine\.workers: input should be greater than 0"),
+        ("engine", "worker", 2, r"engine\.worker: extra inputs.*'workers'"),
         ("answers", "references", ["smm"], r"answers.references: there is no 'smm'.*'sam'"),
         ("answers", "alpha", 1.5, "answers.alpha"),
         ("clock", "masks", 0, "clock.masks"),

@@ -14,6 +14,10 @@ class UserError(Exception):
         super().__init__(f"{problem} {mend}")
         self.problem, self.mend = problem, mend
 
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str]]:
+        """Out of a worker it comes as it is: by default an exception is made again from its text alone."""
+        return type(self), (self.problem, self.mend)
+
 
 def suggestion(key: str, known: Collection[str]) -> str:
     """The mend of an unknown name: the known one that it looks like, else all that are known."""

@@ -180,6 +180,17 @@ class Pretrain(Section):
     scenes: TrainingPhase
 
 
+class Engine(Section):
+    """Who does the shards of a stage: no result depends on it. workers: shards in work at a time.
+
+    threads: CPU threads of each worker; null: its share of the cores (processes), or 1 (ray).
+    """
+
+    backend: Literal["serial", "processes", "ray"] = "serial"
+    workers: PositiveInt = 1
+    threads: PositiveInt | None = None
+
+
 class Tracking(Section):
     """A stage that ran longer than `flush_after_seconds` sends its own record to MLflow, to that `experiment`."""
 
@@ -193,7 +204,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
     "tabulate": Tabulate, "control": Control, "answers": Answers, "clock": Clock, "tracking": Tracking,
     "pretrain": Pretrain, "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
-    "guarantees": Guarantees, "clicking": Clicking,
+    "guarantees": Guarantees, "clicking": Clicking, "engine": Engine,
 }  # fmt: skip
 LISTS = {"datasets", "methods"}
 NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give

@@ -1,6 +1,7 @@
 """One cell of predictions, from files to the long table."""
 
 import json
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -89,10 +90,19 @@ def test_the_order_of_predictions_does_not_matter(split, tmp_path):
     pd.testing.assert_frame_equal(one, other)
 
 
-def test_images_pass_through_progress(split, tmp_path):
-    seen = []
-    measure(write_cell(tmp_path / "cell"), split, progress=lambda images: (seen.append(i.id) or i for i in images))
-    assert seen == [1, 2, 3]
+def test_a_cell_is_the_same_however_it_is_cut_into_shards(split, tmp_path, monkeypatch):
+    cell, ids = write_cell(tmp_path / "cell"), []
+    whole = measure_cell(cell, split, "sam", "toy")
+    monkeypatch.setattr("uncertsam.metrics.measure.IMAGES", 1)
+
+    def each(work, shards):
+        ids.extend([image.id for image in shard.split] for shard in shards)
+        return [work(pickle.loads(pickle.dumps(shard))) for shard in shards]
+
+    cut = measure_cell(cell, split, "sam", "toy", each)
+    assert ids == [[1], [2], [3]]
+    pd.testing.assert_frame_equal(cut.table, whole.table, check_exact=True)
+    pd.testing.assert_frame_equal(cut.curves, whole.curves, check_exact=True)
 
 
 BROKEN = {

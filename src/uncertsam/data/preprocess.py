@@ -2,8 +2,11 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +50,19 @@ class Kept:
     reasons: list[str]  # why some of its masks are left out
 
 
+@dataclass(frozen=True)
+class Task:
+    """An image to be converted. number: its place among all, from 1; sha256: of its file."""
+
+    number: int
+    raw: RawImage
+    sha256: str
+
+
+Shard = list[Task]
+Each = Callable[[Callable[[Shard], list[Kept | Skipped]], Sequence[Shard]], Iterable[list[Kept | Skipped]]]
+
+
 def preprocess(
     raw: Path,
     out: Path,
@@ -58,17 +74,19 @@ def preprocess(
     salt: str,
     near: int,
     progress: bool = True,
+    each: Each = map,
 ) -> dict[str, Any]:
     """Write <out>/<split>/{images,annotations} from <raw>/inventory.json, whole or not at all.
 
-    Images are numbered 1..n in the order of their raw paths, masks 1..m, over all splits of the set. Returns {dataset,
-    kind, groups, skipped, splits: {split: {images, masks}}}. Raises UserError where files are lost or have changed, the
-    adapter refuses, or no image is left.
+    Images are numbered 1..n in the order of their raw paths, masks 1..m, over all splits of the set. `each` calls a
+    pure function for every shard, in their order, or as if (`Pool.map`, say). Returns {dataset, kind, groups, skipped,
+    splits: {split: {images, masks}}}. Raises UserError where files are lost or have changed, the adapter refuses, or no
+    image is left.
     """
     check_fractions(fractions)
     reading, hashes, synthetic = _read(raw, adapter, options)
     with written_aside(out) as aside:
-        kept, skipped = _convert(reading, hashes, aside / "pool", progress)
+        kept, skipped = _convert(reading, hashes, aside / "pool", progress, each)
         prints = [k.fingerprint for k in kept]
         groups = group_images(prints, near)
         split_of = assign(groups, fractions, salt, reserved_splits(prints, reserved, near))
@@ -92,24 +110,60 @@ def _read(raw: Path, adapter: str, options: dict[str, Any]) -> tuple[Reading, di
     return reading, {(root / name).resolve(): known for name, known in inventory.files.items()}, inventory.synthetic
 
 
-def _convert(reading: Reading, hashes: dict[Path, str], pool: Path, progress: bool) -> tuple[list[Kept], list[Skipped]]:
+def _convert(
+    reading: Reading, hashes: dict[Path, str], pool: Path, progress: bool, each: Each
+) -> tuple[list[Kept], list[Skipped]]:
     """Convert every image into `pool`, numbering those that are kept."""
     kept: list[Kept] = []
     skipped = list(reading.skipped)
-    ordered = sorted(reading.images, key=lambda image: image.name)
-    for raw in tqdm(ordered, desc="converting images", disable=None if progress else True):
-        known = hashes.get(raw.path.resolve())
-        if known is None:
-            raise UserError(f"{raw.path} is not in the inventory.", "Run the acquire stage again.")
-        try:
-            kept.append(_convert_one(raw, len(kept) + 1, known, pool))
-            skipped += [Skipped(raw.name, reason) for reason in kept[-1].reasons]
-        except Unusable as error:
-            skipped.append(Skipped(raw.name, str(error)))
+    for one in _converted(_shards(reading.images, hashes), pool, progress, each):
+        if isinstance(one, Skipped):
+            skipped.append(one)
+        else:
+            kept.append(_renumbered(one, len(kept) + 1, pool))
+            skipped += [Skipped(one.record.source, reason) for reason in one.reasons]
     if not kept:
         some = "; ".join(f"{s.file}: {s.reason}" for s in skipped[:3]) or "there is none"
         raise UserError(f"No image with a mask is left ({some}).", "Check the files and the dataset's options.")
     return kept, skipped
+
+
+def _converted(shards: list[Shard], pool: Path, progress: bool, each: Each) -> Iterator[Kept | Skipped]:
+    images = sum(map(len, shards))
+    with tqdm(total=images, desc="converting images", disable=None if progress else True) as bar:
+        for found in each(partial(convert_shard, pool), shards):
+            yield from found
+            bar.update(len(found))
+
+
+def _shards(images: Iterable[RawImage], hashes: dict[Path, str]) -> list[Shard]:
+    """The images in order, each with its place; neighbours of one group, such as a volume's slices, share a shard."""
+    tasks: list[Task] = []
+    for number, raw in enumerate(sorted(images, key=lambda image: image.name), 1):
+        known = hashes.get(raw.path.resolve())
+        if known is None:
+            raise UserError(f"{raw.path} is not in the inventory.", "Run the acquire stage again.")
+        tasks.append(Task(number, raw, known))
+    return [list(found) for _, found in groupby(tasks, key=attrgetter("raw.group"))]
+
+
+def convert_shard(pool: Path, shard: Shard) -> list[Kept | Skipped]:
+    """Convert some images into `pool`, under their places among all images. Raises UserError as an adapter may."""
+    return [_converted_or_skipped(task, pool) for task in shard]
+
+
+def _converted_or_skipped(task: Task, pool: Path) -> Kept | Skipped:
+    try:
+        return _convert_one(task.raw, task.number, task.sha256, pool)
+    except Unusable as error:
+        return Skipped(task.raw.name, str(error))
+
+
+def _renumbered(kept: Kept, number: int, pool: Path) -> Kept:
+    """The image under its number among those that are kept: never a larger one, so no other file is in its way."""
+    record = replace(kept.record, id=number)
+    os.replace(pool / kept.record.file_name, pool / record.file_name)
+    return replace(kept, record=record)
 
 
 def _convert_one(raw: RawImage, number: int, sha256: str, pool: Path) -> Kept:

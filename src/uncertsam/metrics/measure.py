@@ -1,7 +1,8 @@
-"""Metrics of one cell: every mask that one method predicted on one dataset."""
+"""Metrics of one cell: every mask that one method predicted on one dataset, in shards of a few images."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 
-from uncertsam.data.format import ImageRecord, Split, read_split
+from uncertsam.data.format import Split, read_split
 from uncertsam.errors import UserError
 from uncertsam.files import read_table
 from uncertsam.metrics.curves import Curves, curve_table
@@ -18,7 +19,7 @@ from uncertsam.metrics.masks import METRICS, examine_mask, upsample
 from uncertsam.metrics.ranking import Ranks
 from uncertsam.metrics.region import REGIONS, TruthSide
 
-Progress = Callable[[Iterable[ImageRecord]], Iterable[ImageRecord]]
+IMAGES, MOST_SHARDS = 4, 1000  # images of a shard: more in sets that would else make too many shards
 KEYS = [(metric, region) for metric in METRICS for region in REGIONS]
 AGAIN = "Run the predict stage of this method and dataset again."
 
@@ -38,18 +39,8 @@ class Predictions:
 
         Raises UserError where a mask is missing, unknown or listed twice, or the maps do not fit the index.
         """
-        rows, path = _read_rows(root / "index.parquet", owners), root / "maps.safetensors"
-        try:
-            store: Any = safe_open(path, framework="numpy")
-            maps = [store.get_slice(name) for name in ("logits", "uncertainty")]
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
-        kinds, shapes = {m.get_dtype() for m in maps}, [m.get_shape() for m in maps]
-        if kinds != {"F32"}:
-            raise UserError(f"{path} holds maps of {' and '.join(sorted(kinds))}, not F32.", AGAIN)
-        if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][0] != len(rows):
-            raise UserError(f"{path} holds maps of shapes {shapes}, its index {len(rows)} masks.", AGAIN)
-        return cls(root, rows, *maps)
+        rows = _read_rows(root / "index.parquet", owners)
+        return cls(root, rows, *_open_maps(root / "maps.safetensors", len(rows)))
 
     def of(self, mask_id: int) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
         """Logits and uncertainty of one mask. Raises UserError where they hold NaN or infinity."""
@@ -58,6 +49,21 @@ class Predictions:
         if not (np.isfinite(logits).all() and np.isfinite(uncertainty).all()):
             raise UserError(f"{self.root / 'maps.safetensors'} holds NaN or infinity for mask {mask_id}.", AGAIN)
         return logits, uncertainty
+
+
+Row = tuple[int, list[float], Curves | None]  # mask id, the values of `KEYS`, the curves
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some images with their masks. rows: of these masks; masks: how many the whole cell has."""
+
+    split: Split
+    rows: dict[int, int]
+    masks: int
+
+
+Each = Callable[[Callable[[Shard], list[Row]], Sequence[Shard]], Iterable[list[Row]]]
 
 
 @dataclass(frozen=True)
@@ -76,23 +82,41 @@ def measure_cell(
     benchmark_split: Path,
     method: str,
     dataset: str,
-    progress: Progress = iter,
+    each: Each = map,
     ranks: Ranks = "bits",
 ) -> Measures:
     """Measure every mask of one (method, dataset).
 
-    `predictions` holds index.parquet and maps.safetensors, `benchmark_split` is <DATASET>/<split>. Images pass through
-    `progress` (tqdm, say); `ranks` as in `measure_mask`. Memory does not grow with the images, but for the table.
+    `predictions` holds index.parquet and maps.safetensors, `benchmark_split` is <DATASET>/<split>. `each` calls a pure
+    function for every shard, in their order, or as if (`Pool.map`, say); `ranks` as in `measure_mask`. Memory does not
+    grow with the images, but for the table.
     Raises UserError where the predicted masks are not exactly those of the split, or a file is missing or broken.
     """
     split = read_split(benchmark_split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
     cell = Predictions.open(predictions, owners)
-    measured, curves = {}, []
-    for mask_id, values, drawn in _measured(split, cell, progress, ranks):
-        measured[mask_id] = values
-        curves += [] if drawn is None else [drawn]
+    found = [row for rows in each(partial(measure_shard, predictions, ranks), _shards(split, cell)) for row in rows]
+    measured = {mask_id: values for mask_id, values, _ in found}
+    curves = [drawn for _, _, drawn in found if drawn is not None]
     return Measures(_table(measured, owners, method, dataset), curve_table(dataset, method, curves))
+
+
+def measure_shard(predictions: Path, ranks: Ranks, shard: Shard) -> list[Row]:
+    """Measure the masks of a few images of the cell that lies in `predictions`. Raises as `measure_cell` does."""
+    maps = _open_maps(predictions / "maps.safetensors", shard.masks)
+    return list(_measured(shard.split, Predictions(predictions, shard.rows, *maps), ranks))
+
+
+def _shards(split: Split, cell: Predictions) -> list[Shard]:
+    ids = list(split.images)
+    step = max(IMAGES, -(-len(ids) // MOST_SHARDS))
+    return [_shard(split, cell, ids[start : start + step]) for start in range(0, len(ids), step)]
+
+
+def _shard(split: Split, cell: Predictions, ids: Sequence[int]) -> Shard:
+    annotations = {i: split.annotations[i] for i in ids}
+    part = replace(split, images={i: split.images[i] for i in ids}, annotations=annotations)
+    return Shard(part, {a.id: cell.rows[a.id] for i in ids for a in annotations[i]}, len(cell.rows))
 
 
 def _table(measured: Mapping[int, list[float]], owners: Mapping[int, int], method: str, dataset: str) -> pd.DataFrame:
@@ -103,17 +127,30 @@ def _table(measured: Mapping[int, list[float]], owners: Mapping[int, int], metho
     return table.assign(method=method, **labels, value=np.array(list(measured.values()), float).ravel())
 
 
-def _measured(
-    split: Split, cell: Predictions, progress: Progress, ranks: Ranks
-) -> Iterator[tuple[int, list[float], Curves | None]]:
-    """Mask id, the values of `KEYS`, and the curves, image by image."""
-    for image in progress(split):
+def _measured(split: Split, cell: Predictions, ranks: Ranks) -> Iterator[Row]:
+    """Image by image."""
+    for image in split:
         ignore = split.ignored(image.id)
         for annotation in split.annotations[image.id]:
             side = TruthSide.of(split.mask(annotation), ignore)
             logits, uncertainty = (upsample(low, image.height, image.width) for low in cell.of(annotation.id))
             values, curves = examine_mask(side, logits, uncertainty, ranks)
             yield annotation.id, [values[key] for key in KEYS], curves
+
+
+def _open_maps(path: Path, masks: int) -> list[Any]:
+    """Logits and uncertainty, to be read by row. Raises UserError where they are not those of so many masks."""
+    try:
+        store: Any = safe_open(path, framework="numpy")
+        maps = [store.get_slice(name) for name in ("logits", "uncertainty")]
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
+    kinds, shapes = {m.get_dtype() for m in maps}, [m.get_shape() for m in maps]
+    if kinds != {"F32"}:
+        raise UserError(f"{path} holds maps of {' and '.join(sorted(kinds))}, not F32.", AGAIN)
+    if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][0] != masks:
+        raise UserError(f"{path} holds maps of shapes {shapes}, its index {masks} masks.", AGAIN)
+    return maps
 
 
 def _read_rows(path: Path, owners: Mapping[int, int]) -> dict[int, int]:

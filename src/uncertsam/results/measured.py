@@ -41,7 +41,7 @@ class Measured:
             made_from = json.loads(origin.read_text(encoding="utf-8"))["made_from"]
         except (ValueError, KeyError, TypeError):
             return False
-        return bool(made_from == self._origin(method))
+        return bool(made_from == self.origin(method))
 
     def write(self, method: str, found: Measures) -> None:
         """Write a method's measures; what they were made from comes last, so that half of it counts as nothing."""
@@ -49,7 +49,7 @@ class Measured:
         remove(origin)
         write_table(table, found.table)
         write_curves(curves, found.curves)
-        write_json(origin, {"made_from": self._origin(method)})
+        write_json(origin, {"made_from": self.origin(method)})
 
     def means(self, method: str) -> dict[str, float]:
         """Metric -> mean over masks, on the whole image."""
@@ -64,13 +64,13 @@ class Measured:
             if path.name not in kept:
                 remove(path)
 
-    def _files(self, method: str) -> tuple[Path, Path, Path]:
-        table, curves, origin = (self.root / f"{method}{ending}" for ending in ENDINGS)
-        return table, curves, origin
-
-    def _origin(self, method: str) -> str:
+    def origin(self, method: str) -> str:
         """One hash of maps, truth and code."""
         files = [*sorted((self.predictions / method).glob("*")), self.truth / "annotations" / "dataset.json"]
         code = sorted(Path(uncertsam.metrics.__path__[0]).glob("*.py"))
         told = [f"{path.name} {sha256(path)}" for path in [*files, *code] if path.is_file()]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+    def _files(self, method: str) -> tuple[Path, Path, Path]:
+        table, curves, origin = (self.root / f"{method}{ending}" for ending in ENDINGS)
+        return table, curves, origin

@@ -114,7 +114,7 @@ def stage(
 
 def pipeline(params: Mapping[str, Any], tags: Mapping[str, str]) -> Group:
     """The parent run of a pipeline invocation: the same experiment name, commit and params give the same parent."""
-    kept = {name: value for name, value in params.items() if name != "tracking"}
+    kept = {name: value for name, value in params.items() if name not in ("tracking", "engine")}
     flat = spool.flatten_text(kept)
     name = tags.get("dvc.exp", "repro")
     identity = json.dumps([name, tags.get("git.sha"), flat], sort_keys=True)

@@ -1,0 +1,52 @@
+"""Finished shards on the disk: after a crash they are read, not done again."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uncertsam.files import written_aside
+
+# a file of another state of the code, or one that a full disk or a dying machine left broken
+UNREADABLE = (
+    OSError,
+    EOFError,
+    pickle.UnpicklingError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A file for each finished shard of one call, known by its number and by how many there are.
+
+    folder: of this call alone, so its name tells all that the results depend on. None: nothing is kept.
+    """
+
+    folder: Path | None
+    count: int
+
+    def read(self) -> dict[int, Any]:
+        """Number -> result of the finished shards; a file that cannot be read counts as none."""
+        if self.folder is None or not self.folder.is_dir():
+            return {}
+        found: dict[int, Any] = {}
+        for number in range(self.count):
+            try:
+                found[number] = pickle.loads(self._path(self.folder, number).read_bytes())
+            except UNREADABLE:
+                continue
+        return found
+
+    def write(self, number: int, result: Any) -> None:
+        """Keep a result, whole or not at all."""
+        if self.folder is not None:
+            with written_aside(self._path(self.folder, number)) as aside:
+                aside.write_bytes(pickle.dumps(result))
+
+    def _path(self, folder: Path, number: int) -> Path:
+        return folder / f"{number:07d}-of-{self.count:07d}.pickle"
