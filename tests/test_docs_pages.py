@@ -42,7 +42,8 @@ def spans(page: Path) -> list[str]:
 
 def lines(page: Path) -> list[str]:
     """Commands: the blocks of shell, and spans that begin like one."""
-    shell = [line for kind, text in FENCE.findall(text_of(page)) if kind == "sh" for line in text.splitlines()]
+    blocks = [text.replace("\\\n", " ") for kind, text in FENCE.findall(text_of(page)) if kind == "sh"]
+    shell = [line for text in blocks for line in text.splitlines() if line.strip()]
     return shell + [span for span in spans(page) if span.split()[0] in ("uncertsam", "dvc", "make") and " " in span]
 
 
