@@ -113,6 +113,11 @@ def test_a_broken_file_of_a_finished_shard_counts_as_none(folder, tmp_path):
     assert call() == [0, 10, 20] and shards.times(folder) == [0, 1, 1, 2]
 
 
+def test_where_finished_shards_cannot_be_kept_the_results_come_all_the_same(tmp_path):
+    (tmp_path / "kept").write_text("no folder")
+    assert map_shards(shards.square, range(2), finished=tmp_path / "kept") == [0, 1 / 7]
+
+
 def test_a_pool_serves_many_calls_with_the_same_workers_and_ends_them(folder):
     with opened(TWO) as pool:
         assert [pool.map(shards.square, range(3)) for _ in range(2)] == [[0, 1 / 7, 4 / 7]] * 2

@@ -1,6 +1,7 @@
 """Finished shards on the disk: after a crash they are read, not done again."""
 
 import pickle
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,9 @@ class Finished:
         return found
 
     def write(self, number: int, result: Any) -> None:
-        """Keep a result, whole or not at all."""
+        """Keep a result, whole or not at all. A full disk costs the next attempt time, but not this one its results."""
         if self.folder is not None:
-            with written_aside(self._path(self.folder, number)) as aside:
+            with suppress(OSError), written_aside(self._path(self.folder, number)) as aside:
                 aside.write_bytes(pickle.dumps(result))
 
     def _path(self, folder: Path, number: int) -> Path:
