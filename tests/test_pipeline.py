@@ -94,6 +94,7 @@ HARMLESS = {
     "guarantees/settings",
     "params",
     "refinement/arms",
+    "sections",
     "stage",
     "training/settings",
     "uncertainty/__init__",
