@@ -12,9 +12,14 @@ from uncertsam.rng import torch_generator
 from uncertsam.sam.model import Embedding, PromptableModel
 from uncertsam.sam.nano import NanoSam
 from uncertsam.sam.prompts import Prompts, from_boxes
+from uncertsam.uncertainty import load_method
 from uncertsam.uncertainty.core.algebra import Inputs
+from uncertsam.uncertainty.joint.combination import SOURCES, Combination
+from uncertsam.uncertainty.joint.combination import save as save_combination
 from uncertsam.uncertainty.posterior.fit import Example, FitParams, draw_example, fit
 from uncertsam.uncertainty.posterior.state import LaplaceState, save
+from uncertsam.uncertainty.variance.network import build_network
+from uncertsam.uncertainty.variance.state import save as save_network
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +79,17 @@ def fitted(state: LaplaceState, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("fitted") / "laplace"
     save(state, folder, {"discs": "abc"})
     return folder
+
+
+@pytest.fixture(scope="session")
+def fitted_parts(model: PromptableModel, fitted: Path) -> Path:
+    """A folder with every part that a method may read: posterior, an untrained variance network, a combination."""
+    network = build_network(model, "all", seed=5).state_dict()
+    save_network(fitted.parent / "variance", model, network, network, {"token": "all"}, {"discs": "abc"})
+    params = load_method("combined_fitted").Params(dataset="discs").model_dump(mode="json")
+    combination = Combination(0.01, (0.1,) * len(SOURCES), model.name, model.digest, 5, params)
+    save_combination(combination, fitted.parent / "combination", fitted, {"discs": "abc"})
+    return fitted.parent
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,12 @@ METHODS = ("variance_logvar", "variance_var", "variance_entropy")
 
 
 @pytest.fixture
+def inputs(inputs):
+    """Decoded anew: other tests do so in inference mode, whose tensors autograd refuses."""
+    return replace(inputs)
+
+
+@pytest.fixture
 def network(model) -> VarianceNetwork:
     return build_network(model, 0, seed=5)
 
@@ -94,9 +100,9 @@ def test_only_the_network_is_trained(model, network, example):
 
 
 def test_training_on_one_image_lowers_its_loss(model, network, example):
-    loss, optimiser = VarianceLoss(model, network, 2, 64), torch.optim.AdamW(network.parameters(), 1e-3)
+    loss, optimiser = VarianceLoss(model, network, 2, 64), torch.optim.AdamW(network.parameters(), 1e-4)
     values = []
-    for _ in range(8):
+    for _ in range(20):
         optimiser.zero_grad()
         value = loss(example)[0]
         value.backward()

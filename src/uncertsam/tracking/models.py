@@ -12,13 +12,14 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np  # recording a run imports nothing heavy
 
 CARD, MANIFEST = "model.json", "manifest.json"
 FUSION, VARIANCE, LAPLACE = "dense embedding fusion", "variance network", "last-layer laplace"
-Arrays = Mapping[str, np.ndarray]
+Arrays = Mapping[str, "np.ndarray"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def keep(part: Part, target: Path) -> None:
 
 def pack(kept: Path, target: Path) -> None:
     """Write the MLflow model `target` from what `keep` wrote. Raises ValueError on a part of another kind."""
+    import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import save_model
     from mlflow.types import Schema, TensorSpec
@@ -64,9 +66,9 @@ def pack(kept: Path, target: Path) -> None:
 class Loaded:
     """What MLflow calls; float32 arrays in, a float32 array out."""
 
-    answer: Callable[[Arrays], np.ndarray]
+    answer: "Callable[[Arrays], np.ndarray]"
 
-    def predict(self, model_input: Arrays, params: Mapping[str, Any] | None = None) -> np.ndarray:
+    def predict(self, model_input: Arrays, params: Mapping[str, Any] | None = None) -> "np.ndarray":
         return self.answer(model_input)
 
 
@@ -100,7 +102,7 @@ def _shapes(manifest: Mapping[str, Any]) -> tuple[dict[str, tuple[int, ...]], tu
     return {"hidden": (-1,)}, (-1,)
 
 
-def _fusion(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> Callable[[Arrays], np.ndarray]:
+def _fusion(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
     from safetensors.torch import load_file
 
     from uncertsam.refinement.fusion import Fusion
@@ -111,7 +113,7 @@ def _fusion(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) 
     return _called(module, "mask", "uncertainty")
 
 
-def _variance(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> Callable[[Arrays], np.ndarray]:
+def _variance(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
     from safetensors.torch import load_file
 
     from uncertsam.uncertainty.variance.network import TOKENS, VarianceNetwork
@@ -121,7 +123,7 @@ def _variance(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]
     return _called(network, "source", "tokens")
 
 
-def _laplace(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> Callable[[Arrays], np.ndarray]:
+def _laplace(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
     from safetensors.torch import load_file
 
     from uncertsam.uncertainty.posterior.state import TENSORS, LaplaceState
@@ -133,11 +135,12 @@ def _laplace(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str])
     return _called(state.output_variance, "hidden")
 
 
-def _called(function: Callable[..., Any], *names: str) -> Callable[[Arrays], np.ndarray]:
+def _called(function: Callable[..., Any], *names: str) -> "Callable[[Arrays], np.ndarray]":
     """`function` on arrays instead of tensors."""
+    import numpy as np
     import torch
 
-    def answer(inputs: Arrays) -> np.ndarray:
+    def answer(inputs: Arrays) -> "np.ndarray":
         tensors = [torch.from_numpy(np.ascontiguousarray(inputs[name], dtype=np.float32)) for name in names]
         with torch.inference_mode():
             found: np.ndarray = function(*tensors).float().numpy()
