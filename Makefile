@@ -26,7 +26,7 @@ repro: setup
 test: setup
 	pytest
 
-# What everything costs, about a quarter of an hour: docs/benchmarks.md.
+# What everything costs: docs/benchmarks.md.
 bench: setup
 	python -m benchmarks
 

@@ -20,7 +20,7 @@ def main(
     model: Annotated[str, typer.Option(help="an architecture; its weights are random")] = "sam2.1_tiny",
     device: Annotated[str, typer.Option(help="cpu, cuda or mps")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads")] = 1,
-    repeats: Annotated[int, typer.Option(help="timed rounds; the slowest parts have 3 at most")] = 5,
+    repeats: Annotated[int, typer.Option(help="timed rounds; the slowest parts have 2 at most")] = 5,
     objects: Annotated[int, typer.Option(help="in the picture")] = 8,
     size: Annotated[int, typer.Option(help="side of the picture, pixels; metrics are timed at twice it, too")] = 1024,
     out: Annotated[Path, typer.Option(help="the rows")] = Path("reports/benchmarks.json"),
@@ -63,6 +63,7 @@ def run(
         for part in parts(setting, (size, 2 * size)):
             typer.echo(f"timing {part.name} ({part.size})", err=True)
             rows.append(row(part, setting, repeats))
+            typer.echo(table(rows[-1:]), err=True)
         write_json(out, rows)
         typer.echo(f"{model}, random weights; {device.type}, threads: {threads}\n{table(rows)}")
         typer.echo(roofline.told(setting, repeats))

@@ -43,5 +43,5 @@ def _array(value: Any) -> np.ndarray:
 def _close(found: np.ndarray, expected: np.ndarray, tolerance: float) -> bool:
     if found.shape != expected.shape:
         return False
-    scale = max(1.0, float(np.nanmax(np.abs(expected), initial=0.0)))
+    scale = max(1.0, float(np.nan_to_num(np.abs(expected)).max(initial=0.0)))
     return bool(np.allclose(found, expected, rtol=0, atol=tolerance * scale, equal_nan=True))

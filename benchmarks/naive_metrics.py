@@ -48,7 +48,7 @@ def _pixels(logits: np.ndarray, truth: np.ndarray, uncertainty: np.ndarray) -> d
     probability, wrong = expit(logits), (logits > 0) != truth
     error, bounded = np.abs(probability - truth), np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
     calibration = binary_calibration_error(
-        torch.from_numpy(probability).float(), torch.from_numpy(truth).long(), n_bins=ECE_BINS, norm="l1"
+        torch.from_numpy(probability), torch.from_numpy(truth).long(), n_bins=ECE_BINS, norm="l1"
     )
     return {
         "pearson": float(pearsonr(uncertainty, error)[0]),

@@ -22,6 +22,7 @@ from uncertsam.uncertainty.posterior.fit import accumulate, draw_example
 
 METRIC_REACH = {1024: Reach(0.05, SECONDS), 2048: Reach(0.25, SECONDS)}  # by the side of the picture
 SMALL = 32  # side of the masks for laplace-torch's own backend: 8 of 128x128 would take 9 GB of Jacobians at a time
+SLOW = 2  # repeats of parts that take a minute on a CPU
 TWO_DRAWS = 0.1  # tolerance between two sets of 1000 samples
 
 Asked = tuple[Prompts, Bool[Tensor, "n h w"]]  # the prompts that are fitted on, and their masks
@@ -77,20 +78,20 @@ def changed(setting: Setting, members: int) -> Part:
     method = pictures_changed(setting.model, members)
     naive = partial(naive_methods.changed_pictures, members, setting.inputs)
     size, reach = f"{_size(setting)}, {members} members", Reach(1.1 * members, ENCODER)
-    return Part("tta_10", size, partial(answer, method, setting.inputs), naive, reach=reach, repeats=3)
+    return Part("tta_10", size, partial(answer, method, setting.inputs), naive, reach=reach, repeats=SLOW)
 
 
 def all_but_tta(setting: Setting) -> Part:
     """Encode, answer with every method of `Setting.methods`, measure; naive: each method decodes and measures alone."""
     ours, naive = partial(whole.together, setting), partial(whole.one_by_one, setting)
     size = f"{_size(setting)}, {len(setting.methods)} methods, metrics at the picture's size"
-    return Part("all_but_tta", size, ours, naive, reach=Reach(4.0, ENCODER), repeats=3)
+    return Part("all_but_tta", size, ours, naive, reach=Reach(4.0, ENCODER), repeats=SLOW)
 
 
 def pipeline(setting: Setting, images: int) -> Part:
     """The same by the pipeline's own stages, from files to files."""
     size = f"{images} image, {_size(setting)}, {len(setting.methods)} methods, files included"
-    return Part("pipeline", size, partial(whole.staged, setting, images), repeats=3)
+    return Part("pipeline", size, partial(whole.staged, setting, images), repeats=SLOW)
 
 
 def _sampled_and_closed(setting: Setting) -> Iterator[Part]:
