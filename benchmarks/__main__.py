@@ -23,6 +23,7 @@ def main(
     repeats: Annotated[int, typer.Option(help="timed rounds; the slowest parts have 2 at most")] = 5,
     objects: Annotated[int, typer.Option(help="in the picture")] = 8,
     size: Annotated[int, typer.Option(help="side of the picture, pixels; metrics are timed at twice it, too")] = 1024,
+    clock: Annotated[str, typer.Option(help="wall; or cpu, where others use the machine: processor seconds")] = "wall",
     out: Annotated[Path, typer.Option(help="the rows")] = Path("reports/benchmarks.json"),
     curves: Annotated[bool, typer.Option("--curves", help="also benchmark_curves.csv beside the rows")] = False,
 ) -> None:
@@ -36,15 +37,25 @@ def main(
             raise UserError(f"--{flag} is {value}.", f"Set it to {least} or more.")
     if model not in NAMES:
         raise UserError(f"--model: there is no model named {model!r}.", f"It is one of {', '.join(NAMES)}.")
+    if clock not in ("wall", "cpu") or (clock == "cpu" and device != "cpu"):
+        raise UserError(f"--clock {clock} does not go with --device {device}.", "It is wall, or, on a CPU, cpu.")
     if out.is_dir():
         raise UserError(f"--out: {out} is a folder.", "Name a file, such as reports/benchmarks.json.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of libraries, about themselves
-        run(model, _device(device), threads, repeats, objects, size, out, curves)
+        run(model, _device(device), clock, threads, repeats, objects, size, out, curves)
 
 
 def run(
-    model: str, device: torch.device, threads: int, repeats: int, objects: int, size: int, out: Path, curves: bool
+    model: str,
+    device: torch.device,
+    clock: Any,
+    threads: int,
+    repeats: int,
+    objects: int,
+    size: int,
+    out: Path,
+    curves: bool,
 ) -> None:
     """Measure all, write `out`, print."""
     from benchmarks import roofline
@@ -62,13 +73,13 @@ def run(
         rows: list[dict[str, Any]] = []
         for part in parts(setting, (size, 2 * size)):
             typer.echo(f"timing {part.name} ({part.size})", err=True)
-            rows.append(row(part, setting, repeats))
+            rows.append(row(part, setting, repeats, clock))
             typer.echo(table(rows[-1:]), err=True)
         write_json(out, rows)
-        typer.echo(f"{model}, random weights; {device.type}, threads: {threads}\n{table(rows)}")
-        typer.echo(roofline.told(setting, repeats))
+        typer.echo(f"{model}, random weights; {device.type}, threads: {threads}; {clock} seconds\n{table(rows)}")
+        typer.echo(roofline.told(setting, repeats, clock))
         if curves:
-            write_curves(out.with_name("benchmark_curves.csv"), everything, repeats)
+            write_curves(out.with_name("benchmark_curves.csv"), everything, repeats, clock)
 
 
 def _device(name: str) -> torch.device:

@@ -2,7 +2,7 @@
 
 part, over, value      what was timed, and what was varied
 seconds, low, high     median and quartiles
-repeats, threads
+repeats, threads, clock
 """
 
 from collections.abc import Iterator
@@ -15,21 +15,22 @@ import torch
 
 from benchmarks.parts import metrics
 from benchmarks.setting import Setting, pictures_changed, prompts_moved
-from benchmarks.timing import Job, laps
+from benchmarks.timing import Clock, Job, laps
 from benchmarks.whole import staged
 from uncertsam.files import written_aside
 from uncertsam.uncertainty.core.algebra import answer
 
 OBJECTS, SIZES, MEMBERS, VIEWS, IMAGES = (1, 2, 4, 8, 16), (256, 512, 1024, 2048), (1, 2, 5, 10), (1, 2, 4), (1, 2, 4)
-COLUMNS = ["part", "over", "value", "seconds", "low", "high", "repeats", "threads"]
+COLUMNS = ["part", "over", "value", "seconds", "low", "high", "repeats", "threads", "clock"]
 AT_MOST = 3  # repeats: there are many points; those that take tens of seconds are timed once
 
 Point = tuple[str, str, int, Job, int]
 
 
-def write_curves(target: Path, setting: Setting, repeats: int) -> None:
+def write_curves(target: Path, setting: Setting, repeats: int, clock: Clock) -> None:
     """Time all points and write them. setting: about the most objects of `OBJECTS`."""
-    frame = pd.DataFrame([_row(*point, setting) for point in points(setting, min(repeats, AT_MOST))], columns=COLUMNS)
+    rows = [_row(*point, setting, clock) for point in points(setting, min(repeats, AT_MOST))]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
     with written_aside(target) as aside:
         frame.to_csv(aside, index=False, float_format="%.4g")
 
@@ -51,7 +52,7 @@ def points(setting: Setting, repeats: int) -> Iterator[Point]:
         yield "pipeline", "images", count, partial(staged, setting.asked(2), count), 1
 
 
-def _row(part: str, over: str, value: int, job: Job, repeats: int, setting: Setting) -> list[Any]:
+def _row(part: str, over: str, value: int, job: Job, repeats: int, setting: Setting, clock: Clock) -> list[Any]:
     job()
-    spread = laps({part: job}, repeats, setting.model.device)[part]
-    return [part, over, value, spread.median, spread.low, spread.high, repeats, torch.get_num_threads()]
+    spread = laps({part: job}, repeats, setting.model.device, clock)[part]
+    return [part, over, value, spread.median, spread.low, spread.high, repeats, torch.get_num_threads(), clock]

@@ -22,7 +22,7 @@ from uncertsam.uncertainty.posterior.fit import accumulate, draw_example
 
 METRIC_REACH = {1024: Reach(0.05, SECONDS), 2048: Reach(0.25, SECONDS)}  # by the side of the picture
 SMALL = 32  # side of the masks for laplace-torch's own backend: 8 of 128x128 would take 9 GB of Jacobians at a time
-SLOW = 2  # repeats of parts that take a minute on a CPU
+SLOW = 1  # repeats of parts that take a minute on a CPU
 TWO_DRAWS = 0.1  # tolerance between two sets of 1000 samples
 
 Asked = tuple[Prompts, Bool[Tensor, "n h w"]]  # the prompts that are fitted on, and their masks

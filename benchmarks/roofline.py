@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from benchmarks.setting import Setting
-from benchmarks.timing import Job, timed
+from benchmarks.timing import Clock, Job, timed
 from uncertsam.uncertainty.core.algebra import answer
 
 GIGA = 1e9
@@ -45,41 +45,42 @@ class Demand:
     seconds: float
 
 
-def told(setting: Setting, repeats: int) -> str:
+def told(setting: Setting, repeats: int, clock: Clock) -> str:
     """A line about the machine, one about the encoder, one about the plain decode of all objects."""
-    product, copy = rate_of_products(setting.model.device, repeats), rate_of_copies(setting.model.device, repeats)
+    device = setting.model.device
+    product, copy = rate_of_products(device, repeats, clock), rate_of_copies(device, repeats, clock)
     lines = [f"machine: {product:.0f} GFLOP/s in a product of {SIDE}x{SIDE}, {copy:.1f} GB/s in a copy"]
     jobs: Sequence[tuple[str, Job]] = (
         ("encoder", setting.encode), ("plain decode", partial(answer, setting.plain, setting.inputs))
     )  # fmt: skip
-    return "\n".join(lines + [_line(demand(name, job, setting, repeats), product, copy) for name, job in jobs])
+    return "\n".join(lines + [_line(demand(name, job, device, repeats, clock), product, copy) for name, job in jobs])
 
 
-def demand(name: str, job: Job, setting: Setting, repeats: int) -> Demand:
+def demand(name: str, job: Job, device: torch.device, repeats: int, clock: Clock = "wall") -> Demand:
     """What a job asks for; bytes as if every operation read and wrote memory, which caches spare it in part."""
     with FlopCounterMode(display=False, custom_mapping=_ATTENTION) as counter:
         job()
     with Traffic() as traffic:
         job()
-    seconds = median(timed(job, setting.model.device) for _ in range(repeats))
+    seconds = median(timed(job, device, clock) for _ in range(repeats))
     return Demand(name, counter.get_total_flops() / GIGA, traffic.bytes / GIGA, seconds)
 
 
-def rate_of_products(device: torch.device, repeats: int) -> float:
+def rate_of_products(device: torch.device, repeats: int, clock: Clock) -> float:
     """10^9 operations a second in a product of float32 matrices."""
     one, other = torch.rand(2, SIDE, SIDE, device=device)
-    return 2 * SIDE**3 / GIGA / _best(lambda: one @ other, device, repeats)
+    return 2 * SIDE**3 / GIGA / _best(lambda: one @ other, device, repeats, clock)
 
 
-def rate_of_copies(device: torch.device, repeats: int) -> float:
+def rate_of_copies(device: torch.device, repeats: int, clock: Clock) -> float:
     """10^9 bytes a second, read and written."""
     source, target = torch.rand(2, WORDS, device=device)
-    return 2 * source.nbytes / GIGA / _best(lambda: target.copy_(source), device, repeats)
+    return 2 * source.nbytes / GIGA / _best(lambda: target.copy_(source), device, repeats, clock)
 
 
-def _best(job: Job, device: torch.device, repeats: int) -> float:
+def _best(job: Job, device: torch.device, repeats: int, clock: Clock) -> float:
     job()
-    return min(timed(job, device) for _ in range(max(3, repeats)))
+    return min(timed(job, device, clock) for _ in range(max(3, repeats)))
 
 
 def _line(need: Demand, product: float, copy: float) -> str:

@@ -7,7 +7,7 @@ plain_s, encoder_s                     a plain decode of all objects, and the en
 ratio_to_naive, _plain, _encoder       ours_s over those
 peak_mb                                of ours, 10^6 bytes: see `timing.with_peak`
 reach, reach_of, reached_at, reached   the target; `reached_at` is what it is held against; null where there is none
-model                                  whose cost it is
+model, clock                           whose cost it is; "wall" or "cpu" seconds
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ import torch
 from benchmarks.agreement import demand_equal
 from benchmarks.part import ENCODER, PLAIN, REFERENCE, SECONDS, Part
 from benchmarks.setting import Setting
-from benchmarks.timing import Job, Spread, laps, with_peak
+from benchmarks.timing import Clock, Job, Spread, laps, with_peak
 from uncertsam.uncertainty.core.algebra import answer
 
 OURS, NAIVE = "ours", "naive"
@@ -32,7 +32,7 @@ def warm_up(setting: Setting) -> None:
     answer(setting.plain, setting.inputs)
 
 
-def row(part: Part, setting: Setting, repeats: int) -> Row:
+def row(part: Part, setting: Setting, repeats: int, clock: Clock) -> Row:
     """Warm up, demand that both ways agree, then time them beside a plain decode and the encoder."""
     found, peak = with_peak(part.ours)
     if part.naive:
@@ -41,9 +41,9 @@ def row(part: Part, setting: Setting, repeats: int) -> Row:
         part.reference()
     del found
     count = min(repeats, part.repeats or repeats)
-    times = laps(_jobs(part, setting), count, setting.model.device)
+    times = laps(_jobs(part, setting), count, setting.model.device, clock)
     how = {"device": setting.model.device.type, "threads": torch.get_num_threads(), "repeats": count}
-    named = {"part": part.name, "size": part.size, "model": f"{setting.model.name}, random weights"}
+    named = {"part": part.name, "size": part.size, "model": f"{setting.model.name}, random weights", "clock": clock}
     return named | how | _times(times) | {"peak_mb": peak} | _reach(part, times)
 
 

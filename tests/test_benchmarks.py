@@ -2,6 +2,8 @@
 
 import json
 import math
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from benchmarks.part import ENCODER, NAMES, PLAIN, REFERENCE
 from benchmarks.roofline import demand
 from benchmarks.setting import Setting, set_up
 from benchmarks.table import table
-from benchmarks.timing import Spread, laps, with_peak
+from benchmarks.timing import Spread, laps, timed, with_peak
 
 from uncertsam.errors import UserError
 from uncertsam.metrics.masks import METRICS
@@ -126,14 +128,19 @@ def test_jobs_take_turns_and_none_is_always_the_first() -> None:
     assert Spread.of([1.0, 2.0, 3.0, 4.0, 5.0]) == Spread(3.0, 2.0, 4.0)
 
 
+def test_processor_seconds_leave_out_waiting() -> None:
+    waiting = partial(time.sleep, 0.2)
+    assert timed(waiting, torch.device("cpu"), "cpu") < 0.1 < timed(waiting, torch.device("cpu"), "wall")
+
+
 def test_memory_counts_tensors_and_arrays() -> None:
     found, peak = with_peak(lambda: (torch.zeros(10**6), np.zeros(10**6)))
     assert len(found) == 2 and 12 <= peak < 13
 
 
-def test_operations_and_bytes_of_a_product(setting: Setting) -> None:
+def test_operations_and_bytes_of_a_product() -> None:
     one = torch.ones(100, 100)
-    need = demand("product", lambda: one @ one, setting, 1)
+    need = demand("product", lambda: one @ one, torch.device("cpu"), 1)
     assert need.operations == pytest.approx(2e-3) and need.bytes == pytest.approx(12e-5)
 
 
@@ -152,6 +159,7 @@ def test_curves_vary_one_thing_each(setting: Setting) -> None:
         ("size", 8),
         ("model", "sam3"),
         ("device", "abacus"),
+        ("clock", "sundial"),
         ("out", Path()),
     ],
 )
