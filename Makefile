@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps --no-compile
 
-.PHONY: setup repro test lint mlflow lock clean
+.PHONY: setup repro test bench lint mlflow lock clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -25,6 +25,10 @@ repro: setup
 
 test: setup
 	pytest
+
+# What everything costs: docs/benchmarks.md.
+bench: setup
+	python -m benchmarks
 
 lint: setup
 	ruff check . && ruff format --check . && mypy

@@ -56,6 +56,13 @@ def test_lost_and_added_files_are_named(reports):
     assert differences(old, new) == ["figure.png is missing", "other.png is new"]
 
 
+def test_what_make_bench_wrote_is_no_part_of_a_rebuild(reports):
+    old, new = reports
+    (old / "benchmarks.json").write_text("[]")
+    (new / "benchmark_curves.csv").write_text("part\n")
+    assert differences(old, new) == []
+
+
 def test_what_moved_by_a_pixel_has_not_changed(reports):
     old, new = reports
     for root, at in ((old, 5), (new, 6)):

@@ -72,6 +72,6 @@ def reliability(forecast: Forecast) -> Float[np.ndarray, "3 bins"]:
 
     The second and third row over the first are a bin's mean probability and its share of foreground.
     """
-    bins, truth = bins_of(forecast.probability), np.rint(forecast.probability - forecast.residual)
+    bins, truth = bins_of(forecast.probability).astype(np.intp), np.rint(forecast.probability - forecast.residual)
     sums = [np.bincount(bins, weights, ECE_BINS + 1) for weights in (None, forecast.probability, truth)]
     return np.stack(sums) / bins.size

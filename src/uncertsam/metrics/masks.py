@@ -16,6 +16,7 @@ mark by the suffix `_`.)
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -55,7 +56,7 @@ def measure_mask(
     and of the truth's size. `ranks` says how pixels are ranked: "exact" (a sort), or "bits" (a histogram where they are
     many, within 1e-5).
     """
-    return examine_mask(side, logits, uncertainty, ranks)[0]
+    return _measured(side, logits, uncertainty, ranks)[0]
 
 
 def examine_mask(
@@ -65,11 +66,19 @@ def examine_mask(
     ranks: Ranks = "bits",
 ) -> tuple[dict[tuple[str, str], float], Curves | None]:
     """The metrics of `measure_mask`, and the curves of the full region; None where it has no pixels."""
+    found, pixels = _measured(side, logits, uncertainty, ranks)
+    return found, pixels.curves() if pixels.uncertainty.size else None
+
+
+def _measured(
+    side: TruthSide, logits: Float[np.ndarray, "h w"], uncertainty: Float[np.ndarray, "h w"], ranks: Ranks
+) -> tuple[dict[tuple[str, str], float], "_Pixels"]:
+    """The metrics, and the pixels of the full region."""
     z, truth, u = (m.ravel()[side.counted] for m in (logits, side.truth, uncertainty))
     pixels = _Pixels.of(z, truth, u, ranks)
     regions = {"full": pixels, "roi": pixels.at(side.band)}
     found = {(metric, name): value for name, part in regions.items() for metric, value in part.metrics().items()}
-    return _overlaps(side, logits > 0) | found, pixels.curves() if u.size else None
+    return _overlaps(side, logits > 0) | found, pixels
 
 
 def _overlaps(side: TruthSide, predicted: Bool[np.ndarray, "h w"]) -> dict[tuple[str, str], float]:
@@ -118,19 +127,23 @@ class _Pixels:
         arrays = (a[pixels] for a in (self.uncertainty, self.levels, self.error_levels))
         return _Pixels(self.forecast.at(pixels), *arrays)
 
+    @cached_property
+    def ranked(self) -> tuple[Int[np.ndarray, " g"], Float[np.ndarray, " g"]]:
+        """How many pixels each level holds, and how many of them are wrong."""
+        return histogram(self.levels, self.forecast.wrong)
+
     def metrics(self) -> dict[str, float]:
         """The metrics of `PIXEL_METRICS`, in their order."""
         if not self.uncertainty.size:
             return dict.fromkeys(PIXEL_METRICS, float("nan"))
         forecast = self.forecast
-        ranked = histogram(self.levels, forecast.wrong)
         values = (
             pearson(self.uncertainty, np.abs(forecast.residual)),
             spearman(self.levels, self.error_levels),
             brier(forecast.residual),
             float(forecast.surprise.mean(dtype=np.float64)),
             expected_calibration_error(forecast.probability, forecast.residual),
-            *(float(measure(*ranked)) for measure in (aurc, augrc, auroc)),
+            *(float(measure(*self.ranked)) for measure in (aurc, augrc, auroc)),
             float(self.uncertainty.mean(dtype=np.float64)),
             float(forecast.wrong.mean()),
         )
@@ -138,4 +151,4 @@ class _Pixels:
 
     def curves(self) -> Curves:
         """What is drawn of these pixels; there must be some."""
-        return Curves.of(self.forecast, *histogram(self.levels, self.forecast.wrong))
+        return Curves.of(self.forecast, *self.ranked)

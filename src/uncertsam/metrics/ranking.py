@@ -49,9 +49,14 @@ def histogram(
 ) -> tuple[Int[np.ndarray, " g"], Float[np.ndarray, " g"]]:
     """How many items each level that occurs holds, and the sum of their risks, in ascending uncertainty."""
     counts = np.bincount(levels)
-    sums = np.bincount(levels, weights=risks)
+    sums = _counted(levels[risks], counts.size) if risks.dtype == bool else np.bincount(levels, weights=risks)
     occurs = counts > 0
     return counts[occurs], sums[occurs]
+
+
+def _counted(levels: Int[np.ndarray, " k"], size: int) -> Float[np.ndarray, " size"]:
+    """How often each level occurs: few pixels are wrong, and to count them is exact and faster than to add weights."""
+    return np.bincount(levels, minlength=size).astype(np.float64)
 
 
 def aurc(counts: Int[np.ndarray, "*b g"], risks: Float[np.ndarray, "*b g"]) -> Float[np.ndarray, "*b"]:

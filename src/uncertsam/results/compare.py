@@ -25,6 +25,7 @@ TIMED = {"cost.csv": ("ms", "ms_low", "ms_high", "ratio", "peak_mb", "state_mb",
 # what a rank or a threshold decides jumps where numbers barely move; check-reports computes it again from them
 DECIDED = {"answers.csv": ("p", "p_holm", "effect", "outcome")}
 LEFT_OUT = {**TIMED, **DECIDED}
+APART = {"benchmarks.json", "benchmark_curves.csv"}  # `make bench` writes them, no stage does
 DERIVED = {"answers.json", "reproduction.json"}  # words and verdicts on those numbers
 
 
@@ -44,9 +45,9 @@ def differences(old: Path, new: Path) -> list[str]:
 
 
 def _files(root: Path) -> set[str]:
-    """Everything of a report but its pages and its vector pictures, which are drawn from the rest."""
+    """Everything of a report but its pages and its vector pictures, which are drawn from the rest, and `APART`."""
     kept = {".json", ".csv", ".parquet", ".png"}
-    return {p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix in kept}
+    return {p.relative_to(root).as_posix() for p in root.rglob("*") if p.suffix in kept} - APART
 
 
 def _compare(old: Path, new: Path, name: str) -> Iterator[str]:

@@ -1,0 +1,154 @@
+"""What is timed: a model with random weights, one made-up picture with objects on it, and all that is fitted.
+
+Weights do not change how long anything takes. The last layers are made larger than a fresh network's, so that logits
+spread as a trained model's do and a wrong result cannot hide in values near 0.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8
+
+from uncertsam.metrics.masks import upsample
+from uncertsam.metrics.region import TruthSide
+from uncertsam.rng import numpy_generator, torch_generator
+from uncertsam.sam.checkpoints import build_network
+from uncertsam.sam.model import PromptableModel
+from uncertsam.sam.prompts import box_of_mask, from_boxes
+from uncertsam.sam.select import TokenPolicy
+from uncertsam.sam.store import encode
+from uncertsam.sam.transforms import scale_boxes, to_input
+from uncertsam.uncertainty import (
+    boundary_distance,
+    constant,
+    laplace,
+    laplace_closed,
+    prompt,
+    sam,
+    tta_train,
+    variance_entropy,
+    variance_logvar,
+    variance_var,
+)
+from uncertsam.uncertainty.core.algebra import Inputs, Method
+from uncertsam.uncertainty.posterior.fit import FitParams, draw_example, fit
+from uncertsam.uncertainty.posterior.state import LaplaceState
+from uncertsam.uncertainty.variance.method import VarianceMethod
+from uncertsam.uncertainty.variance.network import build_network as variance_network
+
+MEMBERS, SAMPLES = 10, 1000  # of the ensembles, of Laplace
+FIT = FitParams.model_validate({"objects": "all"})  # curvature on 128x128, as in the paper
+ONE_MASK: Any = {"token": 0, "gate": False}
+
+Picture = UInt8[np.ndarray, "h w 3"]
+Maps = tuple[np.ndarray, np.ndarray]  # logits and uncertainty of one mask
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One picture [size, size] and its objects; `masks` is the truth, one per object."""
+
+    model: PromptableModel
+    picture: Picture
+    masks: Bool[np.ndarray, "n h w"]
+    inputs: Inputs
+    state: LaplaceState
+
+    @property
+    def encode(self) -> Callable[[], object]:
+        """The encoder's pass over the picture, its resize included."""
+        return lambda: encode(self.model, to_input(self.picture, self.model.image_size)[None], torch.float32)
+
+    @cached_property
+    def plain(self) -> Method:
+        """The plain decode: SAM's single mask and the entropy of its probability."""
+        return sam.build(sam.Params(**ONE_MASK), self.model, None)
+
+    @cached_property
+    def methods(self) -> dict[str, Method]:
+        """Every method that looks at the picture once: neither test-time augmentation nor the combinations with it."""
+        model = self.model
+        return {
+            "sam": self.plain,
+            "prompt": prompts_moved(model, MEMBERS),
+            "laplace": laplace.Laplace(self.state, SAMPLES, False),
+            "laplace_closed": laplace_closed.LaplaceClosed(self.state, False),
+            **self._variance(),
+            "constant": constant.build(constant.Params(**ONE_MASK), model, None),
+            "boundary_distance": boundary_distance.build(boundary_distance.Params(**ONE_MASK), model, None),
+        }
+
+    def _variance(self) -> dict[str, Method]:
+        network = variance_network(self.model, 0, seed=0).requires_grad_(False)
+        kinds = {"logvar": variance_logvar, "var": variance_var, "entropy": variance_entropy}
+        policy = TokenPolicy(**ONE_MASK)
+        return {f"variance_{name}": VarianceMethod(network, policy, kind.MEASURE) for name, kind in kinds.items()}
+
+    def asked(self, objects: int) -> "Setting":
+        """The same about the first so many objects."""
+        inputs = replace(self.inputs, prompts=self.inputs.prompts[:objects])
+        return replace(self, inputs=inputs, masks=self.masks[:objects])
+
+
+def prompts_moved(model: PromptableModel, members: int) -> Method:
+    """Prompt perturbation with so many members."""
+    return prompt.build(prompt.Params(token=0, gate=False, members=members), model, None)
+
+
+def pictures_changed(model: PromptableModel, members: int) -> Method:
+    """Test-time augmentation with so many members."""
+    return tta_train.build(tta_train.Params(token=0, gate=False, members=members), model, None)
+
+
+def set_up(name: str, size: int, objects: int, device: torch.device, seed: int) -> Setting:
+    """Everything made from the seed. name: of the model."""
+    model = random_model(name, device, seed)
+    picture, masks = scene(size, objects, seed)
+    boxes = torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in masks])
+    prompts = from_boxes(scale_boxes(boxes, size, size, model.image_size)).to(device)
+    embedding = encode(model, to_input(picture, model.image_size)[None], torch.float32)
+    inputs = Inputs(model, embedding, prompts, lambda: picture, partial(torch_generator, seed, "benchmarks"))
+    asked, chosen = draw_example(torch.from_numpy(masks), model.image_size, FIT, torch_generator(seed, "fit"))
+    state = fit(model, [(embedding, asked.to(device), chosen.to(device))], FIT).to(device)
+    return Setting(model, picture, masks, inputs, state)
+
+
+def random_model(name: str, device: torch.device, seed: int) -> PromptableModel:
+    """A named model whose weights were never trained."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build_network(name).float().eval().requires_grad_(False)
+        for mlp in network.sam_mask_decoder.output_hypernetworks_mlps:
+            torch.nn.init.normal_(mlp.layers[-1].weight, std=3.0)
+    return PromptableModel(network.to(device), name, "0" * 64)
+
+
+def scene(size: int, objects: int, seed: int) -> tuple[Picture, Bool[np.ndarray, "n h w"]]:
+    """Noise with discs of different colours on it, and the discs as masks."""
+    rng = numpy_generator(seed, "scene", size)
+    coarse = rng.integers(0, 256, (16, 16, 3), np.uint8)
+    picture = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_LINEAR)
+    y, x = np.ogrid[:size, :size]
+    places = rng.uniform((0.2, 0.2, 0.06), (0.8, 0.8, 0.18), (objects, 3)) * size
+    masks = np.stack([(y - row) ** 2 + (x - column) ** 2 <= radius**2 for row, column, radius in places])
+    for mask in masks:
+        picture[mask] = rng.integers(0, 256, 3, np.uint8)
+    return picture, masks
+
+
+def mask_and_maps(size: int, seed: int) -> tuple[TruthSide, Maps]:
+    """A disc, and the maps of an answer that is off by a band at its boundary; as smooth as those of a decoder."""
+    rng, low = numpy_generator(seed, "maps", size), max(16, size // 4)
+    y, x = np.ogrid[:size, :size]
+    truth = (y - 0.5 * size) ** 2 + (x - 0.45 * size) ** 2 <= (0.3 * size) ** 2
+    rows, columns = np.mgrid[:low, :low] / low
+    inward = 0.32 - np.hypot(rows - 0.5, columns - 0.47)
+    logits = (60 * inward + rng.normal(0, 2, (low, low))).astype(np.float32)
+    doubt = (np.exp(-20 * np.abs(inward)) + rng.gamma(1, 0.05, (low, low))).astype(np.float32)
+    side = TruthSide.of(truth, np.zeros_like(truth))
+    return side, (upsample(logits, size, size), upsample(doubt, size, size))
