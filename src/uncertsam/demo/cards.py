@@ -68,7 +68,7 @@ def _next(session: Session) -> str:
         return "Choose a sample or upload a picture."
     if not session.answers:
         return "Click at two corners of a box around an object, or choose what a click means and click."
-    return "The ring marks where the next click helps most by the chosen method. Click there: is it the object or not?"
+    return "The ring marks where the chosen method is most uncertain. Say by a click whether that is the object."
 
 
 def _scores(answer: Prediction) -> str:
@@ -83,11 +83,11 @@ def _unit(answer: Prediction) -> str:
 
 def _kept(answer: Prediction, share: float) -> str:
     inside = kept(answer.uncertainty, share)
-    told = f"kept: {100 * inside.mean():.1f} % of the pixels"
+    told = f"{100 * inside.mean():.3g} % kept"
     if not inside.any():
         return told
     mean = float(answer.uncertainty[inside].mean(dtype=np.float64))
-    return f"{told}, mean uncertainty {mean:.3g}{_unit(answer)}; striped: set aside"
+    return f"{told}, mean {mean:.3g}{_unit(answer)}; striped: set aside"
 
 
 def _parts(answer: Prediction) -> str:

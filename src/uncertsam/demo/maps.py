@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from uncertsam.clicking.policies import places
 
 APART = 0.02  # of the diagonal: no suggestion comes nearer to an earlier click, as `clicking.apart` has it
-HIGH = 0.5  # of the way from the map's lowest value to its highest: what a region has everywhere
+HIGH = 0.75  # of the way from the map's lowest value to its highest: what a region has everywhere
 MOST = 5  # regions that are listed
 
 Map = Float[np.ndarray, "h w"]
@@ -51,7 +51,7 @@ def suggested(unsure: Map, clicks: Sequence[tuple[int, int]]) -> tuple[int, int]
 
 
 def regions(unsure: Map) -> list[Region]:
-    """The parts above the middle of the map's range, those with the most uncertainty in them first; none on a flat map.
+    """The parts in the highest quarter of the map's range, those with the most in them first; none on a flat map.
 
     A single pixel counts for nothing unless there is nothing larger.
     """

@@ -14,7 +14,8 @@ from uncertsam.figures.style import method_style
 
 TITLE = "Where is the mask wrong?"
 KEEP = 3600  # seconds after which the session of a page that was left, and its files, are forgotten
-Shown = tuple[Session, Any, str, str, Any]
+SIDES = ("left", "top", "right", "bottom")
+Shown = tuple[Any, ...]
 
 
 def build(bench: Bench, folder: Path) -> gr.Blocks:
@@ -33,9 +34,12 @@ def build(bench: Bench, folder: Path) -> gr.Blocks:
                 bind = partial(_bind, bench, session)
                 answers = gr.HTML("", elem_id="answers", render=False)
                 download = gr.DownloadButton("Download the archive", visible=False, elem_id="archive", render=False)
-                shown = [session, picture, said, answers, download]
+                corners = [
+                    gr.Number(label=s, precision=0, min_width=70, elem_id=f"box_{s}", render=False) for s in SIDES
+                ]
+                shown = [session, picture, said, answers, download, *corners]
                 _sources(bind, shown)
-                _prompts(bind, shown, picture)
+                _prompts(bind, shown, picture, corners)
                 _methods(bench, bind, shown)
                 _results(bench, session, shown, folder)
         answers.render()
@@ -47,7 +51,8 @@ def show(session: Session) -> Shown:
     """A session as the page's outputs; an archive of earlier answers is no longer offered."""
     at = steps.suggestion_of(session)
     hidden = gr.DownloadButton(visible=False)
-    return session, views.canvas(session, at), cards.message(session), cards.cards(session), hidden
+    picture, sides = views.canvas(session, at), session.box or (None,) * len(SIDES)
+    return session, picture, cards.message(session), cards.cards(session), hidden, *sides
 
 
 def _bind(
@@ -68,7 +73,7 @@ def _shown(bench: Bench, session: Session) -> Shown:
             return show(session)
     except MemoryError:
         failed = replace(session, answers={}, said="Memory ran out. Choose a smaller picture.", failed=True)
-        return failed, gr.skip(), cards.message(failed), "", gr.skip()
+        return failed, gr.skip(), cards.message(failed), "", *[gr.skip()] * (1 + len(SIDES))
 
 
 def _sources(bind: Callable[..., None], shown: list[Any]) -> None:
@@ -80,13 +85,11 @@ def _sources(bind: Callable[..., None], shown: list[Any]) -> None:
     bind(file.upload, steps.upload, [file], shown)
 
 
-def _prompts(bind: Callable[..., None], shown: list[Any], picture: gr.Image) -> None:
+def _prompts(bind: Callable[..., None], shown: list[Any], picture: gr.Image, corners: list[gr.Number]) -> None:
     meaning = gr.Radio([*steps.MEANINGS], value=steps.CORNER, label="A click on the picture is", elem_id="meaning")
     with gr.Row():
-        corners = [
-            gr.Number(label=name, precision=0, min_width=70, elem_id=f"box_{name}")
-            for name in ("left", "top", "right", "bottom")
-        ]
+        for side in corners:
+            side.render()
     with gr.Row():
         ask = gr.Button("Ask about this box", size="sm", elem_id="ask")
         undo = gr.Button("Undo", size="sm", elem_id="undo")
@@ -142,7 +145,7 @@ def _methods(bench: Bench, bind: Callable[..., None], shown: list[Any]) -> None:
 def _results(bench: Bench, session: gr.State, shown: list[Any], folder: Path) -> None:
     """The archive is packed when asked for: its figures take longer than an answer."""
     pack = gr.Button("Pack the results", size="sm", elem_id="pack")
-    _, _, said, _, download = shown
+    _, _, said, _, download, *_ = shown
     download.render()
 
     def packed(before: Session | None) -> tuple[str, Any]:

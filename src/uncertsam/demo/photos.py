@@ -47,7 +47,7 @@ def uploaded(data: bytes | None) -> Photo:
     return Photo(*shrunk(pixels_of(image)[..., :3]))
 
 
-def shrunk(pixels: Rgb) -> tuple[Rgb, str, tuple[str, ...]]:
+def shrunk(pixels: UInt8[np.ndarray, "height width 3"]) -> tuple[Rgb, str, tuple[str, ...]]:
     """At most `LARGEST` megapixels, the name, and a note where that changed it."""
     height, width = pixels.shape[:2]
     scale = (LARGEST * 1e6 / (height * width)) ** 0.5

@@ -54,7 +54,7 @@ def click(bench: Bench, session: Session, at: Any, meaning: str) -> Session:
     if session.corner is None:
         return replace(session, corner=(x, y), said="Now click at the opposite corner of the box.")
     (left, right), (top, bottom) = sorted((session.corner[0], x)), sorted((session.corner[1], y))
-    return prompted(session, (left, top, right, bottom), ())
+    return prompted(session, (float(left), float(top), float(right), float(bottom)), ())
 
 
 def type_box(bench: Bench, session: Session, *numbers: Any) -> Session:

@@ -57,7 +57,7 @@ def masked(answer: Prediction) -> Rgb:
     return outlined(tinted.round().astype(np.uint8), answer.mask, 2)
 
 
-def coloured(values: Float[np.ndarray, "h w"], ends: tuple[float, float]) -> Rgb:
+def coloured(values: Float[np.ndarray, "rows columns"], ends: tuple[float, float]) -> Rgb:
     """A map in colours from the first end to the second."""
     share = ((resized(values, PANEL) - ends[0]) / max(ends[1] - ends[0], 1e-12)).clip(0, 1)
     return colormaps["magma"](share, bytes=True)[..., :3].copy()
@@ -83,7 +83,7 @@ def certain(answer: Prediction, share: float) -> Rgb:
     return drawn
 
 
-def outlined(drawn: Rgb, mask: Bool[np.ndarray, "h w"], thick: int) -> Rgb:
+def outlined(drawn: Rgb, mask: Bool[np.ndarray, "rows columns"], thick: int) -> Rgb:
     """Draw a mask's outline, with a dark rim that shows on bright pictures."""
     height, width = drawn.shape[:2]
     large = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
@@ -93,7 +93,7 @@ def outlined(drawn: Rgb, mask: Bool[np.ndarray, "h w"], thick: int) -> Rgb:
     return drawn
 
 
-def _inside(mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+def _inside(mask: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "h w"]:
     return resized(mask.astype(np.float32), PANEL)
 
 
