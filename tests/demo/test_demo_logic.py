@@ -25,6 +25,7 @@ from uncertsam.sam.checkpoints import load_model
 
 ROOT = Path(__file__).parents[2]
 BOX = (20, 30, 180, 150)
+NOISE = np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_setting_more_aside_never_keeps_more(values: list[int], shares: list[flo
         assert not (more & ~less).any()
         assert (~less).sum() <= round(share * unsure.size)
         assert not less.any() or less.all() or unsure[less].max() < unsure[~less].min()
-    assert maps.kept(unsure, 0).all() and not maps.kept(unsure, 1).any()
+    assert maps.kept(unsure, 0.0).all() and not maps.kept(unsure, 1.0).any()
 
 
 def test_regions_are_apart_and_the_largest_first() -> None:
@@ -161,7 +162,7 @@ def _huge() -> bytes:
         (steps.upload, lambda: [b""], "empty"),
         (steps.upload, lambda: [None], "empty"),
         (steps.upload, lambda: [b"%PDF-1.4 no picture"], "no picture"),
-        (steps.upload, lambda: [png(np.zeros((9, 9, 3), np.uint8))[:60]], "cannot be used|no picture"),
+        (steps.upload, lambda: [png(NOISE)[:3000]], "cannot be used"),
         (steps.upload, lambda: [_huge()], "100.0 megapixels"),
         (steps.take_sample, lambda: ["../../etc/passwd"], "no such sample"),
         (steps.type_box, lambda: [50, 50, 50, 90], "no area"),
@@ -183,8 +184,8 @@ def _huge() -> bytes:
 )
 def test_a_mistake_is_a_sentence_and_nothing_is_lost(bench, begun, step, entered, said) -> None:
     after = steps.attempt(bench, step, begun, *entered())
-    assert after.failed and pytest.approx(1) == len(after.said.splitlines()) and "Traceback" not in after.said
-    assert [part for part in said.split("|") if part in after.said], after.said
+    assert after.failed and len(after.said.splitlines()) == 1 and "Traceback" not in after.said
+    assert said in after.said, after.said
     assert replace(after, said="", failed=False).__dict__ == begun.__dict__
     assert 'class="said failed"' in cards.message(after)
 

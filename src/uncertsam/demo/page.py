@@ -80,7 +80,7 @@ def _sources(bind: Callable[..., None], shown: list[Any]) -> None:
     with gr.Group():
         named = gr.Radio([*photos.samples()], label="A sample, with a box around its object", elem_id="samples")
         # bytes, not Gradio's picture: what is no picture, or too large, is told by the API's rule before it is decoded
-        file = gr.File(type="binary", label="Or your own picture (JPEG, PNG, ...)", height=110, elem_id="upload")
+        file = gr.File(type="binary", label="Or your own picture (JPEG, PNG, ...)", height=140, elem_id="upload")
     bind(named.input, steps.take_sample, [named], shown)
     bind(file.upload, steps.upload, [file], shown)
 

@@ -42,7 +42,8 @@ def serve(bench: Bench, host: str, port: int) -> None:
 
     with bound(host, port) as place, tempfile.TemporaryDirectory(prefix="uncertsam_demo_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        config = uvicorn.Config(application(bench, Path(folder)), log_level="warning")
+        # an open page holds a connection for ever: the end does not wait for it
+        config = uvicorn.Config(application(bench, Path(folder)), log_level="warning", timeout_graceful_shutdown=2)
         print(f"the page is at {address(place)}  (Ctrl-C stops it)", flush=True)
         uvicorn.Server(config).run(sockets=[place])
 
