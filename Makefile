@@ -41,6 +41,11 @@ mlflow: setup
 lock:
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --no-emit-package sam2 -o requirements/main.lock
+	# The page's own: as in main.lock, but for the two that Gradio wants older; for an environment beside the main one.
+	grep -E '^[A-Za-z0-9_.-]+==' requirements/main.lock | grep -vE '^(pillow|tomlkit)==' | sed 's/ *\\$$//' > .demo.pins
+	uv pip compile requirements/demo.in -c .demo.pins --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --no-annotate -o requirements/demo.lock
+	rm .demo.pins
 
 clean:
 	rm -rf $(VENV) data/raw data/benchmark data/embeddings data/fitted data/predictions data/measures .dvc/cache .tracking

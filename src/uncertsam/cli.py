@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from uncertsam.commands import practice
+from uncertsam.commands import practice, showing
 from uncertsam.stage import guarded
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Where is a segmentation model wrong?")
 track = typer.Typer(no_args_is_help=True, help="Send runs to MLflow, or rebuild its whole view.")
 app.add_typer(track, name="track")
 practice.add_to(app)
+showing.add_to(app)
 
 
 @app.command()

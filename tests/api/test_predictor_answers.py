@@ -205,3 +205,10 @@ def test_the_same_question_gives_the_same_files(nano, sections, fitted_parts, pi
         predictor.predict(box=BOX).save(tmp_path / name)
     for file in ("overlay.png", "plot.png", "uncertainty.png"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_combined_methods_bring_their_own_parts(predictor):
+    found = predictor.predict(box=[20, 30, 180, 150], method="combined_total")
+    assert set(found.decomposition) == {"model", "image", "prompt"}
+    total = sum(found.low_parts.values())
+    np.testing.assert_allclose(total, found.low_uncertainty, atol=1e-6)

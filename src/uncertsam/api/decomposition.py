@@ -6,6 +6,7 @@ For equally likely samples whose U is the entropy of their mean probability (Hou
     mutual_information   U minus that: doubt that lies in the samples' disagreement
 
 Both are in nats and at least 0. A single sample has nothing to disagree with, and moments have no samples: no parts.
+Several ensembles that are summed up already bring their own parts, such as the shares of model, image and prompt.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from uncertsam.uncertainty.core.algebra import Inputs, Masks, Measure, Method, Outcome, Samples, mean_logit
+from uncertsam.uncertainty.core.algebra import Combined, Inputs, Masks, Measure, Method, Outcome, Samples, mean_logit
 from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY, entropy
 
 Parts = dict[str, Masks]
@@ -43,6 +44,8 @@ class Decomposed:
         outcome = self.method(inputs)
         if isinstance(self.method, Decomposing):
             self.found.append(self.method.decompose(outcome))
+        elif isinstance(outcome, Combined):
+            self.found.append(dict(outcome.parts))
         elif self.method.measure is PREDICTIVE_ENTROPY:
             self.found.append(entropies(outcome))
         return outcome

@@ -1,0 +1,91 @@
+"""Pictures for the page: an uploaded file's bytes, or a sample that comes with the box of its object."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+
+from uncertsam.api.loading import home
+from uncertsam.api.pictures import pixels_of
+from uncertsam.data.images import BROKEN
+from uncertsam.errors import UserError
+
+LARGEST = 2.0  # megapixels that a session keeps; about 60 bytes per pixel and method are held
+GOLDEN = Path("data/golden")
+NUMBERS = {1: "Picture 1", 3: "Picture 2", 4: "Picture 3", 6: "Picture 4"}
+Rgb = UInt8[np.ndarray, "h w 3"]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture as it is asked about, and what was done to make it so. box: of a sample's object."""
+
+    pixels: Rgb
+    name: str
+    notes: tuple[str, ...] = ()
+    box: Box | None = None
+
+
+def uploaded(data: bytes | None) -> Photo:
+    """The picture in a file's bytes, by the API's rules. Raises UserError where it is none or too large."""
+    if not data:
+        raise UserError("The file is empty.", "Choose a JPEG or a PNG.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the API's own limit decides
+            image = Image.open(io.BytesIO(data))
+    except Image.DecompressionBombError:
+        raise UserError("The picture has too many pixels to be opened.", "Shrink it below 64 megapixels.") from None
+    except BROKEN:
+        raise UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.") from None
+    return Photo(*shrunk(pixels_of(image)[..., :3]))
+
+
+def shrunk(pixels: UInt8[np.ndarray, "height width 3"]) -> tuple[Rgb, str, tuple[str, ...]]:
+    """At most `LARGEST` megapixels, the name, and a note where that changed it."""
+    height, width = pixels.shape[:2]
+    scale = (LARGEST * 1e6 / (height * width)) ** 0.5
+    if scale >= 1:
+        return pixels, "uploaded", ()
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    note = f"The picture was shrunk from {width}x{height} to {size[0]}x{size[1]} pixels; all numbers are of that."
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), "uploaded", (note,)
+
+
+def samples() -> tuple[str, ...]:
+    """The names of the sample pictures: generated ones of the repository, else one that is generated when asked for."""
+    return tuple(NUMBERS.values()) if (home() / GOLDEN).is_dir() else ("Thin structure",)
+
+
+def sample(name: str) -> Photo:
+    """A sample with the box of its largest object. Raises UserError where there is none of that name."""
+    if name not in samples():
+        raise UserError("There is no such sample.", f"Choose one of {', '.join(samples())}.")
+    pixels, mask = _drawn() if name not in NUMBERS.values() else _golden(name)
+    return Photo(pixels, name, (), box_of(mask))
+
+
+def box_of(mask: Bool[np.ndarray, "h w"]) -> Box:
+    """Around a mask that is not empty; both ends inside."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])
+
+
+def _golden(name: str) -> tuple[Rgb, Bool[np.ndarray, "h w"]]:
+    from uncertsam.data.format import read_split
+
+    split = read_split(home() / GOLDEN)
+    number = next(key for key, value in NUMBERS.items() if value == name)
+    return split.pixels(number), max(split.masks(number), key=np.count_nonzero)
+
+
+def _drawn() -> tuple[Rgb, Bool[np.ndarray, "h w"]]:
+    from uncertsam.data.worlds import thin_structures
+
+    return thin_structures.draw(thin_structures.Params.model_validate({"count": 1}), 0)
