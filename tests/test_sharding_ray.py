@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import shards
-from test_engine import check_stage, folder, predicted  # noqa: F401
+from test_sharding import check_stage, folder, predicted  # noqa: F401
 
 from uncertsam.engine import Engine, map_shards, opened
 from uncertsam.engine import pool as scheduling
