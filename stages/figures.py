@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from uncertsam import tracking
 from uncertsam.clicking.table import read_summary
 from uncertsam.data.format import read_split
@@ -16,6 +18,7 @@ from uncertsam.figures.guarantees import guarantees as draw_guarantees
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
+from uncertsam.figures.style import QUALITY
 from uncertsam.figures.table import read_intervals, read_results
 from uncertsam.figures.teaser import teaser
 from uncertsam.figures.waterfall import waterfall
@@ -27,8 +30,6 @@ from uncertsam.results.answers import read_answers
 from uncertsam.results.controls import read_controls
 from uncertsam.results.curves import read_curves
 from uncertsam.stage import run_stage
-
-QUALITY = ("iou", "boundary_iou_0.02")
 
 
 def main(
@@ -74,20 +75,20 @@ def main(
         draw_clicking(clicked, folder / "clicking", figure_footer(model, ["click"], split, clicks))
         if COMBINED in methods:
             decomposition(shares(predictions, splits), folder / "decomposition", foot)
-        once = read_intervals(refined)
-        once = once[once["method"].map(steps_of) <= 1]
         shown = figure_footer(model, ["refine"], split, refined)
-        mask_quality(once, folder / "refinement_quality", shown, title="Masks, refined once")
-        shown = figure_footer(model, ["refine"], split, refined_answers)
-        arms = read_answers(refined_answers)
-        arms = arms[arms["method"].map(steps_of) == 1]
-        forest(
-            arms, PLAIN, ("iou", "boundary_iou_0.02"), folder / "refinement_forest", shown, title="Does refining help?"
-        )
+        means, stem = _refined(read_intervals(refined), 0, 1), folder / "refinement_quality"
+        mask_quality(means, stem, shown, title="Masks, refined once")
+        shown, stem = figure_footer(model, ["refine"], split, refined_answers), folder / "refinement_forest"
+        forest(_refined(read_answers(refined_answers), 1), PLAIN, QUALITY, stem, shown, title="Does refining help?")
         failure = choose_failure(table, splits)
         teaser(load(failure, splits[failure.dataset], predictions, methods, table), folder / "teaser", foot)
         count = len(list(folder.glob("*.svg")))
     print(f"drew {count} figures")
+
+
+def _refined(frame: pd.DataFrame, *times: int) -> pd.DataFrame:
+    """The rows of what was refined so many times."""
+    return frame[frame["method"].map(steps_of).isin(times)]
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Pat
     from uncertsam.refinement.arms import arm_named
     from uncertsam.refinement.first_pass import first_pass
     from uncertsam.refinement.state import EVERY, LAST, TENSORS
-    from uncertsam.refinement.training import Domain, Training, folds, forget, outcome, train_folds, write
+    from uncertsam.refinement.training import Domain, Training, folds, forget, train_folds, write
     from uncertsam.sam.checkpoints import device_named, load_model
     from uncertsam.sam.store import set_threads
     from uncertsam.training.engine import one_device
+    from uncertsam.training.outcome import outcome
     from uncertsam.uncertainty.posterior.state import load
 
     params = Params.read()

@@ -17,8 +17,9 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     from uncertsam.sam.checkpoints import device_named, load_model
     from uncertsam.sam.store import open_embeddings, set_threads
     from uncertsam.training.engine import one_device
+    from uncertsam.training.outcome import outcome, write_curve
     from uncertsam.uncertainty.variance.state import BEST, LAST, save
-    from uncertsam.uncertainty.variance.training import Training, summary, write_curve
+    from uncertsam.uncertainty.variance.training import Training
 
     params = Params.read()
     base, knobs = params.section("base", Base), params.section("train_variance", TrainVariance)
@@ -39,13 +40,13 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
         if devices.global_rank == 0:
             data = {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")}
             save(out, model, trained.best, trained.last, knobs.model_dump(), data)
-            write_curve(trained, curve)
+            write_curve(trained.curve, curve)
             resume.clear()
-            run.metrics(summary(trained))
+            run.metrics(outcome(trained))
             run.artifact(curve)
             for name, file in {"best": BEST, "last": LAST}.items():
                 run.model(Part(name, out, file))
-    print(f"trained the variance network on {dataset}: {summary(trained)}")
+    print(f"trained the variance network on {dataset}: {outcome(trained)}")
 
 
 if __name__ == "__main__":

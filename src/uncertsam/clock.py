@@ -3,7 +3,7 @@
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -18,12 +18,11 @@ from tqdm import tqdm
 from uncertsam.data.format import Split
 from uncertsam.errors import UserError
 from uncertsam.results.cost import COLUMNS, ENCODER, PLAIN
-from uncertsam.rng import torch_generator
 from uncertsam.sam.model import PromptableModel
-from uncertsam.sam.prompts import box_of_mask, from_boxes
 from uncertsam.sam.store import Embeddings, encode
-from uncertsam.sam.transforms import scale_boxes, to_input
+from uncertsam.sam.transforms import to_input
 from uncertsam.uncertainty.core.algebra import Inputs, Method, answer
+from uncertsam.uncertainty.core.cells import Questions, boxes_of
 
 MB = 1e6
 
@@ -82,19 +81,13 @@ def questions(
 
     Raises UserError where the split has no mask.
     """
-    asked, left = [], masks
+    asked, left, whole = [], masks, Questions(model, store, split, dataset, seed)
     for image in split:
-        boxes = [box_of_mask(torch.from_numpy(mask)) for mask in split.masks(image.id)[:left]]
-        if not boxes:
+        if not (left and split.annotations[image.id]):
             continue
+        boxes = boxes_of(split, image)[:left]
         left -= len(boxes)
-        prompts = from_boxes(scale_boxes(torch.stack(boxes), image.height, image.width, model.image_size))
-        pixels, generator = split.pixels(image.id), partial(torch_generator, seed, dataset, image.id)
-        asked.append(
-            Inputs(model, store.read(split, image.id), prompts.to(model.device), partial(_given, pixels), generator)
-        )
-        if not left:
-            break
+        asked.append(replace(whole.of(image, boxes), image=partial(_given, split.pixels(image.id))))
     if not asked:
         raise UserError(f"{dataset} has no mask to time the methods on.", "Name another dataset to fit on.")
     return asked

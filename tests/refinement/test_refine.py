@@ -8,8 +8,9 @@ import torch
 from uncertsam.refinement.arms import ARMS
 from uncertsam.refinement.first_pass import FromMethod, FromSam, uncertainty_map
 from uncertsam.refinement.fusion import build_fusion
-from uncertsam.refinement.refine import Refiner, at_input_size, refine, truth_as_prompt, truth_logits
+from uncertsam.refinement.refine import Refiner, refine, truth_as_prompt, truth_logits
 from uncertsam.sam.prompts import Prompts
+from uncertsam.sam.transforms import to_square
 from uncertsam.uncertainty.core.algebra import Plain, answer, objects_at_once
 from uncertsam.uncertainty.core.measures import PREDICTIVE_ENTROPY, entropy
 
@@ -81,7 +82,7 @@ def test_true_masks_become_confident_logits_that_are_softened_at_the_outline_alo
     logits = truth_logits(masks, 256)
     assert logits.shape == (3, 64, 64)
     assert logits.abs().max() == pytest.approx(16.118, abs=1e-3)
-    assert ((logits > 0) != (at_input_size(masks, 64) > 0)).sum() < 5  # the outline's own cells
+    assert ((logits > 0) != (to_square(masks, 64) > 0)).sum() < 5  # the outline's own cells
     assert (logits.abs() < 16).float().mean() < 0.1
 
 
@@ -96,5 +97,5 @@ def test_masks_of_any_shape_fill_the_square():
     whole = torch.ones(1, 5, 9, dtype=torch.bool)
     half = whole.clone()
     half[:, :, 5:] = False
-    assert at_input_size(whole, 16).mean() == 1
-    assert at_input_size(half, 18).mean() == pytest.approx(10 / 18, abs=0.03)
+    assert to_square(whole, 16).mean() == 1
+    assert to_square(half, 18).mean() == pytest.approx(10 / 18, abs=0.03)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_models import random_nano
 from torch import Tensor
 
 from uncertsam.rng import torch_generator
 from uncertsam.sam.model import Embedding, PromptableModel
-from uncertsam.sam.nano import NanoSam
 from uncertsam.sam.prompts import Prompts, from_boxes
 from uncertsam.uncertainty import load_method
 from uncertsam.uncertainty.core.algebra import Inputs
@@ -24,14 +24,7 @@ from uncertsam.uncertainty.variance.state import save as save_network
 
 @pytest.fixture(scope="session")
 def model() -> PromptableModel:
-    """Random weights; the last layer is made larger, so that logits reach some tens, as a trained model's do."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network = NanoSam().eval().requires_grad_(False)
-        for mlp in network.sam_mask_decoder.output_hypernetworks_mlps:
-            torch.nn.init.normal_(mlp.layers[-1].weight, std=3.0)
-        torch.nn.init.constant_(network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, 5.0)
-    return PromptableModel(network, "random_nano", "0" * 64)
+    return random_nano()
 
 
 @pytest.fixture(scope="session")

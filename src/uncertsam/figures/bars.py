@@ -22,6 +22,7 @@ from uncertsam.figures.style import (
     INK,
     MUTED,
     PAPER,
+    QUALITY,
     WHERE,
     MethodStyle,
     method_style,
@@ -51,7 +52,7 @@ def mask_quality(
     frame: pd.DataFrame,
     stem: Path,
     provenance: str = "",
-    metrics: Sequence[str] = ("iou", "boundary_iou_0.02"),
+    metrics: Sequence[str] = QUALITY,
     region: str = "full",
     title: str = "Quality of the masks",
 ) -> list[Path]:

@@ -144,6 +144,7 @@ FACTORS: dict[str, MethodStyle] = {
     "bayes": MethodStyle("Laplace", "#D55E00", "D", "The posterior's average instead of the plain answer."),
 }
 
+QUALITY = ("iou", "boundary_iou_0.02")  # what the paper's Table 1 tells of masks
 METRICS: dict[str, MetricStyle] = {
     "iou": MetricStyle("Mean IoU", "higher", "Overlap of mask and truth, from 0 to 1."),
     "boundary_iou_0.02": MetricStyle(

@@ -12,13 +12,13 @@ from torch import Tensor
 from uncertsam.refinement.arms import Map
 from uncertsam.refinement.first_pass import FirstPass
 from uncertsam.refinement.fusion import Fusion
-from uncertsam.refinement.refine import at_input_size, second_pass
+from uncertsam.refinement.refine import second_pass
 from uncertsam.sam.model import PromptableModel
-from uncertsam.sam.schedule import prefix
 from uncertsam.sam.select import Selected, TokenPolicy, select
 from uncertsam.training.losses import dice_loss, focal_loss, iou_of_logits
+from uncertsam.training.portions import portions_and_steps
 from uncertsam.training.streamed import streamed_sum
-from uncertsam.uncertainty.core.algebra import Inputs, objects_at_once
+from uncertsam.uncertainty.core.algebra import Inputs
 
 if TYPE_CHECKING:
     from uncertsam.training.engine import Example
@@ -49,13 +49,9 @@ class FusionLoss:
         return streamed_sum(self._parts(example), list(self.fusion.parameters())), {}
 
     def _parts(self, example: "Example") -> Iterator[Float[Tensor, ""]]:
-        count, at_once = len(example.prompts), objects_at_once(self.model)
-        for i in range(0, count, at_once):
-            masks = at_input_size(example.masks[i : i + at_once], self.side)
-            for step in range(1, self.steps + 1):
-                prompts = prefix(example.prompts[i : i + at_once], step)
-                inputs = Inputs(self.model, example.embedding, prompts, _no_picture, example.generator)
-                yield self._of(self._refined(inputs), masks).sum() / count
+        for prompts, masks in portions_and_steps(self.model, example, self.steps, self.side):
+            inputs = Inputs(self.model, example.embedding, prompts, _no_picture, example.generator)
+            yield self._of(self._refined(inputs), masks).sum() / len(example.prompts)
 
     def _refined(self, inputs: Inputs) -> Selected:
         with torch.no_grad():

@@ -17,6 +17,7 @@ from uncertsam.refinement.first_pass import FirstPass, uncertainty_map
 from uncertsam.refinement.fusion import Fusion, fuse
 from uncertsam.sam.model import Decoded
 from uncertsam.sam.select import TokenPolicy, select
+from uncertsam.sam.transforms import to_square
 from uncertsam.uncertainty.core.algebra import (
     TINY,
     Answer,
@@ -80,17 +81,11 @@ def truth_logits(masks: Bool[Tensor, "n h w"], size: int) -> Float[Tensor, "n s 
 
     Bilinear with antialiasing, as in the authors' code.
     """
-    target = at_input_size(masks, size)
+    target = to_square(masks, size)
     most = torch.logit(torch.tensor(1 - TINY, dtype=torch.float64)).float()
     low = (size // 4, size // 4)
     logits = (2 * target - 1) * most
     return F.interpolate(logits[:, None], low, mode="bilinear", align_corners=False, antialias=True)[:, 0]
-
-
-def at_input_size(masks: Bool[Tensor, "n h w"], size: int) -> Float[Tensor, "n size size"]:
-    """Masks of any shape as 0 and 1 on a square, such as the model's input; 1 where half of the pixel is object."""
-    square = F.interpolate(masks[:, None].float(), (size, size), mode="bilinear", align_corners=False, antialias=True)
-    return (square[:, 0] >= 0.5).float()
 
 
 def _sure(logits: Masks, iou: Float[Tensor, " n"], object_score: Float[Tensor, " n"]) -> Samples:

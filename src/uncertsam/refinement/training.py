@@ -1,17 +1,14 @@
 """Training one arm: on the general fit set, or once per domain that is left out."""
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from uncertsam.data.format import Split, read_split
 from uncertsam.errors import UserError
-from uncertsam.files import sha256, written_aside
+from uncertsam.files import sha256
 from uncertsam.refinement.arms import Arm, arm_named
 from uncertsam.refinement.first_pass import FirstPass
 from uncertsam.refinement.fusion import build_fusion
@@ -21,8 +18,9 @@ from uncertsam.rng import derive_seed
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.select import TokenPolicy
 from uncertsam.sam.store import Embeddings, open_embeddings
-from uncertsam.training.engine import COLUMNS, Devices, Log, Trained, train
+from uncertsam.training.engine import Devices, Log, Trained, train
 from uncertsam.training.examples import Mixed, SplitExamples, parted
+from uncertsam.training.outcome import outcome, write_curve
 from uncertsam.training.resume import ResumeState, code_digest
 from uncertsam.training.settings import TrainFusion
 
@@ -79,10 +77,11 @@ class Training:
         return train(fusion, loss, fit, held_out, params, self.seed, resume, log, self.devices)
 
     def resume(self, folder: Path, fold: str, domains: Sequence[Domain]) -> ResumeState:
-        """Where a fold's state is kept: the same only for the same code, model, parameters and data."""
+        """Where a fold's state is kept: the same only for the same code, model, parameters, data and devices."""
         data = {d.name: sorted(image.sha256 for image in d.split) for d in domains}
-        model = [self.model.digest, str(self.model.device)]
-        facts = [self.arm, fold, self.params.model_dump(), self.seed, self.facts, data, model, code_digest(*CODE)]
+        machine = [str(self.model.device), self.devices.world_size]
+        params = [self.arm, fold, self.params.model_dump(), self.seed]
+        facts = [*params, self.facts, data, self.model.digest, machine, code_digest(*CODE)]
         return ResumeState(folder, f"fusion_{self.arm}", facts)
 
     def _examples(self, domains: Sequence[Domain]) -> tuple[Mixed, Mixed]:
@@ -113,15 +112,6 @@ def forget(training: Training, plan: Plan, folder: Path) -> None:
         training.resume(folder, fold, domains).clear()
 
 
-def outcome(trained: Trained) -> dict[str, float | None]:
-    """Held-out loss before training (with the identity start: of the unrefined masks) and at its best."""
-    column = COLUMNS.index("held_out_loss")
-    known = [row[column] for row in trained.curve if not math.isnan(row[column])]
-    if not known:
-        return {"held_out_loss_at_start": None, "held_out_loss": None}
-    return {"held_out_loss_at_start": known[0], "held_out_loss": trained.best_loss}
-
-
 def write(folder: Path, curve: Path, training: Training, plan: Plan, found: Mapping[str, Trained]) -> None:
     """The best weights of all folds, and the training curves: fold, and the engine's columns."""
     facts = {fold: {"data": {d.name: d.digest for d in plan[fold]}, **outcome(t)} for fold, t in found.items()}
@@ -129,8 +119,7 @@ def write(folder: Path, curve: Path, training: Training, plan: Plan, found: Mapp
     last = {fold: trained.last for fold, trained in found.items()}
     save(folder, training.arm, training.model, training.params.model_dump(), weights, facts, last)
     rows = [[fold, *row] for fold, trained in found.items() for row in trained.curve]
-    with written_aside(curve) as aside:
-        pd.DataFrame(rows, columns=["fold", *COLUMNS]).to_csv(aside, index=False, float_format="%.8g")
+    write_curve(rows, curve, "fold")
 
 
 def decayed(params: TrainFusion, arm: Arm) -> TrainFusion:

@@ -23,7 +23,7 @@ from uncertsam.results.check_guarantees import guarantee_problems
 from uncertsam.results.check_refined import refined_problems
 from uncertsam.results.curves import read_curves
 from uncertsam.results.summary import metrics_json
-from uncertsam.results.table import check_schema, check_table
+from uncertsam.results.table import other_means, table_problems
 from uncertsam.rng import numpy_generator
 
 INTERVALS = (
@@ -50,11 +50,8 @@ def problems(places: Places, cells: int, seed: int) -> list[str]:
     Raises UserError where a file is missing or unreadable.
     """
     results = read_table(places.reports / "results.parquet", "Run dvc repro.")
-    try:
-        check_schema(results, "results.parquet")
-        check_table(results)
-    except UserError as error:
-        return [str(error)]
+    if wrong := table_problems(results, "results.parquet"):
+        return wrong
     return [
         *_out_of_range(results),
         *_intervals(_csv(places.reports / "intervals.csv"), results),
@@ -97,12 +94,8 @@ def _intervals(frame: pd.DataFrame, results: pd.DataFrame) -> Iterator[str]:
     known = frame.dropna(subset=["low", "high", "mean_masks"])
     for row in known[(known["low"] > known["mean_masks"]) | (known["mean_masks"] > known["high"])].itertuples():
         yield f"intervals.csv: the mean of {row.dataset}, {row.method}, {row.metric} lies outside of its interval"
-    key = ["dataset", "method", "metric", "region"]
-    means = results.groupby(key)["value"].mean()
-    given = frame.set_index(key)["mean_masks"].reindex(means.index)
-    wrong = ~np.isclose(given, means, rtol=1e-6, atol=1e-9, equal_nan=True)
-    for index in means.index[wrong]:
-        yield f"intervals.csv: the mean of {', '.join(index)} is not that of results.parquet"
+    for cell in other_means(frame, results):
+        yield f"intervals.csv: the mean of {cell} is not that of results.parquet"
 
 
 def _metrics(path: Path, results: pd.DataFrame) -> Iterator[str]:

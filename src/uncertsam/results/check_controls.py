@@ -11,7 +11,7 @@ from uncertsam.errors import UserError
 from uncertsam.files import read_table
 from uncertsam.metrics.masks import METRICS
 from uncertsam.results.controls import AGAIN, KEY, KINDS, read_controls
-from uncertsam.results.table import check_schema, check_table
+from uncertsam.results.table import table_problems
 
 CASE = ["dataset", "method", "metric", "region"]
 SUBSET = ["dataset", "split", "image_id", "image_sha256", "mask_id", "mask_sha256"]
@@ -23,11 +23,8 @@ def control_problems(reports: Path) -> Iterator[str]:
     Raises UserError where a file is missing or unreadable.
     """
     table, frame = read_table(reports / "controls.parquet", AGAIN), read_controls(reports / "controls.csv")
-    try:
-        check_schema(table, "controls.parquet")
-        check_table(table)
-    except UserError as error:
-        yield str(error)
+    if wrong := table_problems(table, "controls.parquet"):
+        yield from wrong
         return
     yield from _cells(table)
     yield from _masks(reports / "controls_subset.csv", table)

@@ -6,16 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from uncertsam.errors import UserError
 from uncertsam.figures.table import read_intervals
 from uncertsam.files import read_table
 from uncertsam.metrics.masks import METRICS
 from uncertsam.refinement.names import BOUND, PLAIN, steps_of
 from uncertsam.results.answers import read_answers
-from uncertsam.results.table import check_schema, check_table
+from uncertsam.results.table import other_means, table_problems
 
 AGAIN = "Run the tabulate_refined stage again."
-CELL = ["dataset", "method", "metric", "region"]
 
 
 def refined_problems(reports: Path, results: pd.DataFrame) -> Iterator[str]:
@@ -25,14 +23,12 @@ def refined_problems(reports: Path, results: pd.DataFrame) -> Iterator[str]:
     """
     table = read_table(reports / "refinement.parquet", AGAIN)
     frame, answers = read_intervals(reports / "refinement.csv"), read_answers(reports / "refinement_answers.csv")
-    try:
-        check_schema(table, "refinement.parquet")
-        check_table(table)
-    except UserError as error:
-        yield str(error)
+    if wrong := table_problems(table, "refinement.parquet"):
+        yield from wrong
         return
     yield from _rows(table)
-    yield from _means(frame, table)
+    for cell in other_means(frame, table):
+        yield f"refinement.csv: the mean of {cell} is not that of refinement.parquet"
     yield from _answers(answers, table)
     yield from _same_masks(table, results)
 
@@ -45,13 +41,6 @@ def _rows(table: pd.DataFrame) -> Iterator[str]:
         yield f"refinement.parquet: there is no refinement {other!r}"
     for other in sorted(set(table["metric"]) - set(METRICS)):
         yield f"refinement.parquet: there is no metric {other!r}"
-
-
-def _means(frame: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
-    means = table.groupby(CELL)["value"].mean()
-    given = frame.set_index(CELL)["mean_masks"].reindex(means.index)
-    for index in means.index[~np.isclose(given, means, rtol=1e-6, atol=1e-9, equal_nan=True)]:
-        yield f"refinement.csv: the mean of {', '.join(index)} is not that of refinement.parquet"
 
 
 def _answers(answers: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from uncertsam.figures.style import REFINED, in_order, method_style, metric_style
+from uncertsam.figures.style import QUALITY, REFINED, in_order, method_style, metric_style
 from uncertsam.figures.table import labels, read_intervals
 from uncertsam.refinement.names import PLAIN, steps_of
 from uncertsam.results.answers import read_answers, sentence
@@ -16,7 +16,6 @@ from uncertsam.results.comparisons import overall_rows
 from uncertsam.results.report_answers import difference_cell
 
 ALPHA = 0.05
-QUALITY = ("iou", "boundary_iou_0.02")
 TWINS = (("fusion_la", "fusion_la_ones"), ("fusion_sam_entropy", "fusion_sam_ones"))  # with U, and with ones
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from uncertsam.errors import UserError
@@ -61,6 +62,25 @@ def check_table(table: pd.DataFrame) -> None:
     uneven = table[sharing < methods]
     if len(uneven):
         raise UserError(f"Not every method of its dataset has {_first(uneven)}.", AGAIN)
+
+
+def table_problems(table: pd.DataFrame, name: str) -> list[str]:
+    """What `check_schema` or `check_table` has against a table, as a list of at most one line."""
+    try:
+        check_schema(table, name)
+        check_table(table)
+    except UserError as error:
+        return [str(error)]
+    return []
+
+
+def other_means(summary: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    """The cells whose `mean_masks` in `summary` is not the mean of the table's values, as "dataset, method, ..."."""
+    cell = ["dataset", "method", "metric", "region"]
+    means = table.groupby(cell)["value"].mean()
+    given = summary.set_index(cell)["mean_masks"].reindex(means.index)
+    wrong = ~np.isclose(given, means, rtol=1e-6, atol=1e-9, equal_nan=True)
+    return [", ".join(index) for index in means.index[wrong]]
 
 
 def _first(rows: pd.DataFrame) -> str:

@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -19,6 +20,12 @@ def to_input(image: UInt8[np.ndarray, "h w 3"], size: int) -> Float[Tensor, "3 s
     """An RGB picture as the model's input: antialiased bilinear resize to a square as torchvision's, normalised."""
     square = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
     return normalise(torch.from_numpy(square.copy()).permute(2, 0, 1)[None])[0]
+
+
+def to_square(masks: Bool[Tensor, "n h w"], size: int) -> Float[Tensor, "n size size"]:
+    """Masks of any shape as 0 and 1 on a square, such as the model's input; 1 where half of the pixel is object."""
+    square = F.interpolate(masks[:, None].float(), (size, size), mode="bilinear", align_corners=False, antialias=True)
+    return (square[:, 0] >= 0.5).float()
 
 
 def scale_points(points: Float[Tensor, "*n 2"], height: int, width: int, size: int) -> Float[Tensor, "*n 2"]:

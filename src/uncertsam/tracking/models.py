@@ -9,6 +9,7 @@ last-layer laplace hidden [n, d] -> variances of the last layer's outputs [n, c]
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,14 +53,16 @@ def pack(kept: Path, target: Path) -> None:
     inputs, output = _shapes(manifest)
     specs: list[Any] = [TensorSpec(np.dtype(np.float32), (-1, *shape), name) for name, shape in inputs.items()]
     signature = ModelSignature(Schema(specs), Schema([TensorSpec(np.dtype(np.float32), (-1, *output))]))
-    save_model(
-        str(target),
-        loader_module=__name__,
-        data_path=str(kept),
-        signature=signature,
-        pip_requirements=["uncertsam"],
-        metadata={"kind": manifest["kind"], "model": manifest["model"], "model_sha256": manifest["model_sha256"]},
-    )
+    with warnings.catch_warnings():  # the signature is written out: no example is needed to guess it
+        warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
+        save_model(
+            str(target),
+            loader_module=__name__,
+            data_path=str(kept),
+            signature=signature,
+            pip_requirements=["uncertsam"],
+            metadata={"kind": manifest["kind"], "model": manifest["model"], "model_sha256": manifest["model_sha256"]},
+        )
 
 
 @dataclass(frozen=True)

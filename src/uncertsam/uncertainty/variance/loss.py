@@ -13,9 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.sam.model import Decoded, PromptableModel
-from uncertsam.sam.schedule import prefix
+from uncertsam.training.portions import portions_and_steps
 from uncertsam.training.streamed import streamed_sum
-from uncertsam.uncertainty.core.algebra import objects_at_once
 from uncertsam.uncertainty.variance.network import VarianceNetwork, log_variances
 
 if TYPE_CHECKING:
@@ -42,13 +41,10 @@ class VarianceLoss:
         return streamed_sum(self._parts(example), list(self.network.parameters())), {}
 
     def _parts(self, example: "Example") -> Iterator[Float[Tensor, ""]]:
-        count, at_once = len(example.prompts), objects_at_once(self.model)
-        for i in range(0, count, at_once):
-            masks = _squared(example.masks[i : i + at_once], self.side)
-            for step in range(1, self.steps + 1):
-                with torch.no_grad():
-                    decoded = self.model.decode(example.embedding, prefix(example.prompts[i : i + at_once], step))
-                yield self._of(decoded, masks).sum() / count
+        for prompts, masks in portions_and_steps(self.model, example, self.steps, self.side):
+            with torch.no_grad():
+                decoded = self.model.decode(example.embedding, prompts)
+            yield self._of(decoded, masks).sum() / len(example.prompts)
 
     def _of(self, decoded: Decoded, masks: Float[Tensor, "n s s"]) -> Float[Tensor, " n"]:
         low = log_variances(self.network, decoded)
@@ -58,9 +54,3 @@ class VarianceLoss:
 
     def _large(self, maps: Float[Tensor, "n k h w"]) -> Float[Tensor, "n k s s"]:
         return F.interpolate(maps, (self.side, self.side), mode="bilinear", align_corners=False)
-
-
-def _squared(masks: Tensor, side: int) -> Float[Tensor, "n s s"]:
-    """Masks on the square, 1 where at least half of a pixel is object."""
-    square = F.interpolate(masks[:, None].float(), (side, side), mode="bilinear", align_corners=False, antialias=True)
-    return (square[:, 0] >= 0.5).float()

@@ -1,15 +1,13 @@
 """Training the variance network on one dataset's fit split."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from uncertsam.data.format import Split
-from uncertsam.files import written_aside
 from uncertsam.rng import derive_seed
 from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.store import Embeddings
-from uncertsam.training.engine import COLUMNS, Devices, Log, Trained, train
+from uncertsam.training.engine import Devices, Log, Trained, train
 from uncertsam.training.examples import SplitExamples, parted
 from uncertsam.training.resume import ResumeState, code_digest
 from uncertsam.training.settings import TrainVariance
@@ -50,18 +48,3 @@ class Training:
         machine = [str(self.model.device), self.devices.world_size]
         facts = [self.params.model_dump(), self.seed, data, self.model.digest, machine, code_digest(*CODE)]
         return ResumeState(folder, "variance", facts)
-
-
-def summary(trained: Trained) -> dict[str, float | None]:
-    """Held-out loss before training and at its best; None where nothing was held out."""
-    column = COLUMNS.index("held_out_loss")
-    known = [row[column] for row in trained.curve if not math.isnan(row[column])]
-    return {"held_out_loss_at_start": known[0] if known else None, "held_out_loss": min(known) if known else None}
-
-
-def write_curve(trained: Trained, path: Path) -> None:
-    """The curve as CSV, a row per step or validation, empty where there is no number."""
-    import pandas as pd
-
-    with written_aside(path) as aside:
-        pd.DataFrame(trained.curve, columns=list(COLUMNS)).to_csv(aside, index=False, float_format="%.8g")
