@@ -1,11 +1,12 @@
 # Two commands: `make repro` (set up, then the whole experiment) and `make test` (set up, then the tests).
 PYTHON ?= python3
 VENV := .venv
+PAGE := .venv-demo
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps --no-compile
 
-.PHONY: setup repro test bench lint mlflow lock clean
+.PHONY: setup repro test demo bench lint mlflow lock clean
 .DEFAULT_GOAL := repro
 
 setup: $(READY)
@@ -23,8 +24,24 @@ repro: setup
 	dvc repro
 	@echo "done: open reports/index.html"
 
-test: setup
-	pytest
+# A process per core; then the page, in an environment of its own. JUNIT: a folder for both runs' results.
+test: setup $(PAGE)/.ready
+	pytest -n auto --dist loadfile --ignore tests/demo/test_demo_page.py $(if $(JUNIT),--junitxml=$(JUNIT)/tests.xml)
+	$(PAGE)/bin/python -m pytest tests/demo/test_demo_page.py $(if $(JUNIT),--junitxml=$(JUNIT)/page.xml)
+
+demo: $(PAGE)/.ready
+	$(PAGE)/bin/uncertsam demo
+
+# What the page needs comes before what everything else needs: Gradio wants an older Pillow than the numbers are made with.
+$(PAGE)/.ready: $(READY) requirements/demo.lock
+	$(PYTHON) -m venv $(PAGE)
+	$(PAGE)/bin/python -m pip install --disable-pip-version-check --no-deps --no-compile --require-hashes \
+		--progress-bar on -r requirements/demo.lock
+	$(VENV)/bin/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> $$($(PAGE)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/main.pth
+	printf '#!%s\nfrom uncertsam.cli import main\nmain()\n' $(CURDIR)/$(PAGE)/bin/python > $(PAGE)/bin/uncertsam
+	chmod +x $(PAGE)/bin/uncertsam
+	@touch $@
 
 # What everything costs: docs/benchmarks.md.
 bench: setup
@@ -48,4 +65,4 @@ lock:
 	rm .demo.pins
 
 clean:
-	rm -rf $(VENV) data/raw data/benchmark data/embeddings data/fitted data/predictions data/measures .dvc/cache .tracking
+	rm -rf $(VENV) $(PAGE) data/raw data/benchmark data/embeddings data/fitted data/predictions data/measures .dvc/cache .tracking

@@ -1,6 +1,7 @@
 """Tests never record runs in the repository, and find the real photos only where they lie beside it."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ settings.register_profile("patient", deadline=None)  # how long a case takes say
 settings.load_profile("patient")
 os.environ["MLFLOW_DISABLED"] = "1"  # the tests of tracking unset it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small tensors: a second thread waits more than it helps
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does this to what it starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("UNCERTSAM_REAL") or ROOT.parent / "shared" / "data" / "real")

@@ -434,11 +434,14 @@ def test_ctrl_c_stops_a_process_that_works(here: Path) -> None:
     work = subprocess.Popen(
         [sys.executable, ROOT / "stages" / "acquire.py", *words], stderr=subprocess.PIPE, text=True, env=os.environ
     )
-    while not list(Path(RAW).parent.glob(".cats.*/*")):
-        assert work.poll() is None
-        time.sleep(0.02)
-    work.send_signal(signal.SIGINT)
-    _, said = work.communicate(timeout=30)
+    try:
+        while not list(Path(RAW).parent.glob(".cats.*/*")):
+            assert work.poll() is None
+            time.sleep(0.02)
+        work.send_signal(signal.SIGINT)
+        _, said = work.communicate(timeout=30)
+    finally:
+        work.kill()
     assert work.returncode == 130 and said.strip().splitlines()[-1].startswith("interrupted") and "File" not in said
     assert contents(here) == before
 

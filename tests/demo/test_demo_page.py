@@ -1,6 +1,6 @@
 """The page in a headless browser, from the command to the downloaded archive.
 
-It needs Gradio and Playwright (requirements/demo.lock) and a Chromium; it is skipped where one of them is absent.
+`make test` runs it in an environment of its own (requirements/demo.lock). Skipped without Gradio, Playwright or Chromium.
 """
 
 import importlib.util
@@ -26,7 +26,8 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "data" / "golden" / "images"
-BROWSER = os.environ.get("UNCERTSAM_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = os.environ.get("UNCERTSAM_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 ABSENT = [name for name in ("gradio", "playwright") if importlib.util.find_spec(name) is None]
 ABSENT += [] if BROWSER else ["chromium"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
