@@ -1,6 +1,6 @@
 """The page in a headless browser, from the command to the downloaded archive.
 
-`make test` runs it in an environment of its own (requirements/demo.lock). Skipped without Gradio, Playwright or Chromium.
+`make test` runs it in an environment of its own. Skipped where Gradio, Playwright or Chromium is absent.
 """
 
 import importlib.util
