@@ -71,7 +71,8 @@ def main(
         for reference in [name for name in judged.references if name in set(compared["reference"])]:
             stem = folder / f"forest_{reference}"
             forest(compared, reference, judged_by, stem, figure_footer(model, methods, split, answers))
-        draw_guarantees(promised, folder / "guarantees", figure_footer(model, ["guarantee"], split, guarantees))
+        if not promised.empty:  # no dataset has images enough to calibrate on some and test on others
+            draw_guarantees(promised, folder / "guarantees", figure_footer(model, ["guarantee"], split, guarantees))
         draw_clicking(clicked, folder / "clicking", figure_footer(model, ["click"], split, clicks))
         if COMBINED in methods:
             decomposition(shares(predictions, splits), folder / "decomposition", foot)

@@ -19,7 +19,7 @@ TINY = "checkpoints/sam2.1_hiera_tiny.pt"
 STAGES = [
     "acquire", "preprocess", "subset", "encode", "encode_subset", "fit_laplace", "train_variance", "fit_combination",
     "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control",
-    "answer", "clock", "judge", "figures", "report",
+    "guarantee", "click", "answer", "clock", "judge", "figures", "report",
 ]  # fmt: skip
 ARMS = ("sam_ones", "la_ones", "la", "sam_entropy")
 SMALL: dict[str, dict[str, Any]] = {
@@ -41,6 +41,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "tabulate": {"resamples": 20},
     "control": {"images": 1, "masks": 1, "calibrate": "cats", "calibrate_images": 1, "samples": [5],
                 "prior_precisions": [1.0], "temperatures": [1.0]},
+    "guarantees": {"splits": 3},
+    "clicking": {"images": 1, "methods": ["sam", "laplace_closed"], "clicks": 1},
     "answers": {"resamples": 20},
     "clock": {"masks": 1, "repeats": 1},
 }  # fmt: skip

@@ -277,9 +277,6 @@ def test_what_cannot_be_clicked_at_is_refused(root, tmp_path):
         subset(tmp_path, "test", ["reef"], KNOBS.model_copy(update={"datasets": ["ref"]}))
     with pytest.raises(UserError, match=r"reef.*preprocess"):
         subset(tmp_path, "test", ["reef"], KNOBS)
-    params = Params({"methods": ["prompt"]})
-    with pytest.raises(UserError, match=r"clicking\.methods: none of sam is predicted"):
-        built(params, KNOBS, Sketch(), tmp_path)
 
 
 def test_a_real_model_is_asked_and_answers(root, split, tmp_path):
@@ -304,3 +301,8 @@ def test_a_real_model_is_asked_and_answers(root, split, tmp_path):
     found = pd.DataFrame(one.rows(image, methods), columns=COLUMNS)
     assert len(found) == 2 * 3 * 2 * 2 and found["iou"].between(0, 1).all()
     assert found.groupby("clicks")["iou"].mean().nunique() == 2
+
+
+def test_where_no_named_method_is_predicted_the_first_that_is_stands_in(tmp_path):
+    params = Params({"methods": ["constant", "sam"], "constant": {}})
+    assert list(built(params, KNOBS.model_copy(update={"methods": ["absent"]}), Sketch(), tmp_path)) == ["constant"]

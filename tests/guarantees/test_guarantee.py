@@ -177,13 +177,9 @@ def test_what_cannot_be_promised_is_refused(made, tmp_path):
     root, splits = made
     with pytest.raises(UserError, match=r"guarantees\.datasets: 'ref' is not reported.*'reef'"):
         guarantee(root, splits, METHODS, KNOBS.model_copy(update={"datasets": ["ref"]}), 0)
-    with pytest.raises(UserError, match=r"guarantees\.methods: none of sam, laplace is predicted"):
-        guarantee(root, splits, ["prompt"], KNOBS, 0)
     with pytest.raises(UserError, match=r"prompt/index\.parquet is missing.*predict stage"):
         guarantee(root, splits, ["prompt"], KNOBS.model_copy(update={"methods": ["prompt"]}), 0)
     alone = {"lone": write_cells(tmp_path / "lone", 1, METHODS)}
-    with pytest.raises(UserError, match="No dataset has 2 images"):
-        guarantee(tmp_path, alone, METHODS, KNOBS, 0)
     with pytest.raises(UserError, match=r"lone has 1 image.*guarantees\.datasets"):
         guarantee(tmp_path, alone, METHODS, KNOBS.model_copy(update={"datasets": ["lone"]}), 0)
 
@@ -191,3 +187,17 @@ def test_what_cannot_be_promised_is_refused(made, tmp_path):
 def test_the_summary_is_json(reports):
     kept = json.loads((reports[0] / "guarantees.json").read_text())["kept"]
     assert kept["sam"]["0.1"]["reef"]["holds"] is True
+
+
+def test_without_two_images_nothing_is_promised_and_the_reports_agree(tmp_path):
+    alone = {"lone": write_cells(tmp_path / "lone", 1, METHODS)}
+    write_guarantees(tmp_path / "guarantees.csv", guarantee(tmp_path, alone, METHODS, KNOBS, 0))
+    frame = read_guarantees(tmp_path / "guarantees.csv")
+    write_summary(tmp_path / "guarantees.json", frame)
+    assert frame.empty and not list(guarantee_problems(tmp_path, pd.DataFrame()))
+
+
+def test_where_no_named_method_is_predicted_the_first_that_is_stands_in(made):
+    root, splits = made
+    found = guarantee(root, splits, [METHODS[1], "prompt"], KNOBS.model_copy(update={"methods": ["absent"]}), 0)
+    assert set(found["method"]) == {METHODS[1]}

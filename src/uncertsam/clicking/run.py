@@ -29,13 +29,9 @@ def subset(benchmark: Path, split: str, reported: Sequence[str], knobs: Clicking
 
 
 def built(params: Params, knobs: Clicking, model: PromptableModel, fitted: Path) -> dict[str, Method]:
-    """The methods that are asked, with their fitted parts. Raises UserError where none of them is predicted."""
-    names = [name for name in knobs.methods if name in params.names("methods")]
-    if not names:
-        mend = suggestion(knobs.methods[0], params.names("methods"))
-        raise UserError(f"clicking.methods: none of {', '.join(knobs.methods)} is predicted.", mend)
-    found = {}
-    for name in names:
+    """The methods that are asked, with their fitted parts."""
+    there, found = params.names("methods"), {}
+    for name in [name for name in knobs.methods if name in there] or there[:1]:
         kind = load_method(name)
         part = fitted / kind.FITTED if kind.FITTED else None
         found[name] = kind.build(params.section(name, kind.Params), model, part)

@@ -9,9 +9,9 @@ class Clicking(BaseModel, extra="forbid", frozen=True):
     """Which masks are clicked at, and how.
 
     datasets: null for all reported ones. images: of each, drawn by hash with `seed`; masks: at most, of each image,
-    null for all. methods: whose uncertainty is asked; those of them that are predicted. start: the clean box, or a
-    click at the object's centre. clicks: how many follow. apart: no click comes nearer to an earlier one than this
-    share of the image's diagonal, while there are other places.
+    null for all. methods: whose uncertainty is asked; those of them that are predicted, or else the first that is.
+    start: the clean box, or a click at the object's centre. clicks: how many follow. apart: no click comes nearer to an
+    earlier one than this share of the image's diagonal, while there are other places.
     """
 
     datasets: list[str] | None = Field(None, min_length=1)

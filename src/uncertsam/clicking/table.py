@@ -10,13 +10,11 @@ resampled. note: as in `results.intervals`.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from uncertsam.clicking.names import GUIDED, ORACLE, RANDOM
-from uncertsam.errors import UserError
-from uncertsam.files import read_table, written_aside
+from uncertsam.files import read_report, read_table, write_report, written_aside
 from uncertsam.results.intervals import DatasetFacts, intervals
 
 KEYS = ["dataset", "image_id", "mask_id", "method", "policy", "clicks"]
@@ -75,20 +73,9 @@ def read_clicks(path: Path) -> pd.DataFrame:
 
 def write_summary(target: Path, frame: pd.DataFrame) -> None:
     """Write `clicking.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
-    with written_aside(target) as aside:
-        frame[SUMMARY].round(8).to_csv(aside, index=False, float_format="%.8g")
+    write_report(target, frame, SUMMARY)
 
 
 def read_summary(path: Path) -> pd.DataFrame:
     """Read `clicking.csv`. Raises UserError where it is missing or broken."""
-    blank: Any = {name: ["", "nan", "NaN"] for name in SUMMARY if name not in WORDS}
-    words: Any = dict.fromkeys(WORDS, str)
-    try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=blank, dtype=words)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the click stage first.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not a table ({error}).", AGAIN) from None
-    if list(frame.columns) != SUMMARY:
-        raise UserError(f"{path} has the columns {list(frame.columns)}, not {SUMMARY}.", AGAIN)
-    return frame
+    return read_report(path, SUMMARY, WORDS, "click")

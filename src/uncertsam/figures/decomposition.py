@@ -1,5 +1,6 @@
 """Where the combined uncertainty comes from: the shares of model, picture and prompt, dataset by dataset."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def decomposition(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list
         )  # fmt: skip
         axes = page.figure.add_axes(page.place(NAMES, 0.35, WIDTH - NAMES - 0.2, body))
         _bars(axes, frame, list(names), parts)
-        axes.set_yticks(range(len(names)), labels=list(names.values()), fontsize=8.5, color=INK)
+        lines = [textwrap.fill(name, 24, break_long_words=False) for name in names.values()]
+        axes.set_yticks(range(len(names)), labels=lines, fontsize=8.5, color=INK)
         axes.set_xlabel("share of the total variance", fontsize=8, color=MUTED)
         return write(page.figure, frame, stem)
 

@@ -5,34 +5,21 @@ from typing import Any
 
 import pandas as pd
 
-from uncertsam.errors import UserError
-from uncertsam.files import write_json, written_aside
+from uncertsam.files import read_report, write_json, write_report
 from uncertsam.guarantees.rows import COLUMNS
 
-AGAIN = "Run the guarantee stage again."
 WORDS = ["part", "dataset", "calibrated_on", "method", "metric", "note", "quality"]
 ROUNDING = 1e-7  # of the decimals that are written
 
 
 def write_guarantees(target: Path, frame: pd.DataFrame) -> None:
     """Write `guarantees.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
-    with written_aside(target) as aside:
-        frame[COLUMNS].round(8).to_csv(aside, index=False, float_format="%.8g")
+    write_report(target, frame, COLUMNS)
 
 
 def read_guarantees(path: Path) -> pd.DataFrame:
     """Read `guarantees.csv`. Raises UserError where it is missing or broken."""
-    blank: Any = {name: ["", "nan", "NaN"] for name in COLUMNS if name not in WORDS}
-    words: Any = dict.fromkeys(WORDS, str)
-    try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=blank, dtype=words)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the guarantee stage first.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not a table ({error}).", AGAIN) from None
-    if list(frame.columns) != COLUMNS:
-        raise UserError(f"{path} has the columns {list(frame.columns)}, not {COLUMNS}.", AGAIN)
-    return frame
+    return read_report(path, COLUMNS, WORDS, "guarantee")
 
 
 def guarantees_json(frame: pd.DataFrame) -> dict[str, Any]:

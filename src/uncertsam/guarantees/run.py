@@ -9,7 +9,7 @@ from uncertsam.data.format import Split
 from uncertsam.errors import UserError, suggestion
 from uncertsam.guarantees.halves import FEWEST
 from uncertsam.guarantees.pool import pool_of
-from uncertsam.guarantees.rows import rows
+from uncertsam.guarantees.rows import COLUMNS, rows
 from uncertsam.guarantees.settings import Guarantees
 from uncertsam.results.intervals import facts_of
 
@@ -22,21 +22,19 @@ def guarantee(
 ) -> pd.DataFrame:  # fmt: skip
     """The table of `rows.COLUMNS`. predictions: data/predictions; splits: the reported one of each dataset.
 
-    methods: those that are predicted. Raises UserError where a dataset or a method is not there, has too few images,
-    or its predictions are missing.
+    methods: those that are predicted. Empty where no dataset has images enough to be split. Raises UserError where a
+    dataset that is named is not there or has too few images, or predictions are missing.
     """
     chosen = _datasets(splits, knobs)
+    if not chosen:
+        return pd.DataFrame(columns=COLUMNS)
     cells = [(dataset, method) for dataset in chosen for method in _methods(methods, knobs)]
     pools = {(d, m): pool_of(predictions / d / m, splits[d]) for d, m in progress(cells)}
     return rows(pools, {name: facts_of(splits[name]) for name in chosen}, knobs, seed)
 
 
 def _methods(there: Sequence[str], knobs: Guarantees) -> list[str]:
-    found = [name for name in knobs.methods if name in there]
-    if not found:
-        mend = suggestion(knobs.methods[0], there)
-        raise UserError(f"guarantees.methods: none of {', '.join(knobs.methods)} is predicted.", mend)
-    return found
+    return [name for name in knobs.methods if name in there] or list(there[:1])
 
 
 def _datasets(splits: Mapping[str, Split], knobs: Guarantees) -> list[str]:
@@ -45,10 +43,4 @@ def _datasets(splits: Mapping[str, Split], knobs: Guarantees) -> list[str]:
         if name not in splits:
             raise UserError(f"guarantees.datasets: {name!r} is not reported.", suggestion(name, splits))
     images = {name: sum(map(bool, split.annotations.values())) for name, split in splits.items()}
-    found = knobs.datasets or [name for name, count in images.items() if count >= FEWEST]
-    if not found:
-        raise UserError(
-            f"No dataset has {FEWEST} images with masks, too few to calibrate on one and test on another.",
-            "Report a dataset with more images (datasets, data.NAME.split).",
-        )
-    return list(found)
+    return list(knobs.datasets or [name for name, count in images.items() if count >= FEWEST])

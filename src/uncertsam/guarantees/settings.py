@@ -10,7 +10,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class Guarantees(BaseModel, extra="forbid", frozen=True):
     """What is promised of which methods.
 
-    datasets: null for all reported ones that have images enough. methods: those of them that are predicted. alphas:
+    datasets: null for all reported ones that have images enough. methods: those of them that are
+    predicted, or else the first that is. alphas:
     the mean shares of an object that a mask may miss; n calibrate images can promise alpha only where
     1 / (n + 1) <= alpha. splits: random ones of the reported images into calibrate and test images. calibrate: the
     share of the images on the calibrate side. levels: mean IoUs that the masks kept by abstention are to reach.

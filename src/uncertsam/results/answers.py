@@ -7,36 +7,23 @@ from typing import Any
 
 import pandas as pd
 
-from uncertsam.errors import UserError
 from uncertsam.figures.style import method_style, metric_style
-from uncertsam.files import write_json, written_aside
+from uncertsam.files import read_report, write_json, write_report
 from uncertsam.results.comparisons import ALIKE, COLUMNS, SAME, UNTESTED, Plan, absent, family_sizes, overall_rows
 from uncertsam.results.significance import POWER, smallest_p
 
-AGAIN = "Run the answer stage again."
 WORDS = {"reference", "metric", "method", "scope", "dataset", "outcome", "note", "quality"}
 BEYOND, HERE = "also for datasets like these", "on these datasets; not shown beyond them"
 
 
 def read_answers(path: Path) -> pd.DataFrame:
     """Read `answers.csv`. Raises UserError where it is missing or broken."""
-    blank: Any = {name: ["", "nan", "NaN"] for name in COLUMNS if name not in WORDS}
-    words: Any = dict.fromkeys(WORDS, str)
-    try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=blank, dtype=words)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the answer stage first.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not a table ({error}).", AGAIN) from None
-    if list(frame.columns) != COLUMNS:
-        raise UserError(f"{path} has the columns {list(frame.columns)}, not {COLUMNS}.", AGAIN)
-    return frame
+    return read_report(path, COLUMNS, WORDS, "answer")
 
 
 def write_answers(target: Path, frame: pd.DataFrame) -> None:
     """Write `answers.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
-    with written_aside(target) as aside:
-        frame[COLUMNS].round(8).to_csv(aside, index=False, float_format="%.8g")
+    write_report(target, frame, COLUMNS)
 
 
 def answers_json(frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:
