@@ -20,7 +20,7 @@ from uncertsam.figures.style import DATASETS, GRID, INK, MUTED, in_order, method
 from uncertsam.figures.table import labels, methods
 
 WIDTH, NAMES, GAP, ROW = 8.0, 1.6, 0.22, 0.4  # of the sheet, of dataset names, between panels, of a row; inches
-CELL, COLUMNS_NAMED = 0.27, 1.0  # height of a row of the matrix, room for the names below it; inches
+CELL, LETTER = 0.27, 0.062  # height of a row of the matrix, of a letter of the names that stand below it; inches
 KEPT, BROKEN, WHOLE = "#BFDDF2", "#F0A582", "#E4E4E4"  # cells of the matrix
 DARK = "#101418"  # on them, in the dark too
 DRAWN = {"risk": ("fnr", "of_object", "everything"), "shift": ("fnr", "everything"), "whole": ("of_object",)}
@@ -42,7 +42,8 @@ def guarantees(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Pa
     names = in_order(drawn["dataset"], DATASETS)
     panel = (WIDTH - NAMES - GAP * 2 * len(alphas)) / (2 * len(alphas))
     upper, lower = ROW * len(names), CELL * len(names)
-    foot = COLUMNS_NAMED + lower + 0.65
+    below = 0.15 + LETTER * max(len(_short(name)) for name in names)
+    foot = below + lower + 0.65
     with styled():
         page = sheet((WIDTH, foot + upper + 0.75), "What can be promised", HOW, footnotes(drawn), provenance)
         corner = page.place(0.0, foot + upper + 0.3, WIDTH, 0.45)
@@ -50,7 +51,7 @@ def guarantees(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Pa
         for rank, alpha in enumerate(alphas):
             left, mine = NAMES + rank * 2 * (panel + GAP), drawn[drawn["setting"] == alpha]
             _promised(page, (left, foot, panel, upper), mine, drawn[drawn["part"] == "whole"], names)
-            _matrix(page, (left, COLUMNS_NAMED, 2 * panel, lower), mine, names, rank == 0)
+            _matrix(page, (left, below, 2 * panel, lower), mine, names, rank == 0)
         return write(page.figure, drawn, stem)
 
 
@@ -129,11 +130,16 @@ def _matrix(page: Sheet, place: Place, rows: pd.DataFrame, names: Sequence[str],
                 value, everything = (float(told[source, tested, name]) for name in ("fnr", "everything"))
                 _cell(axes, x, y, value, WHOLE if everything == 1 else BROKEN if value > alpha else KEPT)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
-    short = [DATASETS.get(name) or spoken(name) for name in names]
+    short = [_short(name) for name in names]
     axes.set_xticks(range(len(names)), labels=short, rotation=90, fontsize=6.5)
     axes.set_yticks(range(len(names)), labels=short if named else [""] * len(names), fontsize=6.5)
     axes.spines[:].set_visible(False)
     axes.set_title(f"{method_style(first).label}: missed elsewhere, α = {alpha:g}", fontsize=8)
+
+
+def _short(dataset: str) -> str:
+    """Its name without marks."""
+    return DATASETS.get(dataset) or spoken(dataset)
 
 
 def _cell(axes: Axes, x: int, y: int, value: float, colour: str) -> None:
