@@ -34,7 +34,10 @@ from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, answer, j
 COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
 IMAGES, MOST_SHARDS = 32, 1000  # images of a shard, for which a model is opened; more where that makes too many shards
 
+Shard = Sequence[int]  # the ids of some images
 Found = tuple[Float[Tensor, "n 4"], Answer]  # of one image: the boxes that were asked, the answers on the CPU
+Work = Callable[[Shard], list[Found]]
+Each = Callable[[Work, Sequence[Shard]], Iterable[list[Found]]]
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ class Cell:
     def questions(self) -> "Questions":
         return Questions(self.model, self.embeddings, self.split, self.dataset, self.seed)
 
-    def answers(self, images: Sequence[int]) -> list[Found]:
-        """Boxes and answers of some images, by their ids; what it answers of one does not depend on the others."""
+    def answers(self, images: Shard) -> list[Found]:
+        """Boxes and answers of some images; what it answers of one does not depend on the others."""
         return [self._answered(self.split.images[image]) for image in images]
 
     def _answered(self, image: ImageRecord) -> Found:
@@ -68,7 +71,7 @@ class Asked(Protocol):
     @property
     def split(self) -> Split: ...
 
-    def answers(self, images: Sequence[int]) -> list[Found]: ...
+    def answers(self, images: Shard) -> list[Found]: ...
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,10 @@ class Written:
 Ask = Callable[[Inputs, int], Sequence[Answer]]  # an image and its id: one answer per cell
 
 
-Each = Callable[[Callable[[Sequence[int]], list[Found]], Sequence[Sequence[int]]], Iterable[list[Found]]]
-
-
 def predict_cell(cell: Asked, out: Path, meta: dict[str, Any], each: Each = map) -> pd.DataFrame:
     """Answer every mask's clean box, write the cell to `out`, return its index.
 
-    each: calls a pure function for every shard (the ids of some images), in their order or as if (`Pool.map`, say).
+    each: calls a pure function for every shard, in their order or as if (`Pool.map`, say).
     Raises UserError where an answer is NaN or infinite.
     """
     found = [one for shard in each(cell.answers, _shards(cell.split)) for one in shard]
@@ -131,7 +131,7 @@ def predict_cells(questions: Questions, ask: Ask, cells: Sequence[Written]) -> p
     return index
 
 
-def _shards(split: Split) -> list[tuple[int, ...]]:
+def _shards(split: Split) -> list[Shard]:
     ids = tuple(split.images)
     step = max(IMAGES, -(-len(ids) // MOST_SHARDS))
     return [ids[start : start + step] for start in range(0, len(ids), step)]

@@ -1,6 +1,5 @@
 """A cell told by names and paths: it is opened where it is asked, be it in another process."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from uncertsam.data.format import Split, read_split
 from uncertsam.sam.named import Named, NamedModel
 from uncertsam.sam.store import open_embeddings
-from uncertsam.uncertainty.core.cells import Cell, Found, Questions
+from uncertsam.uncertainty.core.cells import Cell, Found, Questions, Shard
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,6 @@ class NamedCell(Named):
     def split(self) -> Split:
         return self.questions.opened.split
 
-    def answers(self, images: Sequence[int]) -> list[Found]:
+    def answers(self, images: Shard) -> list[Found]:
         """As `Cell.answers`."""
         return self.opened.answers(images)
