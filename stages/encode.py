@@ -1,25 +1,37 @@
 """Encode: every image goes through the frozen encoder once."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uncertsam import tracking
+from uncertsam.engine import Engine, opened
 from uncertsam.params import Base, Encode, Model, Params
 from uncertsam.stage import run_stage
+
+if TYPE_CHECKING:
+    from uncertsam.sam.store import Shard
 
 
 def main(dataset: str, benchmark: Path, weights: Path, out: Path) -> None:
     """Write the embeddings of one dataset, or note that they are to be streamed."""
-    from uncertsam.sam.checkpoints import device_named, load_model
+    from uncertsam.sam.named import NamedModel
     from uncertsam.sam.store import encode_dataset, set_threads
 
     params = Params.read()
     base, encode = params.section("base", Base), params.section("encode", Encode)
     with tracking.stage("encode", encode.model_dump(), dataset=dataset) as run:
         set_threads(base.threads)
-        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        written = encode_dataset(model, benchmark, out, encode.dtype, encode.batch, encode.stream)
+        model = NamedModel(params.section("model", Model).name, weights, base.device)
+        with opened(params.section("engine", Engine)) as pool:
+            each = partial(pool.stream, desc="encode", size=_images)
+            written = encode_dataset(model, benchmark, out, encode.dtype, encode.batch, encode.stream, each)
         run.metrics(written)
     print(f"encoded {written['images']} images of {dataset}")
+
+
+def _images(shard: "Shard") -> int:
+    return len(shard[1])
 
 
 if __name__ == "__main__":

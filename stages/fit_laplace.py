@@ -1,9 +1,10 @@
 """Fit: the curvature of SAM 2's last layer, summed over the fit split of one dataset."""
 
+from functools import partial
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.data.format import read_split
+from uncertsam.engine import Engine, opened
 from uncertsam.errors import UserError
 from uncertsam.files import sha256
 from uncertsam.params import Base, Model, Params
@@ -13,13 +14,12 @@ from uncertsam.tracking.models import Part
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:
     """Write the posterior of the last layer around the pretrained weights."""
-    from tqdm import tqdm
-
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.store import open_embeddings, set_threads
+    from uncertsam.sam.named import NamedModel
+    from uncertsam.sam.store import set_threads
+    from uncertsam.uncertainty.core.named import NamedQuestions
     from uncertsam.uncertainty.laplace import Params as LaplaceParams
-    from uncertsam.uncertainty.posterior.examples import read_examples
-    from uncertsam.uncertainty.posterior.fit import FitParams, fit
+    from uncertsam.uncertainty.posterior.fit import FitParams
+    from uncertsam.uncertainty.posterior.named import NamedFit, fit_named
     from uncertsam.uncertainty.posterior.state import save
 
     if not (benchmark / "fit").is_dir():
@@ -33,10 +33,10 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     knobs = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
     with tracking.stage("fit_laplace", knobs.model_dump(), "laplace", dataset) as run:
         set_threads(base.threads)
-        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        split = read_split(benchmark / "fit")
-        examples = read_examples(model, open_embeddings(embeddings, model), split, knobs, base.seed, dataset)
-        state = fit(model, examples, knobs, lambda e: tqdm(e, "fit", len(split), disable=None))
+        model = NamedModel(params.section("model", Model).name, weights, base.device)
+        data = NamedQuestions(model, embeddings, benchmark / "fit", dataset, base.seed)
+        with opened(params.section("engine", Engine)) as pool:
+            state = fit_named(NamedFit(data, knobs), partial(pool.stream, desc="fit", size=len))
         save(state, out, {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")})
         run.metrics({"images": state.images, "prior_precision": float(state.prior_precision)})
         run.artifact(out)

@@ -1,47 +1,72 @@
 """Predict: every method answers every box of one dataset."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from uncertsam import tracking
-from uncertsam.data.format import read_split
+from uncertsam.engine import Engine, Pool, opened
+from uncertsam.files import remove
 from uncertsam.params import Base, Model, Params, Predict
 from uncertsam.stage import run_stage
+
+if TYPE_CHECKING:
+    from uncertsam.uncertainty.core.cells import Found, Shard, Work
+    from uncertsam.uncertainty.core.named import NamedCell
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
     """Write the low-resolution mean logits and uncertainty of every mask; what would come out the same is kept."""
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.store import open_embeddings, set_threads
+    from uncertsam.sam.named import NamedModel
+    from uncertsam.sam.store import set_threads
     from uncertsam.uncertainty import load_method
     from uncertsam.uncertainty.core.answered import Answered
-    from uncertsam.uncertainty.core.cells import Cell, predict_cell
+    from uncertsam.uncertainty.core.named import NamedCell, NamedQuestions
 
     params = Params.read()
     base, knobs, name = params.section("base", Base), params.section("predict", Predict), params.section("model", Model)
     set_threads(base.threads)
-    model = load_model(name.name, weights, device_named(base.device))
-    store, split = open_embeddings(embeddings, model), read_split(benchmark / knobs.split)
+    truth = benchmark / knobs.split
+    questions = NamedQuestions(NamedModel(name.name, weights, base.device), embeddings, truth, dataset, base.seed)
+    model, split = questions.opened.model, questions.opened.split
     facts = {"dataset": dataset, "model": model.name, "model_sha256": model.digest}
-    read = [benchmark / knobs.split / "annotations" / "dataset.json", embeddings / "index.json"]
+    read = [truth / "annotations" / "dataset.json", embeddings / "index.json"]
     cells = Answered(out, facts | {"seed": base.seed, "split": knobs.split}, read, fitted)
     methods, answered = params.names("methods"), 0
     cells.forget_others(methods)
-    for method in methods:
-        kind = load_method(method)
-        chosen = params.section(method, kind.Params)
-        if cells.holds(method, chosen.model_dump()):
-            continue
-        with tracking.stage("predict", chosen.model_dump(), method, dataset) as run:
-            built = kind.build(chosen, model, cells.part(method))
-            about = {"params": chosen.model_dump(), "made_from": cells.origin(method, chosen.model_dump())}
-            shown = {"measure": built.measure.name, "synthetic": split.info.get("synthetic", False)}
-            begun = time.perf_counter()
-            cell = Cell(model, built, store, split, dataset, base.seed)
-            index = predict_cell(cell, out / method, {"method": method, **facts, **about, **shown})
-            run.metrics({"masks": len(index), "seconds_per_mask": (time.perf_counter() - begun) / len(index)})
-        answered += 1
+    with opened(params.section("engine", Engine)) as pool:
+        for method in methods:
+            chosen = params.section(method, load_method(method).Params).model_dump()
+            if cells.holds(method, chosen):
+                continue
+            with tracking.stage("predict", chosen, method, dataset) as run:
+                cell = NamedCell(questions, method, chosen, cells.part(method))
+                about = {"params": chosen, "made_from": cells.origin(method, chosen)}
+                shown = {"measure": cell.opened.method.measure.name, "synthetic": split.info.get("synthetic", False)}
+                begun = time.perf_counter()
+                masks = _answer(cell, out / method, {"method": method, **facts, **about, **shown}, pool)
+                run.metrics({"masks": masks, "seconds_per_mask": (time.perf_counter() - begun) / masks})
+            answered += 1
     print(f"{answered} methods answered on {dataset}, kept {len(methods) - answered}")
+
+
+def _answer(cell: "NamedCell", out: Path, meta: dict[str, Any], pool: Pool) -> int:
+    """One method's answers, shard by shard, those of an attempt that was broken off not again; how many masks."""
+    from uncertsam.uncertainty.core.cells import predict_cell
+
+    place = Path(".resume", "predict", cell.questions.dataset, cell.method)
+    finished = place / f"{cell.opened.model.device.type}-{meta['made_from']}"
+    for other in place.glob("*"):  # of attempts with other settings: they may be as large as the answers themselves
+        if other != finished:
+            remove(other)
+
+    def each(work: "Work", shards: Sequence["Shard"]) -> list[list["Found"]]:
+        found = pool.map(work, shards, f"predict {cell.method}", len, finished)
+        remove(finished)  # before the answers are written: there might not be space for both
+        return found
+
+    return len(predict_cell(cell, out, meta, each))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from uncertsam.engine import Engine, map_shards, opened
 from uncertsam.engine import pool as scheduling
 from uncertsam.errors import UserError
 
+PHOTOS = 14
 TWO = Engine(backend="processes", workers=2, threads=1)
 
 
@@ -164,7 +165,7 @@ def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch):
 def settings(**engine: object) -> str:
     values = yaml.safe_load((ROOT / "profiles" / "demo.yaml").read_text())
     cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
-    values["data"] = {"cats": cats | {"split": {"test": 1.0}}}
+    values["data"] = {"cats": cats | {"split": {"fit": 0.3, "test": 0.7}}}
     values |= {"datasets": ["cats"], "methods": ["sam", "constant"], "engine": engine, "subset": {}}
     for section in ("fit", "combined_fitted", "train_variance", "train_fusion"):
         values[section]["dataset"] = "cats"
@@ -178,9 +179,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nine photos, one of them unusable, preprocessed and answered one after the other."""
+    """Photos, one of them unusable, five to fit on and eight to report, that went through the stages one by one."""
     root = tmp_path_factory.mktemp("run")
-    draw(root / "photos", [f"cat{i}" for i in range(10)])
+    draw(root / "photos", [f"cat{i}" for i in range(PHOTOS)])
     (root / "photos" / "images" / "cat4.png").write_bytes(b"no image")
     shutil.copytree(ROOT / "checkpoints", root / "checkpoints")
     (root / "params.yaml").write_text(settings(backend="serial"))
@@ -188,27 +189,44 @@ def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "data" / "fitted" / part).mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        for name in ("acquire", "preprocess", "encode", "predict", "measure"):
+        for name in ("acquire", "preprocess", "encode", "fit_laplace", "predict", "measure"):
             stage(name)
     return root
 
 
+SPREAD = {  # stage -> what it writes, and of how many shards
+    "preprocess": ("data/benchmark/cats", PHOTOS),
+    "encode": ("data/embeddings/cats", 1 + 1),
+    "fit_laplace": ("data/fitted/laplace", 3),
+    "predict": ("data/predictions/cats", 2 * 2),
+    "measure": ("data/measures/cats", 2 * 2),
+}
+
+
+def smaller(patch: pytest.MonkeyPatch) -> None:
+    """Shards that even eight images are several of."""
+    patch.setattr("uncertsam.uncertainty.core.cells.IMAGES", 4)
+    patch.setattr("uncertsam.uncertainty.posterior.named.IMAGES", 2)
+
+
 def check_stage(name: str, predicted: Path, place: Path, patch: pytest.MonkeyPatch, backend: str) -> None:
     """The stage, run with two workers in a copy of `predicted`, writes the same bytes."""
-    folder = {"preprocess": "data/benchmark/cats", "measure": "data/measures/cats"}[name]
+    folder, count = SPREAD[name]
     shutil.copytree(predicted, place, dirs_exist_ok=True)
     shutil.rmtree(place / folder)
     (place / "params.yaml").write_text(settings(backend=backend, workers=2, threads=1))
     patch.chdir(place)
+    smaller(patch)
     started, start = [], scheduling.question
-    patch.setattr(scheduling, "question", lambda *given: started.append(given) or start(*given))
+    patch.setattr(scheduling, "question", lambda *given: started.append(start(*given)) or started[-1])
     stage(name)
-    assert len(started) == {"preprocess": 10, "measure": 2 * 3}[name]  # it was indeed spread
+    assert len(started) == count  # it was indeed spread
+    assert max(map(len, started)) < 20_000  # no worker is sent a model
     assert files(place / folder) == files(predicted / folder)
     assert not list(Path(".resume").rglob("*.pickle"))
 
 
-@pytest.mark.parametrize("name", ["preprocess", "measure"])
+@pytest.mark.parametrize("name", SPREAD)
 def test_a_stage_with_processes_writes_the_bytes_that_it_writes_without(predicted, tmp_path, monkeypatch, name):
     check_stage(name, predicted, tmp_path, monkeypatch, "processes")
 
@@ -251,6 +269,52 @@ def test_measure_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatc
     with pytest.raises(SystemExit, match="130"):
         stage("measure")
     stage("measure")
-    assert len(seen) == 2 * 9 + 2  # only what had been begun of the second shard is measured twice
+    assert len(seen) == 2 * 8 + 2  # only what had been begun of the second shard is measured twice
     assert files(tmp_path / "data/measures/cats") == files(predicted / "data/measures/cats")
     assert not list(Path(".resume").rglob("*.pickle"))
+
+
+def test_predict_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatch):
+    from uncertsam.uncertainty.core import cells
+
+    shutil.copytree(predicted, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "data/predictions/cats")
+    monkeypatch.chdir(tmp_path)
+    smaller(monkeypatch)
+    asked, answer, broken = [], cells.answer, [True]
+
+    def failing(*given):
+        asked.append(given)
+        if len(asked) == 6 and broken.pop():
+            raise KeyboardInterrupt
+        return answer(*given)
+
+    monkeypatch.setattr(cells, "answer", failing)
+    with pytest.raises(SystemExit, match="130"):
+        stage("predict")
+    left_behind = Path(".resume/predict/cats/sam/of other settings")
+    left_behind.mkdir()
+    (left_behind / "0000000-of-0000003.pickle").touch()
+    stage("predict")
+    assert len(asked) == 2 * 8 + 2  # only what had been begun of the second shard is answered twice
+    assert files(tmp_path / "data/predictions/cats") == files(predicted / "data/predictions/cats")
+    assert not list(Path(".resume").rglob("*.pickle"))
+
+
+@pytest.mark.parametrize("settings", [None, TWO])
+def test_a_stream_gives_what_a_map_gives_and_what_comes_before_a_bad_shard(settings):
+    with opened(settings) as pool:
+        assert list(pool.stream(shards.square, range(6))) == pool.map(shards.square, range(6))
+        given = []
+        with pytest.raises(UserError, match="Shard 2 is bad"):
+            for one in pool.stream(shards.refuses, [1, 3, 2, 5, 5]):
+                given.append(one)
+        assert given == [1, 3]
+
+
+def test_a_stream_is_read_while_it_is_made(folder):
+    """Without workers, nothing is done before it is asked for; so no two results are in memory."""
+    with opened() as pool:
+        stream = pool.stream(partial(shards.noted, folder), range(4))
+        assert next(stream) == 0 and shards.times(folder) == [0]
+        assert list(stream) == [10, 20, 30]

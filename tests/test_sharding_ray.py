@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import shards
-from test_sharding import check_stage, folder, predicted  # noqa: F401
+from test_sharding import SPREAD, check_stage, folder, predicted  # noqa: F401
 
 from uncertsam.engine import Engine, map_shards, opened
 from uncertsam.engine import pool as scheduling
@@ -81,7 +81,7 @@ def interrupt(folder: Path) -> None:  # noqa: F811
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("name", ["preprocess", "measure"])
+@pytest.mark.parametrize("name", SPREAD)
 def test_a_stage_with_ray_writes_the_bytes_that_it_writes_without(cluster, predicted, tmp_path, monkeypatch, name):  # noqa: F811
     check_stage(name, predicted, tmp_path, monkeypatch, "ray")
 

@@ -109,6 +109,26 @@ def test_the_number_of_objects_decoded_together_does_not_matter(
     assert portions.images == 4
 
 
+@pytest.mark.parametrize("likelihood", ["bernoulli", "softmax_pixels"])
+def test_the_summands_add_up_to_the_bits_of_laplace_torch(
+    likelihood: str, model: PromptableModel, examples: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own running sum over portions of objects, and the prior precision that it finds for it."""
+    params = FitParams(likelihood=likelihood, objects="all", resolution=32, prior_precision="marglik", temperature=3.0)
+    monkeypatch.setattr(laplace_fit, "objects_at_once", lambda model: 2)
+    head = Head(model.last_layer, params.likelihood)
+    theirs = DiagLaplace(head, "classification", temperature=3.0, backend=LastLayerGgn)
+    for embedding, prompts, masks in examples(params):
+        for i in range(0, len(masks), 2):
+            with torch.inference_mode():
+                decoded = model.decode(embedding, prompts[i : i + 2])
+            accumulate(theirs, head, decoded, masks[i : i + 2], params.resolution)
+    laplace_fit.set_prior(theirs, "marglik")
+    ours = fit(model, examples(params), params)
+    assert torch.equal(torch.cat([ours.curvature_weight.flatten(), ours.curvature_bias]), theirs.H)
+    assert torch.equal(ours.prior_precision, theirs.prior_precision.reshape(()))
+
+
 def test_the_fit_leaves_the_model_as_it_was(model: PromptableModel, examples: Examples) -> None:
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     fit(model, examples(FitParams()), FitParams())

@@ -55,6 +55,29 @@ class Pool:
                 bar.update(sizes[number])
         return [found[number] for number in range(len(shards))]
 
+    def stream(
+        self,
+        work: Callable[[Shard], Result],
+        shards: Sequence[Shard],
+        desc: str = "",
+        size: Callable[[Shard], int] = lambda shard: 1,
+    ) -> Iterator[Result]:
+        """`map`, result by result in the order of the shards, for results that do not fit in memory all together.
+
+        In memory are those that came before their turn: rarely more than there are workers. Nothing is kept on the
+        disk. Raises as `map` does, after the results before the shard that failed were given.
+        """
+        early: dict[int, Result] = {}
+        following, sizes = 0, [size(shard) for shard in shards]
+        with tqdm(total=sum(sizes), desc=desc, disable=None) as bar:
+            for number, result in self._each(work, dict(enumerate(shards))):
+                early[number] = result
+                bar.update(sizes[number])
+                del result  # so that it is gone once its reader is done with it
+                while following in early:
+                    yield early.pop(following)
+                    following += 1
+
     def _each(self, work: Callable[[Shard], Result], shards: Mapping[int, Shard]) -> Iterator[tuple[int, Result]]:
         """The results as they come."""
         if self.backend is None:

@@ -5,7 +5,9 @@ index.json             {"model_sha256", "dtype", "stream", "images": {"<split>":
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,12 +15,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from tqdm import tqdm
 
 from uncertsam.data.format import Split, read_split, splits_of
 from uncertsam.errors import UserError
 from uncertsam.files import written_aside
 from uncertsam.sam.model import Embedding, PromptableModel
+from uncertsam.sam.named import Named, NamedModel
 from uncertsam.sam.transforms import to_input
 
 AGAIN = "Run the encode stage again."
@@ -92,20 +94,64 @@ def open_embeddings(folder: Path, model: PromptableModel) -> Embeddings:
     return StreamedEmbeddings(model, dtype) if stream else StoredEmbeddings(folder, index, model.device)
 
 
+Shard = tuple[str, tuple[int, ...]]  # a split and the ids of some of its images
+Rows = dict[str, Tensor]  # of a shard, on the CPU: image [n c h w], skip0, skip1
+
+
+@dataclass(frozen=True)
+class Encoder(Named):
+    """Encodes a dataset's images with a model, open or told by name. dtype: of the encoder and of the rows."""
+
+    model: PromptableModel | NamedModel
+    dataset: Path
+    dtype: str
+
+    @cached_property
+    def opened(self) -> PromptableModel:
+        return self.model.opened if isinstance(self.model, NamedModel) else self.model
+
+    @cached_property
+    def splits(self) -> dict[str, Split]:
+        """Every split but `pretrain`, whose images are never reported."""
+        return {name: read_split(self.dataset / name) for name in splits_of(self.dataset) if name != "pretrain"}
+
+    def rows(self, shard: Shard) -> Rows:
+        """What is stored of a shard. Raises UserError where an image is missing or broken."""
+        name, ids = shard
+        pixels, dtype = self.splits[name].pixels, DTYPES[self.dtype]
+        inputs = torch.stack([to_input(pixels(i), self.opened.image_size) for i in ids])
+        embedding = encode(self.opened, inputs, dtype)
+        tensors = dict(zip(PARTS, (embedding.image, *embedding.skips), strict=True))
+        return {name: t.to(dtype).cpu().contiguous() for name, t in tensors.items()}
+
+
+Each = Callable[[Callable[[Shard], Rows], Sequence[Shard]], Iterable[Rows]]
+
+
 def encode_dataset(
-    model: PromptableModel, dataset: Path, out: Path, dtype: str, batch: int, stream: bool
+    model: PromptableModel | NamedModel,
+    dataset: Path,
+    out: Path,
+    dtype: str,
+    batch: int,
+    stream: bool,
+    each: Each = map,
 ) -> dict[str, int]:
-    """Encode every split but `pretrain` (whose images are never reported) into `out`; returns counts and bytes."""
-    splits = [read_split(dataset / name) for name in splits_of(dataset) if name != "pretrain"]
-    if not splits:
+    """Encode every split but `pretrain` (whose images are never reported) into `out`; returns counts and bytes.
+
+    each: calls a pure function for every shard, one result after the other in their order (`Pool.stream`, say). If it
+    does so in other processes, the model is to be told by name. Raises UserError where there is no split to encode.
+    """
+    encoder = Encoder(model, dataset, dtype)
+    if not encoder.splits:
         raise UserError(f"{dataset} has no split to encode.", "Run the preprocess stage first.")
-    index: dict[str, Any] = {"model_sha256": model.digest, "dtype": dtype, "stream": stream, "images": {}}
-    count, written = sum(map(len, splits)), 0
+    index: dict[str, Any] = {"model_sha256": encoder.opened.digest, "dtype": dtype, "stream": stream, "images": {}}
+    count, written = sum(map(len, encoder.splits.values())), 0
     with written_aside(out) as folder:
         folder.mkdir(parents=True)
         if not stream:
-            written = _announce(model, count, DTYPES[dtype])
-            _write_shards(model, splits, folder, DTYPES[dtype], batch, index["images"])
+            written = _announce(encoder.opened, count, DTYPES[dtype])
+            _write_shards(encoder, folder, batch, index["images"], each)
         (folder / INDEX).write_text(json.dumps(index, sort_keys=True) + "\n", encoding="utf-8")
     return {"images": count, "bytes": written}
 
@@ -119,26 +165,19 @@ def _announce(model: PromptableModel, count: int, dtype: torch.dtype) -> int:
     return count * per_image
 
 
-def _write_shards(
-    model: PromptableModel, splits: list[Split], folder: Path, dtype: torch.dtype, batch: int, images: dict[str, Any]
-) -> None:
-    total = sum(map(len, splits))
-    with tqdm(total=total, desc="encode", disable=None) as bar:
-        for shard, (split, ids) in enumerate(_batches(splits, batch)):
-            inputs = torch.stack([to_input(split.pixels(i), model.image_size) for i in ids])
-            embedding = encode(model, inputs, dtype)
-            tensors = dict(zip(PARTS, (embedding.image, *embedding.skips), strict=True))
-            rows = {name: t.to(dtype).cpu().contiguous() for name, t in tensors.items()}
-            save_file(rows, folder / f"{shard:05d}.safetensors")
-            images.setdefault(split.root.name, {}).update({str(i): [shard, row] for row, i in enumerate(ids)})
-            bar.update(len(ids))
+def _write_shards(encoder: Encoder, folder: Path, batch: int, images: dict[str, Any], each: Each) -> None:
+    """A file per shard; where each image lies is noted in `images`. One shard is in memory at a time."""
+    shards = list(_shards(encoder.splits, batch))
+    for number, ((split, ids), rows) in enumerate(zip(shards, each(encoder.rows, shards), strict=True)):
+        save_file(rows, folder / f"{number:05d}.safetensors")
+        images.setdefault(split, {}).update({str(i): [number, row] for row, i in enumerate(ids)})
 
 
-def _batches(splits: list[Split], batch: int) -> Iterator[tuple[Split, list[int]]]:
-    for split in splits:
-        ids = list(split.images)
+def _shards(splits: Mapping[str, Split], batch: int) -> Iterator[Shard]:
+    for name, split in splits.items():
+        ids = tuple(split.images)
         for start in range(0, len(ids), batch):
-            yield split, ids[start : start + batch]
+            yield name, ids[start : start + batch]
 
 
 def set_threads(threads: int | None) -> None:

@@ -8,11 +8,11 @@ meta.json          method, dataset, model and its hash, params, measure
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 import torch
@@ -32,6 +32,12 @@ from uncertsam.sam.transforms import scale_boxes
 from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, answer, joined
 
 COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
+IMAGES, MOST_SHARDS = 32, 1000  # images of a shard, for which a model is opened; more where that makes too many shards
+
+Shard = Sequence[int]  # the ids of some images
+Found = tuple[Float[Tensor, "n 4"], Answer]  # of one image: the boxes that were asked, the answers on the CPU
+Work = Callable[[Shard], list[Found]]
+Each = Callable[[Work, Sequence[Shard]], Iterable[list[Found]]]
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,24 @@ class Cell:
     @property
     def questions(self) -> "Questions":
         return Questions(self.model, self.embeddings, self.split, self.dataset, self.seed)
+
+    def answers(self, images: Shard) -> list[Found]:
+        """Boxes and answers of some images; what it answers of one does not depend on the others."""
+        return [self._answered(self.split.images[image]) for image in images]
+
+    def _answered(self, image: ImageRecord) -> Found:
+        boxes = boxes_of(self.split, image)
+        return boxes, answer(self.method, self.questions.of(image, boxes)).cpu()
+
+
+@runtime_checkable
+class Asked(Protocol):
+    """A `Cell`, or one that is told by names and opened where it is asked (`named.NamedCell`)."""
+
+    @property
+    def split(self) -> Split: ...
+
+    def answers(self, images: Shard) -> list[Found]: ...
 
 
 @dataclass(frozen=True)
@@ -83,9 +107,15 @@ class Written:
 Ask = Callable[[Inputs, int], Sequence[Answer]]  # an image and its id: one answer per cell
 
 
-def predict_cell(cell: Cell, out: Path, meta: dict[str, Any]) -> pd.DataFrame:
-    """Answer every mask's clean box, write the cell to `out`, return its index."""
-    return predict_cells(cell.questions, lambda inputs, _: [answer(cell.method, inputs)], [Written(out, meta)])
+def predict_cell(cell: Asked, out: Path, meta: dict[str, Any], each: Each = map) -> pd.DataFrame:
+    """Answer every mask's clean box, write the cell to `out`, return its index.
+
+    each: calls a pure function for every shard, in their order or as if (`Pool.map`, say).
+    Raises UserError where an answer is NaN or infinite.
+    """
+    found = [one for shard in each(cell.answers, _shards(cell.split)) for one in shard]
+    boxes, answers = [box for box, _ in found], [given for _, given in found]
+    return _finish(cell.split, boxes, answers, Written(out, meta))
 
 
 def predict_cells(questions: Questions, ask: Ask, cells: Sequence[Written]) -> pd.DataFrame:
@@ -97,8 +127,22 @@ def predict_cells(questions: Questions, ask: Ask, cells: Sequence[Written]) -> p
         for kept, new in zip(found, ask(questions.of(image, boxes[-1]), image.id), strict=True):
             kept.append(new.cpu())
     for cell, kept in zip(cells, found, strict=True):
-        index = _index(split, boxes, kept)
-        _write(cell.out, index, _maps(joined(kept)), cell.meta)
+        index = _finish(split, boxes, kept, cell)
+    return index
+
+
+def _shards(split: Split) -> list[Shard]:
+    ids = tuple(split.images)
+    step = max(IMAGES, -(-len(ids) // MOST_SHARDS))
+    return [ids[start : start + step] for start in range(0, len(ids), step)]
+
+
+def _finish(
+    split: Split, boxes: Sequence[Float[Tensor, "n 4"]], found: Sequence[Answer], cell: Written
+) -> pd.DataFrame:
+    """Write the answers of all images, which are in the split's order; return their index."""
+    index = _index(split, boxes, found)
+    _write(cell.out, index, _maps(joined(found)), cell.meta)
     return index
 
 

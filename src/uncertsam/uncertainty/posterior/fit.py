@@ -1,14 +1,16 @@
 """Fitting last-layer Laplace: one pass over images, one short sum per image (paper App. E)."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 from torch import Tensor
+from torch.nn.utils import parameters_to_vector
 
 from uncertsam.errors import UserError
 from uncertsam.sam.model import Decoded, Embedding, PromptableModel
@@ -67,21 +69,53 @@ def fit(
 
     progress: wraps the examples, as tqdm does. Masks may have any resolution. Token 0 is read, whatever its quality.
     """
+    return summed(model, summands(model, progress(examples), params), params)
+
+
+@dataclass(frozen=True)
+class Summand:
+    """What a portion of an image's objects adds to the posterior: diagonal of the curvature, and loss; on the CPU."""
+
+    curvature: Float[Tensor, " parameters"]
+    loss: Float[Tensor, ""]
+
+
+def summands(model: PromptableModel, examples: Iterable[Example], params: FitParams) -> Iterator[list[Summand]]:
+    """Image by image. A portion is a summand of its own, so that they can be added in one order by whoever does it."""
     from uncertsam.uncertainty.posterior.curvature import DiagLaplace, Head, LastLayerGgn
 
-    head = Head(model.last_layer, params.likelihood)
-    posterior = DiagLaplace(head, "classification", temperature=params.temperature, backend=LastLayerGgn)
-    images, step = 0, objects_at_once(model)
-    for embedding, prompts, masks in progress(examples):
-        images += 1
+    head, step = Head(model.last_layer, params.likelihood), objects_at_once(model)
+    for embedding, prompts, masks in examples:
+        found = []
         for i in range(0, len(masks), step):
             with torch.inference_mode():
                 decoded = model.decode(embedding, prompts[i : i + step])
-            accumulate(posterior, head, decoded, masks[i : i + step], params.resolution)
-    if not images:
+            alone = DiagLaplace(head, "classification", backend=LastLayerGgn)
+            accumulate(alone, head, decoded, masks[i : i + step], params.resolution)
+            found.append(Summand(alone.H.cpu(), torch.as_tensor(alone.loss).cpu()))
+        yield found
+
+
+def summed(model: PromptableModel, images: Iterable[list[Summand]], params: FitParams) -> LaplaceState:
+    """The posterior, of the summands of every image. The same bits as if laplace-torch had added them up itself.
+
+    Raises UserError without images.
+    """
+    from uncertsam.uncertainty.posterior.curvature import DiagLaplace, Head, LastLayerGgn
+
+    head, count = Head(model.last_layer, params.likelihood), 0
+    posterior = DiagLaplace(head, "classification", temperature=params.temperature, backend=LastLayerGgn)
+    device = posterior.H.device
+    posterior.mean = parameters_to_vector(posterior.params).detach()  # as its own `fit` sets it
+    for image in images:
+        count += 1
+        for one in image:  # one by one: floats add up to other bits in another order
+            posterior.H += one.curvature.to(device)
+            posterior.loss += one.loss.to(device)
+    if not count:
         raise UserError("There are no images to fit Laplace on.", "Check the `fit` splits of the datasets.")
     set_prior(posterior, params.prior_precision)
-    return _state(posterior, model, params, images)
+    return _state(posterior, model, params, count)
 
 
 def accumulate(
