@@ -76,11 +76,11 @@ def main(
         draw_clicking(clicked, folder / "clicking", figure_footer(model, ["click"], split, clicks))
         if COMBINED in methods:
             decomposition(shares(predictions, splits), folder / "decomposition", foot)
+        means, arms = _refined(read_intervals(refined), 0, 1), _refined(read_answers(refined_answers), 1)
         shown = figure_footer(model, ["refine"], split, refined)
-        means, stem = _refined(read_intervals(refined), 0, 1), folder / "refinement_quality"
-        mask_quality(means, stem, shown, title="Masks, refined once")
-        shown, stem = figure_footer(model, ["refine"], split, refined_answers), folder / "refinement_forest"
-        forest(_refined(read_answers(refined_answers), 1), PLAIN, QUALITY, stem, shown, title="Does refining help?")
+        mask_quality(means, folder / "refinement_quality", shown, title="Masks, refined once")
+        shown = figure_footer(model, ["refine"], split, refined_answers)
+        forest(arms, PLAIN, QUALITY, folder / "refinement_forest", shown, title="Does refining help?")
         failure = choose_failure(table, splits)
         teaser(load(failure, splits[failure.dataset], predictions, methods, table), folder / "teaser", foot)
         count = len(list(folder.glob("*.svg")))

@@ -67,6 +67,7 @@ def settings() -> dict[str, Any]:
         "held_out": 0.5,
         "arms": ["la"],
         "left_out": [],
+        "domains": None,
     }
     values["combined_fitted"] |= {"views": 1, "prompts": 2}
     values["refine"]["steps"] = 1
@@ -246,16 +247,10 @@ FILES: dict[str, Case] = {
     "guarantees of other columns": ("figures", holds(PROMISES, "a\n1\n"), (PROMISES, "guarantee stage")),
     "no predictions to promise of": ("guarantee", lost(f"{SAM}/index.parquet"), (SAM, "predict stage")),
     "maps to promise of": ("guarantee", halved(f"{SAM}/maps.safetensors"), ("maps.safetensors", "predict")),
-    "nothing predicted to promise of": (
-        "guarantee",
-        param("guarantees", "methods", ["laplace"]),
-        ("guarantees.methods", "laplace", "sam"),
-    ),
     "clicks missing": ("figures", lost(CLICKS), (CLICKS, "click stage")),
     "clicks of other columns": ("figures", holds(CLICKS, "a\n1\n"), (CLICKS, "click stage")),
     "nothing to click on": ("click", lost(INDEX), (INDEX, "encode")),
     "no set to click at": ("click", param("clicking", "datasets", ["dogs"]), ("clicking.datasets", "'dogs'")),
-    "nothing predicted to click by": ("click", param("clicking", "methods", ["prompt"]), ("clicking.methods", "sam")),
     "no set to train on": ("train_variance", param("train_variance", "dataset", "dogs"), ("train_variance.dataset",)),
     "nothing to calibrate": ("fit_combination", lambda: shutil.rmtree(f"{BENCHMARK}/calibrate"), ("`calibrate`",)),
     "index missing": ("predict", lost(INDEX), (INDEX, "encode")),

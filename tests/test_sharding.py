@@ -167,6 +167,7 @@ def settings(**engine: object) -> str:
     cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
     values["data"] = {"cats": cats | {"split": {"fit": 0.3, "test": 0.7}}}
     values |= {"datasets": ["cats"], "methods": ["sam", "constant"], "engine": engine, "subset": {}}
+    values["train_fusion"]["domains"] = None
     for section in ("fit", "combined_fitted", "train_variance", "train_fusion"):
         values[section]["dataset"] = "cats"
     values["control"] |= {"datasets": None, "calibrate": "cats"}

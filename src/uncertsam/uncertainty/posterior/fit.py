@@ -69,7 +69,7 @@ def fit(
 
     progress: wraps the examples, as tqdm does. Masks may have any resolution. Token 0 is read, whatever its quality.
     """
-    return summed(model, summands(model, progress(examples), params), params)
+    return summed(model, summands(model, iter(progress(examples)), params), params)
 
 
 @dataclass(frozen=True)
