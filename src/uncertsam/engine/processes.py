@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -56,6 +57,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, threads), daemon=True)
+        resource_tracker.ensure_running()  # else the first start of a process starts it, and lets Ctrl-C in again
         with _deaf():
             self.process.start()
         theirs.close()  # else the pipe would outlive the worker
