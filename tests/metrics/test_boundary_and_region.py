@@ -60,6 +60,6 @@ def test_void_leaves_both_regions_and_positions_agree_with_maps(data, shape):
     side = TruthSide.of(truth, ignore)
     np.testing.assert_array_equal(side.inside["full"], ~ignore)
     np.testing.assert_array_equal(side.inside["roi"], dilate(truth, roi_half_width(*shape)) & ~ignore)
-    positions = np.arange(truth.size)
-    np.testing.assert_array_equal(positions[side.counted], np.flatnonzero(~ignore))
-    np.testing.assert_array_equal(positions[side.counted][side.band], np.flatnonzero(side.inside["roi"]))
+    for name, region in side.regions.items():
+        np.testing.assert_array_equal(np.sort(side.order[region]), np.flatnonzero(side.inside[name]))
+    np.testing.assert_array_equal(side.ordered, truth.ravel()[side.order])

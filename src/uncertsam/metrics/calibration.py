@@ -8,11 +8,14 @@ import math
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
+
+from uncertsam.metrics.blocks import BLOCK, blocks
 
 PROBABILITY_FLOOR = 1e-7  # the likelihood of one pixel is held in [1e-7, 1 - 1e-7]
 SURPRISE_LIMITS = (-math.log1p(-PROBABILITY_FLOOR), -math.log(PROBABILITY_FLOOR))
 ECE_BINS = 10
+LANES = 8  # sums per bin: most pixels are in two bins, and to add to one sum again and again means to wait for it
 
 
 @dataclass(frozen=True)
@@ -31,25 +34,36 @@ class Forecast:
     wrong: Bool[np.ndarray, " n"]
 
     @classmethod
-    def of(cls, logits: Float[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> "Forecast":
-        """Compare finite logits of P with the truth M."""
+    def of(
+        cls, logits: Float[np.ndarray, " n"], truth: Bool[np.ndarray, " n"], out: Float[np.ndarray, "4 n"] | None = None
+    ) -> "Forecast":
+        """Compare finite logits of P with the truth M. out: memory for the numbers."""
+        probability, residual, surprise, error_logit = np.empty((4, logits.size), logits.dtype) if out is None else out
+        made = cls(probability, residual, surprise, error_logit, np.empty_like(truth))
+        for block in blocks(logits.size):
+            made.at(block)._compare(logits[block], truth[block])
+        return made
+
+    def at(self, pixels: slice) -> "Forecast":
+        """The same for some of the pixels: views, not copies."""
+        return Forecast(*(getattr(self, f.name)[pixels] for f in fields(self)))
+
+    def _compare(self, logits: Float[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> None:
+        """Fill every array."""
         odds = np.exp(-np.abs(logits))
         lesser = odds / (1 + odds)  # the probability of the less likely side
-        predicted = logits > 0
-        wrong = predicted != truth
-        sign = 1 - 2 * truth.astype(logits.dtype)
-        error_logit = sign * logits
-        surprise = np.clip(np.log(1 + odds) + np.maximum(error_logit, 0), *SURPRISE_LIMITS)
-        return cls(np.abs(predicted - lesser), sign * np.abs(wrong - lesser), surprise, error_logit, wrong)
-
-    def at(self, pixels: Int[np.ndarray, " k"]) -> "Forecast":
-        """The same for some of the pixels."""
-        return Forecast(*(getattr(self, f.name)[pixels] for f in fields(self)))
+        predicted, sign = logits > 0, 1 - 2 * truth.astype(logits.dtype)
+        np.not_equal(predicted, truth, out=self.wrong)
+        np.multiply(sign, logits, out=self.error_logit)
+        np.abs(predicted - lesser, out=self.probability)
+        np.multiply(sign, np.abs(self.wrong - lesser), out=self.residual)
+        np.clip(np.log1p(odds) + np.maximum(self.error_logit, 0), *SURPRISE_LIMITS, out=self.surprise)
 
 
 def brier(residual: Float[np.ndarray, " n"]) -> float:
     """Mean squared difference of probability and truth, in [0, 1]."""
-    return float(np.square(residual, dtype=np.float64).mean())
+    parts = (residual[block].astype(np.float64) for block in blocks(residual.size))
+    return sum(float(part @ part) for part in parts) / residual.size
 
 
 def expected_calibration_error(probability: Float[np.ndarray, " n"], residual: Float[np.ndarray, " n"]) -> float:
@@ -59,7 +73,12 @@ def expected_calibration_error(probability: Float[np.ndarray, " n"], residual: F
     BinaryCalibrationError (n_bins=10, norm "l1") does, which the authors' code uses. In a bin the difference times
     the share is |sum of P - M| / n.
     """
-    return float(np.abs(np.bincount(bins_of(probability), weights=residual)).sum() / residual.size)
+    sums = np.zeros((LANES, ECE_BINS + 1))
+    lane = np.arange(min(BLOCK, residual.size)) % LANES * (ECE_BINS + 1)
+    for block in blocks(residual.size):
+        bins = bins_of(probability[block])
+        sums += np.bincount(lane[: bins.size] + bins, residual[block], sums.size).reshape(sums.shape)
+    return float(np.abs(sums.sum(axis=0)).sum() / residual.size)
 
 
 def bins_of(probability: Float[np.ndarray, " n"]) -> UInt8[np.ndarray, " n"]:

@@ -7,32 +7,51 @@ says nothing; the authors' code gives 0 as well, by a small number added to the 
 import numpy as np
 from jaxtyping import Float, Int
 
+from uncertsam.metrics.blocks import blocks, count, lookup
+
 
 def pearson(uncertainty: Float[np.ndarray, " n"], error: Float[np.ndarray, " n"]) -> float:
     """Pearson's correlation in [-1, 1], summed in float64."""
-    u, e = _centred(uncertainty), _centred(error)
-    return _cosine(float(u @ e), float(np.linalg.norm(u)), float(np.linalg.norm(e)))
+    middle_u, middle_e = _centre(uncertainty), _centre(error)
+    products = np.zeros(3)
+    for block in blocks(error.size):
+        u, e = _centred(uncertainty[block], middle_u), _centred(error[block], middle_e)
+        products += u @ e, u @ u, e @ e
+    return _cosine(products[0], *np.sqrt(products[1:]))
 
 
-def spearman(uncertainty: Int[np.ndarray, " n"], error: Int[np.ndarray, " n"]) -> float:
-    """Spearman's correlation in [-1, 1] from the levels of both (`ranking.levels_of`); ties share their mean rank."""
-    (u, norm_u), (e, norm_e) = _centred_ranks(uncertainty), _centred_ranks(error)
-    return _cosine(float(u @ e), norm_u, norm_e)
+def spearman(
+    uncertainty: Int[np.ndarray, " n"], error: Int[np.ndarray, " n"], counts: Int[np.ndarray, " g"] | None = None
+) -> float:
+    """Spearman's correlation in [-1, 1] from the levels of both (`ranking.levels_of`); ties share their mean rank.
+
+    counts: how many pixels each level of `uncertainty` has, if that is known.
+    """
+    ranks_u, norm_u = _centred_ranks(count(uncertainty) if counts is None else counts)
+    ranks_e, norm_e = _centred_ranks(count(error))
+    product = 0.0
+    for block in blocks(error.size):
+        product += lookup(ranks_u, uncertainty[block]) @ lookup(ranks_e, error[block])
+    return _cosine(product, norm_u, norm_e)
 
 
-def _centred(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Values less their mean; exactly 0 where all are equal, which the mean's rounding could hide."""
-    if values.min() == values.max():
-        return np.zeros(values.shape)
-    centred: Float[np.ndarray, " n"] = values - values.mean(dtype=np.float64)
+def _centred(values: Float[np.ndarray, " n"], centre: float) -> Float[np.ndarray, " n"]:
+    centred: Float[np.ndarray, " n"] = values.astype(np.float64)
+    centred -= centre
     return centred
 
 
-def _centred_ranks(levels: Int[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " n"], float]:
-    """Each item's rank less the mean rank, and the norm of all; half-integers, hence exact."""
-    counts = np.bincount(levels)
-    ranks = np.cumsum(counts) - counts / 2 - levels.size / 2
-    return ranks[levels], float(np.sqrt(counts @ ranks**2))
+def _centre(values: Float[np.ndarray, " n"]) -> float:
+    """The mean; where all are equal exactly their value, which the mean's rounding could miss."""
+    low = values.min()
+    return float(low if low == values.max() else values.mean(dtype=np.float64))
+
+
+def _centred_ranks(counts: Int[np.ndarray, " g"]) -> tuple[Float[np.ndarray, " g"], float]:
+    """Each level's rank less the mean rank, and the norm over all items; half-integers, hence exact."""
+    after = np.cumsum(counts)
+    ranks = after - (counts + after[-1]) / 2
+    return ranks, float(np.sqrt(counts @ ranks**2))
 
 
 def _cosine(product: float, norm_u: float, norm_e: float) -> float:

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from uncertsam.metrics.blocks import count, lookup
 from uncertsam.metrics.boundary import boundary_width, inner_boundary
 from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
 from uncertsam.metrics.correlation import pearson, spearman
@@ -74,10 +75,9 @@ def _measured(
     side: TruthSide, logits: Float[np.ndarray, "h w"], uncertainty: Float[np.ndarray, "h w"], ranks: Ranks
 ) -> tuple[dict[tuple[str, str], float], "_Pixels"]:
     """The metrics, and the pixels of the full region."""
-    z, truth, u = (m.ravel()[side.counted] for m in (logits, side.truth, uncertainty))
-    pixels = _Pixels.of(z, truth, u, ranks)
-    regions = {"full": pixels, "roi": pixels.at(side.band)}
-    found = {(metric, name): value for name, part in regions.items() for metric, value in part.metrics().items()}
+    pixels = _Pixels.of(side, logits, uncertainty, ranks)
+    parts = {name: pixels.at(region) for name, region in side.regions.items()}
+    found = {(metric, name): value for name, part in parts.items() for metric, value in part.metrics().items()}
     return _overlaps(side, logits > 0) | found, pixels
 
 
@@ -114,23 +114,32 @@ class _Pixels:
 
     @classmethod
     def of(
-        cls,
-        logits: Float[np.ndarray, " n"],
-        truth: Bool[np.ndarray, " n"],
-        uncertainty: Float[np.ndarray, " n"],
-        ranks: Ranks,
+        cls, side: TruthSide, logits: Float[np.ndarray, "h w"], uncertainty: Float[np.ndarray, "h w"], ranks: Ranks
     ) -> "_Pixels":
-        forecast = Forecast.of(logits, truth)
-        return cls(forecast, uncertainty, levels_of(uncertainty, ranks), levels_of(forecast.error_logit, ranks))
+        """The pixels of the full region in the order of `side`.
 
-    def at(self, pixels: Int[np.ndarray, " k"]) -> "_Pixels":
+        All numbers lie in one piece of memory, which comes in few pages and is used again for the next mask.
+        """
+        room = np.empty((7, side.order.size), np.float32)
+        maps = (values.astype(np.float32, copy=False).ravel() for values in (logits, uncertainty))
+        z, u = (lookup(values, side.order, row) for values, row in zip(maps, room, strict=False))
+        forecast = Forecast.of(z, side.ordered, room[3:])
+        error_levels = levels_of(forecast.error_logit, ranks, room[2].view(np.int32))
+        return cls(forecast, u, levels_of(u, ranks, room[0].view(np.int32)), error_levels)  # nobody asks for z again
+
+    def at(self, pixels: slice) -> "_Pixels":
         arrays = (a[pixels] for a in (self.uncertainty, self.levels, self.error_levels))
         return _Pixels(self.forecast.at(pixels), *arrays)
 
     @cached_property
+    def counts(self) -> Int[np.ndarray, " g"]:
+        """How many pixels each level holds."""
+        return count(self.levels)
+
+    @cached_property
     def ranked(self) -> tuple[Int[np.ndarray, " g"], Float[np.ndarray, " g"]]:
-        """How many pixels each level holds, and how many of them are wrong."""
-        return histogram(self.levels, self.forecast.wrong)
+        """How many pixels each level that occurs holds, and how many of them are wrong."""
+        return histogram(self.levels, self.forecast.wrong, self.counts)
 
     def metrics(self) -> dict[str, float]:
         """The metrics of `PIXEL_METRICS`, in their order."""
@@ -139,13 +148,13 @@ class _Pixels:
         forecast = self.forecast
         values = (
             pearson(self.uncertainty, np.abs(forecast.residual)),
-            spearman(self.levels, self.error_levels),
+            spearman(self.levels, self.error_levels, self.counts),
             brier(forecast.residual),
             float(forecast.surprise.mean(dtype=np.float64)),
             expected_calibration_error(forecast.probability, forecast.residual),
             *(float(measure(*self.ranked)) for measure in (aurc, augrc, auroc)),
             float(self.uncertainty.mean(dtype=np.float64)),
-            float(forecast.wrong.mean()),
+            np.count_nonzero(forecast.wrong) / forecast.wrong.size,
         )
         return dict(zip(PIXEL_METRICS, values, strict=True))
 

@@ -8,50 +8,84 @@ over random orders within ties, so that it does not depend on the order of the p
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Num, Shaped
+from jaxtyping import Float, Int, Int32, Num, Shaped, UInt32
 from scipy.special import digamma
+
+from uncertsam.metrics.blocks import blocks, count, lookup
 
 Ranks = Literal["exact", "bits"]
 FINE_BITS = 14  # the last bits of a float32; those before them find its coarse bin
 LEVELS = 1 << 17  # about so many bit levels
 
 
-def levels_of(values: Float[np.ndarray, " n"], ranks: Ranks) -> Int[np.ndarray, " n"]:
-    """Integers from 0 in the order of `values`, by the named way; where they are fewer than bit levels, by a sort."""
-    return exact_levels(values) if ranks == "exact" or values.size <= LEVELS else bit_levels(values)
+def levels_of(
+    values: Float[np.ndarray, " n"], ranks: Ranks, out: Int32[np.ndarray, " n"] | None = None
+) -> Int[np.ndarray, " n"]:
+    """Integers from 0 in the order of `values`, by the named way; where they are fewer than bit levels, by a sort.
+
+    out: memory for bit levels.
+    """
+    return exact_levels(values) if ranks == "exact" or values.size <= LEVELS else bit_levels(values, out)
 
 
 def exact_levels(values: Shaped[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """The position of each value among the distinct values, by sorting."""
-    return np.unique(values, return_inverse=True)[1]
+    if values.dtype != np.float32:
+        return np.unique(values, return_inverse=True)[1]
+    keys = _ordered_bits(values)
+    order = np.argsort(keys.astype(np.uint16), kind="stable")  # NumPy sorts 16 bits by radix, three times as fast
+    order = order[np.argsort((keys >> 16).astype(np.uint16)[order], kind="stable")]
+    ascending, levels = keys[order], np.empty(values.shape, np.intp)
+    levels[order] = np.cumsum(np.diff(ascending, prepend=ascending[:1]) != 0)
+    return levels
 
 
-def bit_levels(values: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+def _ordered_bits(values: Float[np.ndarray, " n"]) -> UInt32[np.ndarray, " n"]:
+    """Integers in the order of float32 values, none of them NaN; one for both zeros."""
+    bits = (values + np.float32(0)).view(np.uint32)
+    return np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+
+
+def bit_levels(values: Float[np.ndarray, " n"], out: Int32[np.ndarray, " n"] | None = None) -> Int32[np.ndarray, " n"]:
     """About 131,072 levels, few values in each, from the bits of float32 and without a sort.
 
     The top bits of (value - least) / range find a coarse bin, 512 for every factor of two. Each bin is cut into equal
     parts, as many as its share of all values asks for, and the lower bits find the part.
     """
     low, high = values.min(), values.max()
+    bits = np.empty(values.shape, np.int32) if out is None else out
     if low == high:
-        return np.zeros(values.shape, np.intp)
-    bits = np.abs((values - low) / (high - low)).astype(np.float32, copy=False).view(np.int32)
-    coarse = bits >> FINE_BITS
-    wanted = np.ceil(np.bincount(coarse) * (LEVELS / values.size))
-    parts = np.minimum(wanted, 1 << FINE_BITS).astype(np.int32)
-    starts = np.cumsum(parts) - parts
-    levels: Int[np.ndarray, " n"] = starts[coarse] + ((bits & (1 << FINE_BITS) - 1) * parts[coarse] >> FINE_BITS)
-    return levels
+        bits[:] = 0
+        return bits
+    for block in blocks(values.size):
+        bits[block] = np.abs((values[block] - low) / (high - low)).astype(np.float32, copy=False).view(np.int32)
+    return _split_bins(bits)
+
+
+def _split_bins(bits: Int32[np.ndarray, " n"]) -> Int32[np.ndarray, " n"]:
+    """Levels in the place of the bits."""
+    counts = count(bits >> FINE_BITS)
+    parts = np.minimum(np.ceil(counts * (LEVELS / bits.size)), 1 << FINE_BITS).astype(np.int32)
+    starts = np.cumsum(parts, dtype=np.int32) - parts
+    for block in blocks(bits.size):
+        coarse, fine = (bits[block] >> FINE_BITS).astype(np.intp), bits[block] & (1 << FINE_BITS) - 1
+        fine *= lookup(parts, coarse)
+        fine >>= FINE_BITS
+        np.add(lookup(starts, coarse), fine, out=bits[block])
+    return bits
 
 
 def histogram(
-    levels: Int[np.ndarray, " n"], risks: Shaped[np.ndarray, " n"]
+    levels: Int[np.ndarray, " n"], risks: Shaped[np.ndarray, " n"], counts: Int[np.ndarray, " all"] | None = None
 ) -> tuple[Int[np.ndarray, " g"], Float[np.ndarray, " g"]]:
-    """How many items each level that occurs holds, and the sum of their risks, in ascending uncertainty."""
-    counts = np.bincount(levels)
+    """How many items each level that occurs holds, and the sum of their risks, in ascending uncertainty.
+
+    counts: how many items each level holds, if that is known.
+    """
+    counts = count(levels) if counts is None else counts
     sums = _counted(levels[risks], counts.size) if risks.dtype == bool else np.bincount(levels, weights=risks)
     occurs = counts > 0
-    return counts[occurs], sums[occurs]
+    return (counts, sums) if occurs.all() else (counts[occurs], sums[occurs])
 
 
 def _counted(levels: Int[np.ndarray, " k"], size: int) -> Float[np.ndarray, " size"]:
@@ -75,7 +109,7 @@ def _areas(counts: Int[np.ndarray, "*b g"], risks: Float[np.ndarray, "*b g"]) ->
     before = after - counts
     risk_before = np.cumsum(risks, axis=-1) - risks
     slack = risk_before - ratio(risks, counts, empty=0.0) * before
-    return risks + slack * (digamma(after + 1.0) - digamma(before + 1.0))
+    return risks + slack * np.diff(digamma(after + 1.0), axis=-1, prepend=digamma(1.0))
 
 
 def risk_coverage(

@@ -19,14 +19,16 @@ class TruthSide:
     """What all methods share on one mask: build it once with `of`, then measure every method against it.
 
     inside: the pixels of each region; `full` is every pixel that is not void, `roi` those of them in the truth dilated
-    by a square. counted: where `full` is in the flattened image. band: the positions of `roi` among `counted`.
-    boundaries: the truth's inner boundary for each of `BOUNDARY_RATIOS`.
+    by a square. order: where the pixels of `full` are in the flattened image, those of `roi` first. regions: each
+    region among them. ordered: the truth of those pixels. boundaries: the truth's inner boundary for each of
+    `BOUNDARY_RATIOS`.
     """
 
     truth: Bool[np.ndarray, "h w"]
     inside: dict[str, Bool[np.ndarray, "h w"]]
-    counted: Int[np.ndarray, " n"] | slice
-    band: Int[np.ndarray, " k"]
+    order: Int[np.ndarray, " n"]
+    regions: dict[str, slice]
+    ordered: Bool[np.ndarray, " n"]
     boundaries: dict[float, Bool[np.ndarray, "h w"]]
 
     @classmethod
@@ -35,9 +37,10 @@ class TruthSide:
         truth, full = np.ascontiguousarray(truth), np.ascontiguousarray(~ignore)  # decoded masks come column by column
         roi = dilate(truth, roi_half_width(*truth.shape)) & full
         boundaries = {r: inner_boundary(truth, boundary_width(r, *truth.shape)) for r in BOUNDARY_RATIOS}
-        counted = np.flatnonzero(full) if ignore.any() else slice(None)
-        band = np.flatnonzero(roi.ravel()[counted])
-        return cls(truth, {"full": full, "roi": roi}, counted, band, boundaries)
+        band, rest = np.flatnonzero(roi), np.flatnonzero(full & ~roi)
+        regions = {"full": slice(None), "roi": slice(band.size)}
+        order = np.concatenate([band, rest])
+        return cls(truth, {"full": full, "roi": roi}, order, regions, truth.ravel()[order], boundaries)
 
 
 def roi_half_width(height: int, width: int) -> int:
