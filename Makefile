@@ -4,6 +4,7 @@ VENV := .venv
 PAGE := .venv-demo
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+unexport PYTHONDONTWRITEBYTECODE  # images set it; every stage would compile torch and pandas again, for seconds each
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --no-deps --no-compile
 
 .PHONY: setup repro test demo bench lint mlflow lock clean

@@ -1,7 +1,7 @@
 """Predict: every method answers every box of one dataset."""
 
 import time
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ from uncertsam.params import Base, Model, Params, Predict
 from uncertsam.stage import run_stage
 
 if TYPE_CHECKING:
-    from uncertsam.uncertainty.core.cells import Found, Shard, Work
     from uncertsam.uncertainty.core.named import NamedCell
 
 
@@ -61,12 +60,10 @@ def _answer(cell: "NamedCell", out: Path, meta: dict[str, Any], pool: Pool) -> i
         if other != finished:
             remove(other)
 
-    def each(work: "Work", shards: Sequence["Shard"]) -> list[list["Found"]]:
-        found = pool.map(work, shards, f"predict {cell.method}", len, finished)
-        remove(finished)  # before the answers are written: there might not be space for both
-        return found
-
-    return len(predict_cell(cell, out, meta, each))
+    each = partial(pool.stream, desc=f"predict {cell.method}", size=len, finished=finished)
+    index = predict_cell(cell, out, meta, each)
+    remove(finished)
+    return len(index)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,9 @@ def questions(
     """
     asked, left, whole = [], masks, Questions(model, store, split, dataset, seed)
     for image in split:
-        if not (left and split.annotations[image.id]):
+        if not left:
+            break
+        if not split.annotations[image.id]:
             continue
         boxes = boxes_of(split, image)[:left]
         left -= len(boxes)

@@ -8,7 +8,8 @@ workers. So a shard must hold all that its result depends on, random seeds by na
 it twice must do no harm: a shard whose worker was killed is done again.
 """
 
+from uncertsam.engine.cut import cut
 from uncertsam.engine.pool import Pool, map_shards, opened
 from uncertsam.params import Engine
 
-__all__ = ["Engine", "Pool", "map_shards", "opened"]
+__all__ = ["Engine", "Pool", "cut", "map_shards", "opened"]

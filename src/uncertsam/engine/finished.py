@@ -31,23 +31,28 @@ class Finished:
     folder: Path | None
     count: int
 
-    def read(self) -> dict[int, Any]:
-        """Number -> result of the finished shards; a file that cannot be read counts as none."""
-        if self.folder is None or not self.folder.is_dir():
-            return {}
-        found: dict[int, Any] = {}
-        for number in range(self.count):
-            try:
-                found[number] = pickle.loads(self._path(self.folder, number).read_bytes())
-            except UNREADABLE:
-                continue
-        return found
+    def numbers(self) -> frozenset[int]:
+        """Which shards are finished; a file that cannot be read counts as none."""
+        return frozenset(number for number in range(self.count) if self._readable(number))
+
+    def read(self, number: int) -> Any:
+        """A finished shard's result. Raises one of `UNREADABLE` where there is none."""
+        if self.folder is None:
+            raise KeyError(number)
+        return pickle.loads(self._path(self.folder, number).read_bytes())
 
     def write(self, number: int, result: Any) -> None:
         """Keep a result, whole or not at all. A full disk costs the next attempt time, but not this one its results."""
         if self.folder is not None:
             with suppress(OSError), written_aside(self._path(self.folder, number)) as aside:
                 aside.write_bytes(pickle.dumps(result))
+
+    def _readable(self, number: int) -> bool:
+        try:
+            self.read(number)
+        except UNREADABLE:
+            return False
+        return True
 
     def _path(self, folder: Path, number: int) -> Path:
         return folder / f"{number:07d}-of-{self.count:07d}.pickle"

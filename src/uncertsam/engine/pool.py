@@ -36,24 +36,8 @@ class Pool:
         size: Callable[[Shard], int] = lambda shard: 1,
         finished: Path | None = None,
     ) -> list[Result]:
-        """`[work(shard) for shard in shards]`, with a bar named `desc` that counts `size` of the shards.
-
-        work: pure, harmless when repeated, and (as shards and results are) picklable: a function of a module, or a
-        partial of one. finished: a folder of this very call, where finished shards are kept for the next attempt; the
-        caller removes it. Raises what the first shard raised that failed, as it is, after those before it are done;
-        UserError where a shard's worker died more than `retries` times.
-        """
-        store = Finished(finished, len(shards))
-        found: dict[int, Result] = store.read()
-        waiting = {number: shard for number, shard in enumerate(shards) if number not in found}
-        sizes = [size(shard) for shard in shards]
-        kept = sum(sizes[number] for number in found)
-        with tqdm(total=sum(sizes), initial=kept, desc=desc, disable=None) as bar:
-            for number, result in self._each(work, waiting):
-                store.write(number, result)
-                found[number] = result
-                bar.update(sizes[number])
-        return [found[number] for number in range(len(shards))]
+        """`[work(shard) for shard in shards]`, all results together; the rest as in `stream`."""
+        return list(self.stream(work, shards, desc, size, finished))
 
     def stream(
         self,
@@ -61,22 +45,29 @@ class Pool:
         shards: Sequence[Shard],
         desc: str = "",
         size: Callable[[Shard], int] = lambda shard: 1,
+        finished: Path | None = None,
     ) -> Iterator[Result]:
-        """`map`, result by result in the order of the shards, for results that do not fit in memory all together.
+        """The result of `work` for each shard, in their order, with a bar named `desc` that counts `size` of them.
 
-        In memory are those that came before their turn: rarely more than there are workers. Nothing is kept on the
-        disk. Raises as `map` does, after the results before the shard that failed were given.
+        In memory are those that came before their turn: rarely more than there are workers.
+        work: pure, harmless when repeated, and (as shards and results are) picklable: a function of a module, or a
+        partial of one. finished: a folder of this very call, where finished shards are kept for the next attempt; the
+        caller removes it. Raises what the first shard raised that failed, as it is, after the results before it were
+        given; UserError where a shard's worker died more than `retries` times.
         """
+        store, sizes = Finished(finished, len(shards)), [size(shard) for shard in shards]
+        kept = store.numbers()
+        coming = self._each(work, {number: shard for number, shard in enumerate(shards) if number not in kept})
         early: dict[int, Result] = {}
-        following, sizes = 0, [size(shard) for shard in shards]
-        with tqdm(total=sum(sizes), desc=desc, disable=None) as bar:
-            for number, result in self._each(work, dict(enumerate(shards))):
-                early[number] = result
-                bar.update(sizes[number])
-                del result  # so that it is gone once its reader is done with it
-                while following in early:
-                    yield early.pop(following)
-                    following += 1
+        with tqdm(total=sum(sizes), initial=sum(sizes[n] for n in kept), desc=desc, disable=None) as bar:
+            for number in range(len(shards)):
+                while number not in kept and number not in early:
+                    arrived, result = next(coming)
+                    store.write(arrived, result)
+                    early[arrived] = result
+                    bar.update(sizes[arrived])
+                    del result  # so that it is gone once its reader is done with it
+                yield early.pop(number) if number in early else store.read(number)
 
     def _each(self, work: Callable[[Shard], Result], shards: Mapping[int, Shard]) -> Iterator[tuple[int, Result]]:
         """The results as they come."""

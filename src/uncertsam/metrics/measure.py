@@ -12,6 +12,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 
 from uncertsam.data.format import Split, read_split
+from uncertsam.engine.cut import cut
 from uncertsam.errors import UserError
 from uncertsam.files import read_table
 from uncertsam.metrics.curves import Curves, curve_table
@@ -19,7 +20,7 @@ from uncertsam.metrics.masks import METRICS, examine_mask, upsample
 from uncertsam.metrics.ranking import Ranks
 from uncertsam.metrics.region import REGIONS, TruthSide
 
-IMAGES, MOST_SHARDS = 4, 1000  # images of a shard: more in sets that would else make too many shards
+IMAGES = 4  # of a shard, or more: see `cut`
 KEYS = [(metric, region) for metric in METRICS for region in REGIONS]
 AGAIN = "Run the predict stage of this method and dataset again."
 
@@ -108,9 +109,7 @@ def measure_shard(predictions: Path, ranks: Ranks, shard: Shard) -> list[Row]:
 
 
 def _shards(split: Split, cell: Predictions) -> list[Shard]:
-    ids = list(split.images)
-    step = max(IMAGES, -(-len(ids) // MOST_SHARDS))
-    return [_shard(split, cell, ids[start : start + step]) for start in range(0, len(ids), step)]
+    return [_shard(split, cell, ids) for ids in cut(list(split.images), IMAGES)]
 
 
 def _shard(split: Split, cell: Predictions, ids: Sequence[int]) -> Shard:

@@ -10,7 +10,6 @@ from pathlib import Path
 from pydantic import PositiveInt
 
 from uncertsam.sam.model import PromptableModel
-from uncertsam.sam.prompts import Prompts
 from uncertsam.sam.select import TokenPolicy
 from uncertsam.uncertainty.core.algebra import Inputs, Measure, Samples, objects_at_once
 from uncertsam.uncertainty.core.ensemble import Vote, pooled, vote
@@ -42,11 +41,12 @@ class PromptPerturbation:
     measure: Measure = PREDICTIVE_ENTROPY
 
     def __call__(self, inputs: Inputs) -> Samples:
-        members = [inputs.prompts, *(moved_prompts(inputs, k, self.params) for k in range(1, self.params.members))]
-        return pooled(self._votes(inputs, joined(members)), self.params.members)
+        return pooled(self._votes(inputs), self.params.members)
 
-    def _votes(self, inputs: Inputs, prompts: Prompts) -> Iterator[Vote]:
-        step = self.params.chunk or objects_at_once(inputs.model)
+    def _votes(self, inputs: Inputs) -> Iterator[Vote]:
+        yield vote(inputs.decoded, self.params)  # the boxes as given, which other methods ask about, too
+        moved = [moved_prompts(inputs, k, self.params) for k in range(1, self.params.members)]
+        prompts, step = joined(moved or [inputs.prompts[:0]]), self.params.chunk or objects_at_once(inputs.model)
         for start in range(0, len(prompts), step):
             yield vote(inputs.model.decode(inputs.embedding, prompts[start : start + step]), self.params)
 

@@ -9,6 +9,7 @@ meta.json          method, dataset, model and its hash, params, measure
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,11 +18,11 @@ from typing import Any, Protocol, runtime_checkable
 import pandas as pd
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from uncertsam.data.format import Annotation, ImageRecord, Split
+from uncertsam.engine.cut import cut
 from uncertsam.errors import UserError
 from uncertsam.files import written_aside
 from uncertsam.rng import torch_generator
@@ -29,10 +30,11 @@ from uncertsam.sam.model import PromptableModel
 from uncertsam.sam.prompts import box_of_mask, from_boxes
 from uncertsam.sam.store import Embeddings
 from uncertsam.sam.transforms import scale_boxes
-from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, answer, joined
+from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, answer
+from uncertsam.uncertainty.core.maps import MapWriter
 
 COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
-IMAGES, MOST_SHARDS = 32, 1000  # images of a shard, for which a model is opened; more where that makes too many shards
+IMAGES = 32  # of a shard, for which a model is opened, or more: see `cut`
 
 Shard = Sequence[int]  # the ids of some images
 Found = tuple[Float[Tensor, "n 4"], Answer]  # of one image: the boxes that were asked, the answers on the CPU
@@ -113,45 +115,59 @@ def predict_cell(cell: Asked, out: Path, meta: dict[str, Any], each: Each = map)
     each: calls a pure function for every shard, in their order or as if (`Pool.map`, say).
     Raises UserError where an answer is NaN or infinite.
     """
-    found = [one for shard in each(cell.answers, _shards(cell.split)) for one in shard]
-    boxes, answers = [box for box, _ in found], [given for _, given in found]
-    return _finish(cell.split, boxes, answers, Written(out, meta))
+    images = iter(cell.split)
+    with _writing(cell.split, [Written(out, meta)]) as (rows,):
+        for shard in each(cell.answers, cut(tuple(cell.split.images), IMAGES)):
+            for boxes, given in shard:
+                rows.add(next(images), boxes, given)
+    return rows.index()
 
 
 def predict_cells(questions: Questions, ask: Ask, cells: Sequence[Written]) -> pd.DataFrame:
     """As `predict_cell`, for answers that are found together, in the order of `cells`; returns the last one's index."""
-    found: list[list[Answer]] = [[] for _ in cells]
-    boxes, split = [], questions.split
-    for image in tqdm(split, "predict", disable=None):
-        boxes.append(boxes_of(split, image))
-        for kept, new in zip(found, ask(questions.of(image, boxes[-1]), image.id), strict=True):
-            kept.append(new.cpu())
-    for cell, kept in zip(cells, found, strict=True):
-        index = _finish(split, boxes, kept, cell)
-    return index
+    split = questions.split
+    with _writing(split, cells) as several:
+        for image in tqdm(split, "predict", disable=None):
+            boxes = boxes_of(split, image)
+            for rows, given in zip(several, ask(questions.of(image, boxes), image.id), strict=True):
+                rows.add(image, boxes, given.cpu())
+    return several[-1].index()
 
 
-def _shards(split: Split) -> list[Shard]:
-    ids = tuple(split.images)
-    step = max(IMAGES, -(-len(ids) // MOST_SHARDS))
-    return [ids[start : start + step] for start in range(0, len(ids), step)]
+class _Rows:
+    """One cell while it is written: image after image, so that memory does not grow with them."""
+
+    def __init__(self, split: Split, maps: MapWriter, meta: dict[str, Any]) -> None:
+        self.split, self.maps, self.meta = split, maps, meta
+        self._rows: list[list[float]] = []
+
+    def add(self, image: ImageRecord, boxes: Float[Tensor, "n 4"], given: Answer) -> None:
+        """The answers about all masks of the split's next image. Raises UserError where one is NaN or infinite."""
+        maps = _maps(given)
+        if not all(torch.isfinite(values).all() for values in maps.values()):
+            about = f"{self.meta['method']} gave NaN or infinity on {self.meta['dataset']}."
+            raise UserError(about, "Check its parameters.")
+        self.maps.add(maps)
+        self._rows += _rows(self.split.annotations[image.id], boxes, given)
+
+    def index(self) -> pd.DataFrame:
+        return pd.DataFrame([[i, *row] for i, row in enumerate(self._rows)], columns=COLUMNS)
 
 
-def _finish(
-    split: Split, boxes: Sequence[Float[Tensor, "n 4"]], found: Sequence[Answer], cell: Written
-) -> pd.DataFrame:
-    """Write the answers of all images, which are in the split's order; return their index."""
-    index = _index(split, boxes, found)
-    _write(cell.out, index, _maps(joined(found)), cell.meta)
-    return index
-
-
-def _index(split: Split, boxes: Sequence[Float[Tensor, "n 4"]], found: Sequence[Answer]) -> pd.DataFrame:
-    rows = [
-        row for image, box, given in zip(split, boxes, found, strict=True)
-        for row in _rows(split.annotations[image.id], box, given)
-    ]  # fmt: skip
-    return pd.DataFrame([[i, *row] for i, row in enumerate(rows)], columns=COLUMNS)
+@contextmanager
+def _writing(split: Split, cells: Sequence[Written]) -> Iterator[list[_Rows]]:
+    """Cells that are there, whole, after the block, unless it fails."""
+    masks = sum(len(split.annotations[image.id]) for image in split)
+    with ExitStack() as open_:
+        folders = [open_.enter_context(written_aside(cell.out)) for cell in cells]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        writers = [open_.enter_context(MapWriter(folder / "maps.safetensors", masks)) for folder in folders]
+        several = [_Rows(split, maps, cell.meta) for maps, cell in zip(writers, cells, strict=True)]
+        yield several
+        for folder, rows in zip(folders, several, strict=True):
+            rows.index().to_parquet(folder / "index.parquet", index=False)
+            (folder / "meta.json").write_text(json.dumps(rows.meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def boxes_of(split: Split, image: ImageRecord) -> Float[Tensor, "n 4"]:
@@ -167,13 +183,3 @@ def _rows(annotations: list[Annotation], boxes: Float[Tensor, "n 4"], found: Ans
 def _maps(found: Answer) -> dict[str, Float[Tensor, "n h w"]]:
     parts = {f"part_{name}": values for name, values in found.parts.items()}
     return {"logits": found.logits, "uncertainty": found.uncertainty, **parts}
-
-
-def _write(out: Path, index: pd.DataFrame, maps: dict[str, Float[Tensor, "n h w"]], meta: dict[str, Any]) -> None:
-    if not all(torch.isfinite(values).all() for values in maps.values()):
-        raise UserError(f"{meta['method']} gave NaN or infinity on {meta['dataset']}.", "Check its parameters.")
-    with written_aside(out) as folder:
-        folder.mkdir(parents=True)
-        index.to_parquet(folder / "index.parquet", index=False)
-        save_file(maps, folder / "maps.safetensors")
-        (folder / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from uncertsam.engine.cut import cut
 from uncertsam.sam.named import Named
 from uncertsam.uncertainty.core.named import NamedQuestions
 from uncertsam.uncertainty.posterior.examples import read_examples
 from uncertsam.uncertainty.posterior.fit import FitParams, Summand, summands, summed
 from uncertsam.uncertainty.posterior.state import LaplaceState
 
-IMAGES = 32  # of a shard, for which a model is opened
+IMAGES = 32  # of a shard, for which a model is opened, or more: see `cut`
 
 Shard = Sequence[int]  # the ids of some images
 Sums = list[list[Summand]]  # a list for each of them
@@ -38,7 +39,5 @@ def fit_named(fit: NamedFit, each: Each = map) -> LaplaceState:
     (`Pool.stream`, say). Raises UserError where the split is empty, or what is named cannot be opened.
     """
     data = fit.data.opened
-    ids = tuple(data.split.images)
-    shards = [ids[start : start + IMAGES] for start in range(0, len(ids), IMAGES)]
-    found = each(fit.summands, shards)
+    found = each(fit.summands, cut(tuple(data.split.images), IMAGES))
     return summed(data.model, (image for shard in found for image in shard), fit.params)
