@@ -137,6 +137,13 @@ def test_bit_levels_never_swap_or_split_equal_values(values):
     assert (steps >= 0).all() and (steps[np.diff(values) == 0] == 0).all()
 
 
+@few
+@given(st.lists(st.floats(allow_nan=False, width=32), min_size=1, max_size=50))
+def test_exact_levels_are_positions_among_the_distinct_values(values):
+    values = np.array([*values, 0.0, -0.0], np.float32)
+    np.testing.assert_array_equal(exact_levels(values), np.unique(values, return_inverse=True)[1])
+
+
 def test_bit_levels_stay_few_however_many_the_values():
     u = np.random.default_rng(0).normal(size=400_000).astype(np.float32)
     assert exact_levels(u).max() > 300_000 > bit_levels(u).max()

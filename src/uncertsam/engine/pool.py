@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from uncertsam.engine.ahead import TwoParts, ahead
 from uncertsam.engine.answers import Backend, Died, opened_answer, question
 from uncertsam.engine.finished import Finished
 from uncertsam.errors import UserError
@@ -51,9 +52,10 @@ class Pool:
 
         In memory are those that came before their turn: rarely more than there are workers.
         work: pure, harmless when repeated, and (as shards and results are) picklable: a function of a module, or a
-        partial of one. finished: a folder of this very call, where finished shards are kept for the next attempt; the
-        caller removes it. Raises what the first shard raised that failed, as it is, after the results before it were
-        given; UserError where a shard's worker died more than `retries` times.
+        partial of one; where it is `TwoParts`, the calling process reads ahead. finished: a folder of this very call,
+        where finished shards are kept for the next attempt; the caller removes it. Raises what the first shard raised
+        that failed, as it is, after the results before it were given; UserError where a shard's worker died more than
+        `retries` times.
         """
         store, sizes = Finished(finished, len(shards)), [size(shard) for shard in shards]
         kept = store.numbers()
@@ -71,6 +73,8 @@ class Pool:
 
     def _each(self, work: Callable[[Shard], Result], shards: Mapping[int, Shard]) -> Iterator[tuple[int, Result]]:
         """The results as they come."""
+        if self.backend is None and isinstance(work, TwoParts):
+            return ahead(work, shards.items())
         if self.backend is None:
             return ((number, work(shard)) for number, shard in shards.items())
         return _Round(self.backend, work, shards, self.retries).results()

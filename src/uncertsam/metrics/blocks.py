@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Int, Shaped
 
-BLOCK = 1 << 15  # pixels; the fastest of 2^13 to 2^18 with 1 MB of cache
+BLOCK = 1 << 15  # pixels; the fastest of 2^12 to 2^16 with 1 MB of cache
 
 
 def blocks(size: int, block: int = BLOCK) -> Iterator[slice]:

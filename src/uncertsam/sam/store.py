@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -100,7 +101,11 @@ Rows = dict[str, Tensor]  # of a shard, on the CPU: image [n c h w], skip0, skip
 
 @dataclass(frozen=True)
 class Encoder(Named):
-    """Encodes a dataset's images with a model, open or told by name. dtype: of the encoder and of the rows."""
+    """Encodes a dataset's images with a model, open or told by name. dtype: of the encoder and of the rows.
+
+    Called with a shard it gives the rows that are stored of it; in two parts, so that pictures can be read ahead
+    (`engine.ahead`). Raises UserError where an image is missing or broken.
+    """
 
     model: PromptableModel | NamedModel
     dataset: Path
@@ -115,12 +120,19 @@ class Encoder(Named):
         """Every split but `pretrain`, whose images are never reported."""
         return {name: read_split(self.dataset / name) for name in splits_of(self.dataset) if name != "pretrain"}
 
-    def rows(self, shard: Shard) -> Rows:
-        """What is stored of a shard. Raises UserError where an image is missing or broken."""
+    def __call__(self, shard: Shard) -> Rows:
+        return self.finish(self.prepare(shard))
+
+    def prepare(self, shard: Shard) -> Float[Tensor, "n 3 s s"]:
+        """The pictures of a shard, normalised."""
         name, ids = shard
-        pixels, dtype = self.splits[name].pixels, DTYPES[self.dtype]
-        inputs = torch.stack([to_input(pixels(i), self.opened.image_size) for i in ids])
-        embedding = encode(self.opened, inputs, dtype)
+        pixels = self.splits[name].pixels
+        return torch.stack([to_input(pixels(i), self.opened.image_size) for i in ids])
+
+    def finish(self, ready: Float[Tensor, "n 3 s s"]) -> Rows:
+        """The rows of these pictures."""
+        dtype = DTYPES[self.dtype]
+        embedding = encode(self.opened, ready, dtype)
         tensors = dict(zip(PARTS, (embedding.image, *embedding.skips), strict=True))
         return {name: t.to(dtype).cpu().contiguous() for name, t in tensors.items()}
 
@@ -168,7 +180,7 @@ def _announce(model: PromptableModel, count: int, dtype: torch.dtype) -> int:
 def _write_shards(encoder: Encoder, folder: Path, batch: int, images: dict[str, Any], each: Each) -> None:
     """A file per shard; where each image lies is noted in `images`. One shard is in memory at a time."""
     shards = list(_shards(encoder.splits, batch))
-    for number, ((split, ids), rows) in enumerate(zip(shards, each(encoder.rows, shards), strict=True)):
+    for number, ((split, ids), rows) in enumerate(zip(shards, each(encoder, shards), strict=True)):
         save_file(rows, folder / f"{number:05d}.safetensors")
         images.setdefault(split, {}).update({str(i): [number, row] for row, i in enumerate(ids)})
 
