@@ -28,6 +28,7 @@ from staging import ROOT, WEIGHTS, arguments, draw, stage
 
 from uncertsam.cli import main as cli
 from uncertsam.data.format import encode_rle, read_split
+from uncertsam.uncertainty.core.maps import MapWriter
 
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
@@ -98,7 +99,9 @@ def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def contents(root: Path) -> dict[str, bytes | None]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() if p.is_file() else None for p in sorted(root.rglob("*"))}
+    """Everything but what is kept for the next attempt, which is to survive errors."""
+    paths = {p.relative_to(root).as_posix(): p for p in sorted(root.rglob("*"))}
+    return {n: p.read_bytes() if p.is_file() else None for n, p in paths.items() if not n.startswith(".resume")}
 
 
 def refused(name: str, *says: str, **changes: str) -> None:
@@ -362,6 +365,8 @@ WRITERS = {  # what writes most of a stage's output
     "measure_refined": (pd.DataFrame, "to_parquet"),
     "tabulate_refined": (pd.DataFrame, "to_parquet"),
     "fit_combination": (Path, "write_text"),
+    "predict": (MapWriter, "add"),
+    "refine": (MapWriter, "add"),
     "tabulate": (pd.DataFrame, "to_parquet"),
     "control": (pd.DataFrame, "to_parquet"),
     "answer": (pd.DataFrame, "to_csv"),
