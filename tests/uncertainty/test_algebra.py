@@ -37,6 +37,14 @@ def assert_same(one: Answer, other: Answer, order: list[int], tolerance: float) 
         )
 
 
+def test_what_methods_share_is_made_once_and_anew_for_other_prompts(inputs: Inputs) -> None:
+    made: list[int] = []
+    some = replace(inputs, prompts=inputs.prompts[:2])
+    for asked in (inputs, inputs, some):
+        assert asked.once("count", lambda asked=asked: made.append(1) or len(asked.prompts)) == len(asked.prompts)
+    assert len(made) == 2 and inputs.once("other", lambda: 7) == 7
+
+
 def test_all_methods_are_found() -> None:
     assert set(NAMES) <= set(method_names())
 

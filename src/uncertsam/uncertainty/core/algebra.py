@@ -4,11 +4,11 @@ Probabilities are handled by their smaller side, min(P, 1 - P): float32 has no d
 foreground must be told apart as finely as a confident background. All of it is float32, whatever the caller's autocast.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,7 @@ from uncertsam.uncertainty.core.quadrature import expected_sigmoid
 TINY = 1e-7  # probabilities are clamped to [TINY, 1 - TINY], logits hence to +-16.12
 
 Masks = Float[Tensor, "n h w"]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,17 @@ class Inputs:
     def decoded(self) -> Decoded:
         """The plain decoder's output, computed once for all methods that start from it."""
         return self.model.decode(self.embedding, self.prompts)
+
+    def once(self, key: Hashable, make: Callable[[], Found]) -> Found:
+        """What `make` gives: computed once for all methods that ask by the same key, about this image and prompts."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: Found = self._made[key]
+        return found
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
 
 @dataclass(frozen=True)

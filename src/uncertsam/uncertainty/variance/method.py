@@ -38,7 +38,7 @@ class VarianceMethod:
         decoded = inputs.decoded
         chosen = select(decoded, self.policy)
         row = torch.arange(len(chosen.token), device=chosen.token.device)
-        found = log_variances(self.network, decoded)[row, chosen.token]
+        found = inputs.once(self.network, lambda: log_variances(self.network, decoded))[row, chosen.token]
         return WithLogVariance(lambda: [chosen.logits[None]], chosen.iou, decoded.object_score, found)
 
 
