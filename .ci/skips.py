@@ -1,6 +1,6 @@
 """A skipped test is a test that nobody ran: exit code 1, naming it, unless the list allows it for the reason it gives.
 
-python .ci/skips.py JUNIT.xml .ci/allowed_skips.txt
+python .ci/skips.py .ci/allowed_skips.txt JUNIT.xml [JUNIT.xml ...]
 """
 
 import sys
@@ -54,16 +54,18 @@ def read_allowed(path: Path) -> list[Allowed]:
     return [Allowed(*pair) for pair in pairs]
 
 
-def problems(report: Path, listed: Path) -> list[str]:
-    """Skips that are not allowed, and lines of the list that no test has any more."""
-    allowed, (tests, skips) = read_allowed(listed), ran(report)
-    found = [] if tests else [f"{report} holds no test"]
+def problems(listed: Path, *reports: Path) -> list[str]:
+    """Skips that are not allowed, reports without tests, and lines of the list that no test of any report has."""
+    allowed, runs = read_allowed(listed), {report: ran(report) for report in reports}
+    found = [f"{report} holds no test" for report, (tests, _) in runs.items() if not tests]
+    skips = [skip for _, skipped in runs.values() for skip in skipped]
     found += [f"{s.test} was skipped: {s.reason}" for s in skips if not any(a.covers(s) for a in allowed)]
-    lost = [a.tests for a in allowed if not any(fnmatchcase(test, a.tests) for test in tests)]
+    all_tests = [test for tests, _ in runs.values() for test in tests]
+    lost = [a.tests for a in allowed if not any(fnmatchcase(test, a.tests) for test in all_tests)]
     return found + [f"{listed} names {name}, which is no test of this run" for name in lost]
 
 
 if __name__ == "__main__":
-    found = problems(*map(Path, sys.argv[1:3]))
+    found = problems(*map(Path, sys.argv[1:]))
     print("\n".join(found) or "no test was skipped that may not be")
     sys.exit(1 if found else 0)

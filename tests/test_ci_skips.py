@@ -22,6 +22,7 @@ def test_moon(name):
     raise AssertionError
 """
 ALL = "tests/test_sky.py::test_moon*    the moon is not full\n"
+WHOLE = "tests/test_whole.py    could not import\n"
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +40,9 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.xml"
 
 
-def check(report: Path, allowed: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def check(report: Path, allowed: str, folder: Path, *more: Path) -> subprocess.CompletedProcess[str]:
     (folder / "allowed.txt").write_text(allowed)
-    words = [sys.executable, str(ROOT / ".ci" / "skips.py"), str(report), str(folder / "allowed.txt")]
+    words = [sys.executable, str(ROOT / ".ci" / "skips.py"), str(folder / "allowed.txt"), str(report), *map(str, more)]
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
@@ -53,21 +54,29 @@ def test_skips_that_are_not_listed_are_named_and_end_with_1(reported: Path, tmp_
 
 
 def test_a_listed_skip_passes_for_its_reason_only(reported: Path, tmp_path: Path) -> None:
-    whole = "tests/test_whole.py    could not import\n"
-    assert check(reported, f"# why\n\n{ALL}{whole}", tmp_path).returncode == 0
-    other = check(reported, f"{ALL.replace('moon is', 'sun is')}{whole}", tmp_path)
+    assert check(reported, f"# why\n\n{ALL}{WHOLE}", tmp_path).returncode == 0
+    other = check(reported, f"{ALL.replace('moon is', 'sun is')}{WHOLE}", tmp_path)
     assert other.returncode == 1 and "test_moon[a] was skipped: the moon is not full" in other.stdout
 
 
 @pytest.mark.parametrize("line", ["tests/test_gone.py::test_x    why\n", "tests/test_sky.py::test_moon*\n"])
 def test_a_list_that_is_out_of_date_or_gives_no_reason_is_refused(reported: Path, tmp_path: Path, line: str) -> None:
-    done = check(reported, f"{ALL}tests/test_whole.py    could not import\n{line}", tmp_path)
+    done = check(reported, f"{ALL}{WHOLE}{line}", tmp_path)
     assert done.returncode == 1 and line.split()[0] in done.stdout + done.stderr
 
 
-def test_a_report_without_tests_is_no_proof(tmp_path: Path) -> None:
+def test_a_report_without_tests_is_no_proof(reported: Path, tmp_path: Path) -> None:
     (tmp_path / "report.xml").write_text("<testsuites/>")
     assert check(tmp_path / "report.xml", "", tmp_path).returncode == 1
+    assert check(reported, f"{ALL}{WHOLE}", tmp_path, tmp_path / "report.xml").returncode == 1
+
+
+def test_a_list_is_that_of_all_reports_together(reported: Path, tmp_path: Path) -> None:
+    other = tmp_path / "page.xml"
+    other.write_text('<testsuites><testcase classname="tests.test_page" name="test_x"/></testsuites>')
+    for first, second in ((reported, other), (other, reported)):
+        assert check(first, f"{ALL}{WHOLE}", tmp_path, second).returncode == 0
+        assert check(first, ALL, tmp_path, second).returncode == 1
 
 
 def test_the_submission_asks_and_its_list_names_tests_that_are_there() -> None:
