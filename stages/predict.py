@@ -1,5 +1,6 @@
 """Predict: every method answers every box of one dataset."""
 
+import errno
 import time
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted:
         for method in methods:
             chosen = params.section(method, load_method(method).Params).model_dump()
             if cells.holds(method, chosen):
+                remove(_kept(dataset, method))  # of an attempt that was broken off at its very end
                 continue
             with tracking.stage("predict", chosen, method, dataset) as run:
                 cell = NamedCell(questions, method, chosen, cells.part(method))
@@ -54,16 +56,26 @@ def _answer(cell: "NamedCell", out: Path, meta: dict[str, Any], pool: Pool) -> i
     """One method's answers, shard by shard, those of an attempt that was broken off not again; how many masks."""
     from uncertsam.uncertainty.core.cells import predict_cell
 
-    place = Path(".resume", "predict", cell.questions.dataset, cell.method)
+    place = _kept(cell.questions.dataset, cell.method)
     finished = place / f"{cell.opened.model.device.type}-{meta['made_from']}"
     for other in place.glob("*"):  # of attempts with other settings: they may be as large as the answers themselves
         if other != finished:
             remove(other)
 
     each = partial(pool.stream, desc=f"predict {cell.method}", size=len, finished=finished)
-    index = predict_cell(cell, out, meta, each)
+    try:
+        index = predict_cell(cell, out, meta, each)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remove(finished)  # it may be what fills the disk
+        raise
     remove(finished)
     return len(index)
+
+
+def _kept(dataset: str, method: str) -> Path:
+    """Where finished shards are kept for the next attempt."""
+    return Path(".resume", "predict", dataset, method)
 
 
 if __name__ == "__main__":

@@ -99,9 +99,9 @@ def here(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 def contents(root: Path) -> dict[str, bytes | None]:
-    """Everything but what is kept for the next attempt, which is to survive errors."""
+    """Everything but what predict keeps for the next attempt, which is to survive errors."""
     paths = {p.relative_to(root).as_posix(): p for p in sorted(root.rglob("*"))}
-    return {n: p.read_bytes() if p.is_file() else None for n, p in paths.items() if not n.startswith(".resume")}
+    return {n: p.read_bytes() if p.is_file() else None for n, p in paths.items() if not n.startswith(".resume/predict")}
 
 
 def refused(name: str, *says: str, **changes: str) -> None:

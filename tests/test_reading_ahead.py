@@ -46,8 +46,9 @@ def test_the_next_shards_are_read_while_one_is_at_work_but_not_all_of_them():
 def test_an_error_in_reading_comes_in_its_turn():
     work, found = Halves(bad=7), []
     with pytest.raises(UserError, match="Shard 7 is bad"):
-        found.extend(Pool().stream(work, range(20)))
-    assert work.finished == list(range(7))
+        for result in Pool().stream(work, range(20)):
+            found.append(result)
+    assert work.finished == list(range(7)) and found == [2 * shard for shard in range(7)]
 
 
 def test_who_stops_asking_leaves_nothing_behind():

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -73,6 +74,13 @@ def test_answers_are_gone_once_they_are_written(cell, tmp_path, monkeypatch):
     assert len(seen) == len(cell.split) > 2
     assert len(index) == len(load_file(tmp_path / "cell" / "maps.safetensors")["logits"])
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "cell" / "index.parquet"), index)
+
+
+def test_a_split_without_masks_is_refused_and_nothing_is_written(cell, tmp_path):
+    bare = replace(cell, split=replace(cell.split, annotations={image.id: [] for image in cell.split}))
+    with pytest.raises(UserError, match="no masks"):
+        predict_cell(bare, tmp_path / "cell", META)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cell_whose_answers_break_off_or_are_no_numbers_is_not_there(cell, tmp_path):

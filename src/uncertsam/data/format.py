@@ -9,6 +9,7 @@ list (where each image came from) and `info` (what the whole set is); published 
 
 import base64
 import json
+import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -62,6 +63,16 @@ class Annotation:
     label: str = ""
 
 
+_FILTERS = threading.Lock()  # filters of warnings are the whole process's, and pictures are read in several threads
+
+
+def _opened(path: Path) -> Image.Image:
+    """A picture of any size: it has been let in by its size before."""
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
 @dataclass(frozen=True)
 class Split:
     """One split of one dataset, with its look-ups built once."""
@@ -81,10 +92,8 @@ class Split:
         """The image as RGB in [0, 255]. Raises UserError where the file is missing or broken."""
         path = self.root / "images" / self.images[image_id].file_name
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # it has been let in by its size
-                with Image.open(path) as image:
-                    return np.asarray(image.convert("RGB"))
+            with _opened(path) as image:
+                return np.asarray(image.convert("RGB"))
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(
                 f"{path} cannot be read as an image ({error}).", "Run the preprocess stage again."

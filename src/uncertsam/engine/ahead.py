@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
-READERS = 4  # threads, and how many shards are read ahead at most: a fast GPU outruns one that reads JPEG
+READERS = 2  # threads beside those of `base.threads`, and how many shards are read ahead at most
 
 
 @runtime_checkable

@@ -41,11 +41,17 @@ class Finished:
             raise KeyError(number)
         return pickle.loads(self._path(self.folder, number).read_bytes())
 
-    def write(self, number: int, result: Any) -> None:
-        """Keep a result, whole or not at all. A full disk costs the next attempt time, but not this one its results."""
-        if self.folder is not None:
-            with suppress(OSError), written_aside(self._path(self.folder, number)) as aside:
-                aside.write_bytes(pickle.dumps(result))
+    def write(self, number: int, result: Any) -> bool:
+        """Keep a result, whole or not at all; whether it could be kept.
+
+        A full disk costs the next attempt time, but not this one its results.
+        """
+        if self.folder is None:
+            return False
+        with suppress(OSError), written_aside(self._path(self.folder, number)) as aside:
+            aside.write_bytes(pickle.dumps(result))
+            return True
+        return False
 
     def _readable(self, number: int) -> bool:
         try:

@@ -50,7 +50,7 @@ class Pool:
     ) -> Iterator[Result]:
         """The result of `work` for each shard, in their order, with a bar named `desc` that counts `size` of them.
 
-        In memory are those that came before their turn: rarely more than there are workers.
+        In memory are those that came before their turn and are not kept in `finished`.
         work: pure, harmless when repeated, and (as shards and results are) picklable: a function of a module, or a
         partial of one; where it is `TwoParts`, the calling process reads ahead. finished: a folder of this very call,
         where finished shards are kept for the next attempt; the caller removes it. Raises what the first shard raised
@@ -58,15 +58,17 @@ class Pool:
         `retries` times.
         """
         store, sizes = Finished(finished, len(shards)), [size(shard) for shard in shards]
-        kept = store.numbers()
+        kept = set(store.numbers())
         coming = self._each(work, {number: shard for number, shard in enumerate(shards) if number not in kept})
         early: dict[int, Result] = {}
         with tqdm(total=sum(sizes), initial=sum(sizes[n] for n in kept), desc=desc, disable=None) as bar:
             for number in range(len(shards)):
                 while number not in kept and number not in early:
                     arrived, result = next(coming)
-                    store.write(arrived, result)
-                    early[arrived] = result
+                    if store.write(arrived, result) and arrived != number:
+                        kept.add(arrived)  # to be read in its turn: the others may wait long for this one
+                    else:
+                        early[arrived] = result
                     bar.update(sizes[arrived])
                     del result  # so that it is gone once its reader is done with it
                 yield early.pop(number) if number in early else store.read(number)

@@ -23,6 +23,8 @@ def lookup(
 def count(places: Int[np.ndarray, " n"]) -> Int[np.ndarray, " g"]:
     """How often each number from 0 to the largest occurs: `numpy.bincount`, which would copy all of them as int64."""
     counts = np.zeros(int(places.max(initial=-1)) + 1, np.intp)
-    for block in blocks(places.size, 16 * BLOCK):
+    for block in blocks(
+        places.size, max(16 * BLOCK, counts.size)
+    ):  # each block adds as many numbers as there are counts
         counts += np.bincount(places[block], minlength=counts.size)
     return counts

@@ -53,9 +53,9 @@ def measure_mask(
 ) -> dict[tuple[str, str], float]:
     """Every metric of `METRICS` in every region of `REGIONS`, as {(metric, region): value}.
 
-    `logits` is the logit of the mean probability, `uncertainty` any finite number that grows with doubt; both finite
-    and of the truth's size. `ranks` says how pixels are ranked: "exact" (a sort), or "bits" (a histogram where they are
-    many, within 1e-5).
+    `logits` is the logit of the mean probability, `uncertainty` any number that grows with doubt; both finite, read as
+    float32, and of the truth's size. `ranks` says how pixels are ranked: "exact" (a sort), or "bits" (a histogram where
+    they are many, within 1e-5).
     """
     return _measured(side, logits, uncertainty, ranks)[0]
 
@@ -75,10 +75,11 @@ def _measured(
     side: TruthSide, logits: Float[np.ndarray, "h w"], uncertainty: Float[np.ndarray, "h w"], ranks: Ranks
 ) -> tuple[dict[tuple[str, str], float], "_Pixels"]:
     """The metrics, and the pixels of the full region."""
+    logits, uncertainty = (values.astype(np.float32, copy=False) for values in (logits, uncertainty))
     pixels = _Pixels.of(side, logits, uncertainty, ranks)
     parts = {name: pixels.at(region) for name, region in side.regions.items()}
     found = {(metric, name): value for name, part in parts.items() for metric, value in part.metrics().items()}
-    return _overlaps(side, logits > 0) | found, pixels
+    return _overlaps(side, logits > 0) | found, parts["full"]
 
 
 def _overlaps(side: TruthSide, predicted: Bool[np.ndarray, "h w"]) -> dict[tuple[str, str], float]:
@@ -118,11 +119,10 @@ class _Pixels:
     ) -> "_Pixels":
         """The pixels of the full region in the order of `side`.
 
-        All numbers lie in one piece of memory, which comes in few pages and is used again for the next mask.
+        All numbers lie in one piece of memory: the system hands out a large one in larger pages, and faster.
         """
         room = np.empty((7, side.order.size), np.float32)
-        maps = (values.astype(np.float32, copy=False).ravel() for values in (logits, uncertainty))
-        z, u = (lookup(values, side.order, row) for values, row in zip(maps, room, strict=False))
+        z, u = (lookup(m.ravel(), side.order, row) for m, row in zip((logits, uncertainty), room, strict=False))
         forecast = Forecast.of(z, side.ordered, room[3:])
         error_levels = levels_of(forecast.error_logit, ranks, room[2].view(np.int32))
         return cls(forecast, u, levels_of(u, ranks, room[0].view(np.int32)), error_levels)  # nobody asks for z again

@@ -4,7 +4,7 @@ Probabilities are handled by their smaller side, min(P, 1 - P): float32 has no d
 foreground must be told apart as finely as a confident background. All of it is float32, whatever the caller's autocast.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -166,12 +166,16 @@ def answer(method: Method, inputs: Inputs, objects: int | None = None) -> Answer
         return joined([read_off(ready(portion), ready.measure) for portion in portions(inputs, objects)])
 
 
-def portions(inputs: Inputs, objects: int | None = None) -> list[Inputs]:
-    """The same image, asked about `objects` objects at a time (None: `objects_at_once`). ValueError without prompts."""
+def portions(inputs: Inputs, objects: int | None = None) -> Iterator[Inputs]:
+    """The same image, asked about `objects` objects at a time (None: `objects_at_once`). ValueError without prompts.
+
+    One after the other: what was decoded of a portion goes with it.
+    """
     count, step = len(inputs.prompts), objects or objects_at_once(inputs.model)
     if not count:
         raise ValueError("no prompts: nothing to answer")
-    return [replace(inputs, prompts=inputs.prompts[i : i + step]) for i in range(0, count, step)]
+    for i in range(0, count, step):
+        yield replace(inputs, prompts=inputs.prompts[i : i + step])
 
 
 def joined(answers: Sequence[Answer]) -> Answer:

@@ -15,7 +15,7 @@ import uncertsam
 from uncertsam.files import remove, sha256
 from uncertsam.uncertainty import load_method
 
-SHARED = ("rng.py", "data/format.py", "sam/*.py", "uncertainty/*/*.py")  # code that any method may use
+SHARED = ("rng.py", "data/format.py", "engine/cut.py", "sam/*.py", "uncertainty/*/*.py")  # code that any method may use
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,9 @@ Ask = Callable[[Inputs, int], Sequence[Answer]]  # an image and its id: one answ
 def predict_cell(cell: Asked, out: Path, meta: dict[str, Any], each: Each = map) -> pd.DataFrame:
     """Answer every mask's clean box, write the cell to `out`, return its index.
 
-    each: calls a pure function for every shard, in their order or as if (`Pool.map`, say).
-    Raises UserError where an answer is NaN or infinite.
+    each: calls a pure function for every shard, one result after the other in their order (`Pool.stream`, say).
+    Memory holds the maps of few shards at a time. Raises UserError where an answer is NaN or infinite, or the split has
+    no masks.
     """
     images = iter(cell.split)
     with _writing(cell.split, [Written(out, meta)]) as (rows,):
@@ -135,7 +136,7 @@ def predict_cells(questions: Questions, ask: Ask, cells: Sequence[Written]) -> p
 
 
 class _Rows:
-    """One cell while it is written: image after image, so that memory does not grow with them."""
+    """One cell while it is written, image after image: in memory are a few numbers a mask, but no maps."""
 
     def __init__(self, split: Split, maps: MapWriter, meta: dict[str, Any]) -> None:
         self.split, self.maps, self.meta = split, maps, meta
@@ -158,6 +159,8 @@ class _Rows:
 def _writing(split: Split, cells: Sequence[Written]) -> Iterator[list[_Rows]]:
     """Cells that are there, whole, after the block, unless it fails."""
     masks = sum(len(split.annotations[image.id]) for image in split)
+    if not masks:
+        raise UserError(f"{split.root} has no masks to ask about.", "Name another dataset, or preprocess it again.")
     with ExitStack() as open_:
         folders = [open_.enter_context(written_aside(cell.out)) for cell in cells]
         for folder in folders:
