@@ -50,6 +50,23 @@ def test_a_changed_picture_is_named(reports):
     assert line.startswith("figure.png differs in ")
 
 
+def test_the_hash_under_a_figure_may_change_and_what_is_above_it_may_not(reports):
+    for row, count in ((-30, 0), (-60, 1)):
+        for root, ink in zip(reports, (0, 200), strict=True):
+            (root / "figures").mkdir(exist_ok=True)
+            picture = np.full((200, 50, 3), 255, np.uint8)
+            picture[row : row + 10, 5:40] = ink
+            Image.fromarray(picture).save(root / "figures" / "bars.png")
+        assert len(differences(*reports)) == count
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "refinement_answers.csv"])
+def test_what_ranks_decide_may_jump(reports, name):
+    for root, effect in zip(reports, (0.60, 0.59), strict=True):
+        pd.DataFrame({"difference": [0.1], "effect": [effect], "p": [effect]}).to_csv(root / name, index=False)
+    assert differences(*reports) == []
+
+
 def test_lost_and_added_files_are_named(reports):
     old, new = reports
     (new / "figure.png").rename(new / "other.png")

@@ -20,10 +20,12 @@ NUMBER_TOLERANCE = 2e-3  # processors differ in the last bits of a logit, and a 
 PIXEL_TOLERANCE = 24  # of 255, before a pixel counts as changed
 REACH = 5  # pixels: what moved by less than half of this has not changed
 CHANGED_PIXELS = 20  # a dot of a figure covers more
+FOOTER = 36  # pixels under a figure: the hash of its table changes with the table's last digit; tables are compared
 # times and sizes are this machine's: of them only the rows are held against each other
 TIMED = {"cost.csv": ("ms", "ms_low", "ms_high", "ratio", "peak_mb", "state_mb", "device", "threads")}
 # what a rank or a threshold decides jumps where numbers barely move; check-reports computes it again from them
-DECIDED = {"answers.csv": ("p", "p_holm", "effect", "outcome")}
+ANSWERS = ("p", "p_holm", "effect", "outcome")
+DECIDED = {"answers.csv": ANSWERS, "refinement_answers.csv": ANSWERS}
 LEFT_OUT = {**TIMED, **DECIDED}
 APART = {"benchmarks.json", "benchmark_curves.csv"}  # `make bench` writes them, no stage does
 DERIVED = {"answers.json", "reproduction.json"}  # words and verdicts on those numbers
@@ -74,6 +76,7 @@ def _pictures(a: UInt8[np.ndarray, "h w 3"], b: UInt8[np.ndarray, "h2 w2 3"], na
     if a.shape != b.shape:
         yield f"{name} is {b.shape[1]}x{b.shape[0]}, was {a.shape[1]}x{a.shape[0]}"
         return
+    a, b = (picture[:-FOOTER] if name.startswith("figures/") else picture for picture in (a, b))
     count = int((_unlike(a, b) | _unlike(b, a)).sum())
     if count > CHANGED_PIXELS:
         yield f"{name} differs in {count} pixels"
