@@ -1,8 +1,8 @@
-"""How the times grow: with objects, the size of a picture, members, images. `benchmark_curves.csv`:
+"""How the times grow: with objects, the size of a picture, members, images, workers. `benchmark_curves.csv`:
 
 part, over, value      what was timed, and what was varied
 seconds, low, high     median and quartiles
-repeats, threads, clock
+repeats, threads, clock    wall for workers, whose processor's seconds are not this process's
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,16 @@ import pandas as pd
 import torch
 
 from benchmarks.parts import metrics
-from benchmarks.setting import Setting, pictures_changed, prompts_moved
+from benchmarks.setting import Setting, mask_and_maps, pictures_changed, prompts_moved
 from benchmarks.timing import Clock, Job, laps
 from benchmarks.whole import staged
+from uncertsam.engine import Engine, opened
 from uncertsam.files import written_aside
+from uncertsam.metrics.masks import measure_mask
 from uncertsam.uncertainty.core.algebra import answer
 
 OBJECTS, SIZES, MEMBERS, VIEWS, IMAGES = (1, 2, 4, 8, 16), (256, 512, 1024, 2048), (1, 2, 5, 10), (1, 2, 4), (1, 2, 4)
+WORKERS, SHARDS, METHODS = (1, 2, 4), 8, 10  # processes; masks that they share; of which each is measured so often
 COLUMNS = ["part", "over", "value", "seconds", "low", "high", "repeats", "threads", "clock"]
 AT_MOST = 3  # repeats: there are many points; those that take tens of seconds are timed once
 
@@ -50,9 +53,22 @@ def points(setting: Setting, repeats: int) -> Iterator[Point]:
         yield "tta", "members", count, partial(answer, pictures_changed(setting.model, count), inputs), 1
     for count in IMAGES:
         yield "pipeline", "images", count, partial(staged, setting.asked(2), count), 1
+    for count in WORKERS:
+        with opened(Engine(backend="processes", workers=count, threads=1)) as pool:
+            job = partial(pool.map, partial(measured, 1024), range(SHARDS))
+            yield "metrics", "workers", count, job, repeats
+
+
+def measured(size: int, seed: int) -> None:
+    """A shard: one mask, measured as of so many methods."""
+    side, maps = mask_and_maps(size, seed)
+    for _ in range(METHODS):
+        measure_mask(side, *maps)
 
 
 def _row(part: str, over: str, value: int, job: Job, repeats: int, setting: Setting, clock: Clock) -> list[Any]:
+    if over == "workers":
+        clock = "wall"
     job()
     spread = laps({part: job}, repeats, setting.model.device, clock)[part]
     return [part, over, value, spread.median, spread.low, spread.high, repeats, torch.get_num_threads(), clock]
