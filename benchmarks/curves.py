@@ -14,12 +14,11 @@ import pandas as pd
 import torch
 
 from benchmarks.parts import metrics
-from benchmarks.setting import Setting, mask_and_maps, pictures_changed, prompts_moved
+from benchmarks.setting import Setting, pictures_changed, prompts_moved
 from benchmarks.timing import Clock, Job, laps
 from benchmarks.whole import staged
 from uncertsam.engine import Engine, opened
 from uncertsam.files import written_aside
-from uncertsam.metrics.masks import measure_mask
 from uncertsam.uncertainty.core.algebra import answer
 
 OBJECTS, SIZES, MEMBERS, VIEWS, IMAGES = (1, 2, 4, 8, 16), (256, 512, 1024, 2048), (1, 2, 5, 10), (1, 2, 4), (1, 2, 4)
@@ -27,48 +26,46 @@ WORKERS, SHARDS, METHODS = (1, 2, 4), 8, 10  # processes; masks that they share;
 COLUMNS = ["part", "over", "value", "seconds", "low", "high", "repeats", "threads", "clock"]
 AT_MOST = 3  # repeats: there are many points; those that take tens of seconds are timed once
 
-Point = tuple[str, str, int, Job, int]
+Point = tuple[str, str, int, Job, int, Clock]
 
 
 def write_curves(target: Path, setting: Setting, repeats: int, clock: Clock) -> None:
     """Time all points and write them. setting: about the most objects of `OBJECTS`."""
-    rows = [_row(*point, setting, clock) for point in points(setting, min(repeats, AT_MOST))]
+    rows = [_row(*point, setting.model.device) for point in points(setting, min(repeats, AT_MOST), clock)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     with written_aside(target) as aside:
         frame.to_csv(aside, index=False, float_format="%.4g")
 
 
-def points(setting: Setting, repeats: int) -> Iterator[Point]:
-    """Part, what is varied, its value, the job, repeats."""
+def points(setting: Setting, repeats: int, clock: Clock) -> Iterator[Point]:
+    """Part, what is varied, its value, the job, repeats, the clock that can see it."""
     for count in OBJECTS:
         asked = setting.asked(count)
         for name in ("sam", "laplace_closed"):
-            yield name, "objects", count, partial(answer, setting.methods[name], asked.inputs), repeats
+            yield name, "objects", count, partial(answer, setting.methods[name], asked.inputs), repeats, clock
     for size in SIZES:
-        yield "metrics", "size", size, metrics(size).ours, repeats
+        yield "metrics", "size", size, metrics(size).ours, repeats, clock
     inputs = setting.asked(2).inputs
     for count in MEMBERS:
-        yield "prompt", "members", count, partial(answer, prompts_moved(setting.model, count), inputs), repeats
+        yield "prompt", "members", count, partial(answer, prompts_moved(setting.model, count), inputs), repeats, clock
     for count in VIEWS:
-        yield "tta", "members", count, partial(answer, pictures_changed(setting.model, count), inputs), 1
+        yield "tta", "members", count, partial(answer, pictures_changed(setting.model, count), inputs), 1, clock
     for count in IMAGES:
-        yield "pipeline", "images", count, partial(staged, setting.asked(2), count), 1
+        yield "pipeline", "images", count, partial(staged, setting.asked(2), count), 1, clock
     for count in WORKERS:
         with opened(Engine(backend="processes", workers=count, threads=1)) as pool:
             job = partial(pool.map, partial(measured, 1024), range(SHARDS))
-            yield "metrics", "workers", count, job, repeats
+            yield "metrics", "workers", count, job, repeats, "wall"
 
 
-def measured(size: int, seed: int) -> None:
-    """A shard: one mask, measured as of so many methods."""
-    side, maps = mask_and_maps(size, seed)
+def measured(size: int, shard: int) -> None:
+    """A shard: a mask, measured as of so many methods."""
+    job = metrics(size).ours
     for _ in range(METHODS):
-        measure_mask(side, *maps)
+        job()
 
 
-def _row(part: str, over: str, value: int, job: Job, repeats: int, setting: Setting, clock: Clock) -> list[Any]:
-    if over == "workers":
-        clock = "wall"
+def _row(part: str, over: str, value: int, job: Job, repeats: int, clock: Clock, device: torch.device) -> list[Any]:
     job()
-    spread = laps({part: job}, repeats, setting.model.device, clock)[part]
+    spread = laps({part: job}, repeats, device, clock)[part]
     return [part, over, value, spread.median, spread.low, spread.high, repeats, torch.get_num_threads(), clock]

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell does this to wh
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL = Path(os.environ.get("UNCERTSAM_REAL") or ROOT.parent / "shared" / "data" / "real")
+
+
+@pytest.fixture(autouse=True)
+def same_threads() -> Iterator[None]:
+    """A stage or a benchmark that a test runs sets the process's threads, on which the last digits of others depend."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    yield
+    torch = sys.modules.get("torch")
+    if torch:
+        torch.set_num_threads(before or int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_operations_and_bytes_of_a_product() -> None:
 
 
 def test_curves_vary_one_thing_each(setting: Setting) -> None:
-    found = pd.DataFrame([point[:3] for point in points(setting, 1)], columns=COLUMNS[:3])
+    found = pd.DataFrame([point[:3] for point in points(setting, 1, "wall")], columns=COLUMNS[:3])
     assert set(found["over"]) == {"objects", "size", "members", "images", "workers"}
     assert (found.groupby(["part", "over"])["value"].nunique() > 2).all()
 
