@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt
 from tqdm import tqdm
 
-from uncertsam.data.images import Unusable, load
+from uncertsam.data.images import Source, Unusable, load
 from uncertsam.data.masks import Colour, Mask, codes_of, distinct, pack, read_codes, read_colours, split_indices
 from uncertsam.errors import UserError
 
@@ -51,9 +51,9 @@ class Coding:
     ignore: tuple[int, ...]
     threshold: int | None = None
 
-    def decode(self, path: Path) -> tuple[tuple[int, int], dict[str, Mask], Mask | None]:
+    def decode(self, source: Source) -> tuple[tuple[int, int], dict[str, Mask], Mask | None]:
         """(H, W), the masks by label, and the void pixels if any. Raises Unusable on a broken file."""
-        codes = self._codes(path)
+        codes = self._codes(source)
         void = np.isin(codes, self.ignore)
         if self.kind == "binary":
             found = {"object": self._foreground(codes) & ~void}
@@ -62,12 +62,13 @@ class Coding:
             found = {f"#{v:06x}" if self.kind == "colour" else str(v): mask for v, mask in split.items()}
         return (codes.shape[0], codes.shape[1]), found, void if void.any() else None
 
-    def _codes(self, path: Path) -> UInt[np.ndarray, "h w"]:
+    def _codes(self, source: Source) -> UInt[np.ndarray, "h w"]:
         if self.kind == "colour":
-            return pack(read_colours(path))
-        codes = read_codes(path)
+            return pack(read_colours(source))
+        codes = read_codes(source)
         if codes.ndim == 3 and self.threshold is None:
-            raise UserError(f"{path} has colours, but the masks are read as {self.kind}.", "Set `kind: colour`.")
+            where = source.parent / source.name
+            raise UserError(f"{where} has colours, but the masks are read as {self.kind}.", "Set `kind: colour`.")
         return np.asarray(codes.max(axis=2)) if codes.ndim == 3 else codes
 
     def _foreground(self, codes: UInt[np.ndarray, "h w"]) -> Mask:
@@ -100,7 +101,7 @@ class Coding:
 
 
 def recognise(
-    masks: Sequence[Path], kind: CodingKind | Literal["auto"], background: Code | None, ignore: Sequence[Code]
+    masks: Sequence[Source], kind: CodingKind | Literal["auto"], background: Code | None, ignore: Sequence[Code]
 ) -> tuple[Coding, list[str]]:
     """The coding of a set of mask files, and what was recognised in plain sentences.
 
@@ -121,13 +122,13 @@ def recognise(
     return coding, coding.sentences(seen, told)
 
 
-def scan(masks: Iterable[Path]) -> Seen:
+def scan(masks: Iterable[Source]) -> Seen:
     """Look at every mask once; broken files are passed over (they are listed when they are read)."""
     values: set[int] = set()
     colours, lossy, palette = 0, False, False
-    for path in tqdm(masks, desc="recognising the masks", disable=None, leave=False):
+    for source in tqdm(masks, desc="recognising the masks", disable=None, leave=False):
         try:
-            image = load(path)
+            image = load(source)
             codes = codes_of(image)
         except Unusable:
             continue

@@ -8,22 +8,58 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif",
+    ".avif", ".avifs", ".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga",
+    ".qoi", ".pcx", ".sgi",
+})  # fmt: skip
 MOST_MEGAPIXELS = 178  # PIL refuses more, as a file that may be a trap
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 ORIENTATION = 0x0112  # EXIF's tag
+
+SUBFILE, OLD_SUBFILE = 254, 255  # TIFF's tags that mark a smaller copy of another page, or its transparency
 
 Change = Literal["turned", "deep", "alpha"]
 
 
 class Unusable(Exception):
     """Why one file cannot be used, as part of a sentence. The preprocess stage lists it and goes on."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page (frame) of a picture file that holds several. number: from 1, all of the file's pages counted."""
+
+    file: Path
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.name}#p{self.number:03d}"
+
+    @property
+    def parent(self) -> Path:
+        return self.file.parent
+
+
+Source = Path | Page
+
+
+class Pages(NamedTuple):
+    """The numbers, from 1, of a file's pages that are pictures of their own, and how many others it holds.
+
+    Those are an MPO's further images (previews, gain maps) and a TIFF's smaller copies and masks of another page.
+    """
+
+    numbers: list[int]
+    others: int
 
 
 @dataclass(frozen=True)
@@ -35,13 +71,15 @@ class Photo:
     is_jpeg: bool
 
 
-def too_large(path: Path, most: float) -> str | None:
+def too_large(source: Source, most: float) -> str | None:
     """Why an image file is left out that has more than `most` megapixels, by its header; None where it has not.
 
     None too where the header is broken: whoever reads the file says so.
     """
     try:
-        with _large_ones_welcome(), Image.open(path) as image:
+        with _large_ones_welcome(), Image.open(source.file if isinstance(source, Page) else source) as image:
+            if isinstance(source, Page) and image.format == "TIFF":  # elsewhere all pages are of one size
+                image.seek(source.number - 1)
             megapixels = image.width * image.height / 1e6
     except Image.DecompressionBombError:
         return f"it has more than {MOST_MEGAPIXELS} megapixels"
@@ -50,16 +88,41 @@ def too_large(path: Path, most: float) -> str | None:
     return f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})" if megapixels > most else None
 
 
-def load(path: Path) -> Image.Image:
-    """The decoded first frame of an image file. Raises Unusable with PIL's reason, which names no other path."""
+def pages_of(path: Path) -> Pages:
+    """The pages of an image file. Raises Unusable where they cannot be counted.
+
+    Of a file that is broken from its start there is one: whoever reads it says what is wrong.
+    """
+    with _large_ones_welcome():
+        try:
+            image = Image.open(path)
+        except BROKEN:
+            return Pages([1], 0)
+    try:
+        with image:
+            return _pages(image)
+    except BROKEN as error:
+        raise Unusable(f"the pages of {path.name} cannot be counted ({error})") from None
+
+
+def load(source: Source) -> Image.Image:
+    """The decoded picture of an image file, or of one page. Raises Unusable with PIL's reason, which names no path.
+
+    So it does where a file of several pages is given without saying which. A GIF comes in colours: how its palette is
+    ordered is an accident, and from the second page on there is none.
+    """
+    path = source.file if isinstance(source, Page) else source
     try:
         with _large_ones_welcome():
             image = Image.open(io.BytesIO(path.read_bytes()))
+        _turn_to(image, source)
         image.load()
     except UnidentifiedImageError:
         raise Unusable(f"{path.name} cannot be read as an image (no known format)") from None
     except BROKEN as error:
-        raise Unusable(f"{path.name} cannot be read as an image ({error})") from None
+        raise Unusable(f"{source.name} cannot be read as an image ({error})") from None
+    if image.format == "GIF" and image.mode == "P":
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
     return image
 
 
@@ -73,9 +136,9 @@ def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
         raise Unusable(f"its colours ({image.mode}) cannot be read ({error})") from None
 
 
-def read_photo(path: Path) -> Photo:
+def read_photo(source: Source) -> Photo:
     """Read an image file as `photo_of` reads an image. Raises Unusable where the file is broken."""
-    return photo_of(load(path))
+    return photo_of(load(source))
 
 
 def photo_of(image: Image.Image) -> Photo:
@@ -114,6 +177,31 @@ def _large_ones_welcome() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         yield
+
+
+def _pages(image: Image.Image) -> Pages:
+    frames = int(getattr(image, "n_frames", 1))
+    if image.format == "MPO":
+        return Pages([1], frames - 1)
+    if frames == 1 or not isinstance(image, TiffImageFile):
+        return Pages(list(range(1, frames + 1)), 0)
+    numbers = [k + 1 for k in range(frames) if not _is_copy(image, k)] or [1]
+    return Pages(numbers, frames - len(numbers))
+
+
+def _is_copy(image: TiffImageFile, frame: int) -> bool:
+    image.seek(frame)
+    kind = image.tag_v2.get(SUBFILE)
+    return (isinstance(kind, int) and bool(kind & 5)) or image.tag_v2.get(OLD_SUBFILE) == 2
+
+
+def _turn_to(image: Image.Image, source: Source) -> None:
+    """Go to the page that is meant."""
+    pages = [source.number] if isinstance(source, Page) else _pages(image).numbers
+    if len(pages) > 1:
+        raise Unusable(f"{source.name} has {len(pages)} pages where one is expected; save each as a file of its own")
+    if pages != [1]:
+        image.seek(pages[0] - 1)
 
 
 def _is_turned(image: Image.Image) -> bool:

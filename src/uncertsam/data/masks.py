@@ -1,14 +1,13 @@
 """Published masks taken apart into binary ones: by index, by colour, by connected component (App. B of the paper)."""
 
 from collections.abc import Collection
-from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, UInt, UInt8
 from PIL import Image
 
-from uncertsam.data.images import Unusable, load, rgb
+from uncertsam.data.images import Source, Unusable, load, rgb
 
 Mask = Bool[np.ndarray, "h w"]
 Colour = tuple[int, int, int]
@@ -16,9 +15,9 @@ Codes = UInt[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"]
 SMALLEST = 8  # pixels; the reference code cannot even draw its 8 points in less
 
 
-def read_codes(path: Path) -> Codes:
+def read_codes(source: Source) -> Codes:
     """A mask file's codes (`codes_of`). Raises Unusable where the file is broken."""
-    return codes_of(load(path))
+    return codes_of(load(source))
 
 
 def codes_of(image: Image.Image) -> Codes:
@@ -37,9 +36,9 @@ def codes_of(image: Image.Image) -> Codes:
     return codes.astype(np.uint8 if image.mode == "1" else np.uint32)
 
 
-def read_colours(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+def read_colours(source: Source) -> UInt8[np.ndarray, "h w 3"]:
     """A mask file's colours as RGB in [0, 255], alpha dropped. Raises Unusable where the file is broken."""
-    return rgb(load(path))
+    return rgb(load(source))
 
 
 def split_indices(codes: UInt[np.ndarray, "h w"], leave_out: Collection[int | None] = (0,)) -> dict[int, Mask]:

@@ -1,4 +1,9 @@
-"""Anybody's own data: a folder with `images/` and `masks/`, paired by file name without its ending."""
+"""Anybody's own data: a folder with `images/` and `masks/`, paired by file name without its ending.
+
+Sub-folders count: images/a/b.jpg has masks/a/b.png. Of a file with several pages (TIFF, GIF, WebP, PNG, AVIF) each is
+an image, and has the page of the mask file at the same place. Whatever else lies in the folder is listed, except hidden
+files and what systems leave (Thumbs.db, desktop.ini, __MACOSX).
+"""
 
 import hashlib
 import re
@@ -23,13 +28,15 @@ from uncertsam.data.adapters.base import (
 )
 from uncertsam.data.coding import Coding, recognise
 from uncertsam.data.format import Quality
-from uncertsam.data.images import SUFFIXES, too_large
+from uncertsam.data.images import SUFFIXES, Page, Source, Unusable, pages_of, read_photo, too_large
 from uncertsam.data.masks import area_of
+from uncertsam.data.pairs import below, files_below, rest, unread
 from uncertsam.errors import UserError
 from uncertsam.rng import numpy_generator
 
-LAYOUT = "images/NAME.jpg (or png, tif, webp, bmp) and masks/NAME.png (or tif, bmp, jpg)"
-MASK_SUFFIXES = SUFFIXES - {".webp"}
+LAYOUT = "images/NAME.jpg and masks/NAME.png (or tif, webp, bmp, gif, jp2, avif and the like)"
+PARTS = ("images", "masks")
+Views = list[tuple[Source, Source]]  # the picture and the mask of each page; of most files there is one
 # prefixes that number images, not frames of one scene
 SERIAL = {"train", "val", "valid", "validation", "test", "dev", "img", "image", "photo", "dsc", "dscn"}
 
@@ -52,7 +59,7 @@ Pattern = Annotated[str, pydantic.AfterValidator(_pattern)]
 
 
 class Params(ComponentParams):
-    """What is not, or should not be, recognised. Patterns are searched in file names without their ending.
+    """What is not, or should not be, recognised. Patterns are searched in names without ending, below images/.
 
     background: the code that is no mask (a number, [r, g, b], or null where every code is a mask); ignore: codes of
     void pixels; components: separate each mask by App. B; group: a pattern whose one group names the scene;
@@ -102,15 +109,19 @@ def read(root: Path, params: Params) -> Reading:
 
     Raises UserError on two images of one name, on an empty set, and where the coding cannot be told.
     """
-    pairs, skipped = _paired(root, params)
-    coding, choices = recognise([mask for _, mask in pairs.values()], params.kind, params.background, params.ignore)
-    groups, sentence = group_hints(list(pairs), params.group)
-    images = []
-    for stem, (image, mask) in pairs.items():
+    found, skipped, others = _paired(root, params)
+    masks = [mask for views in found.values() for _, mask in views]
+    coding, choices = recognise(masks, params.kind, params.background, params.ignore)
+    groups, sentence = group_hints(list(found), params.group)
+    images: list[RawImage] = []
+    for stem, views in found.items():
         quality = next((q for rule, q in params.quality_by_name.items() if re.search(rule, stem)), params.quality)
-        labels = partial(_labels, mask, coding, params)
-        images.append(RawImage(image.relative_to(root).as_posix(), image, labels, groups[stem], quality))
-    return Reading(images, coding.kind, params.licence, [*choices, sentence, *_rules(params)], skipped)
+        for image, mask in views:
+            labels, picture = partial(_labels, mask, coding, params), partial(read_photo, image)
+            name, file = _name(root, image), image.file if isinstance(image, Page) else image
+            images.append(RawImage(name, file, labels, groups[stem], quality, picture))
+    rules = [*choices, sentence, *_paged(found, others), *_rules(params)]
+    return Reading(images, coding.kind, params.licence, rules, skipped)
 
 
 def group_hints(stems: list[str], rule: str | None) -> tuple[dict[str, str], str]:
@@ -123,7 +134,7 @@ def group_hints(stems: list[str], rule: str | None) -> tuple[dict[str, str], str
         return _by_pattern(stems, rule)
     prefixes = {stem: _prefix(stem) for stem in stems}
     counts = Counter(prefixes.values())
-    scenes = {p for p, n in counts.items() if p and p.lower() not in SERIAL and 2 * n < len(stems)}
+    scenes = {p for p, n in counts.items() if p and not _is_serial(p) and 2 * n < len(stems)}
     groups = {stem: prefix if prefix in scenes else stem for stem, prefix in prefixes.items()}
     sentence = "Images whose names differ only in their last number stay together as one scene."
     serial = [f"'{p}' ({n} of {len(stems)})" for p, n in sorted(counts.items()) if p and n > 1 and p not in scenes]
@@ -148,52 +159,103 @@ def _prefix(stem: str) -> str:
     return match.group(1) if match and not match.group(1).isdigit() else ""
 
 
+def _is_serial(prefix: str) -> bool:
+    return prefix.rstrip("/").rpartition("/")[2].lower() in SERIAL
+
+
 def _is_set(folder: Path) -> bool:
     return not folder.name.startswith(".") and (folder / "images").is_dir() and (folder / "masks").is_dir()
 
 
-def _paired(root: Path, params: Params) -> tuple[dict[str, tuple[Path, Path]], list[Skipped]]:
-    images = _by_stem(need_folder(root / "images", LAYOUT), SUFFIXES)
-    masks = _by_stem(need_folder(root / "masks", LAYOUT), MASK_SUFFIXES)
-    pairs, skipped = {}, []
+def _paired(root: Path, params: Params) -> tuple[dict[str, Views], list[Skipped], int]:
+    """The views by name, what is left out, and how many files hold more than their pages."""
+    (images, no_images), (masks, no_masks) = (_by_stem(root, part) for part in PARTS)
+    pairs: dict[str, Views] = {}
+    skipped, others = no_images, 0
     for stem, path in images.items():
-        reason = _left_out(stem, path, masks.get(stem), params)
-        if reason is not None:
-            skipped.append(Skipped(f"images/{path.name}", reason))
-        else:
-            pairs[stem] = (path, masks[stem])
+        try:
+            views, lost, more = _views(root, path, _partner(stem, masks, params), params.max_megapixels)
+        except Unusable as error:
+            skipped.append(Skipped(below(root, path), str(error)))
+            continue
+        skipped, others = skipped + lost, others + more
+        if views:
+            pairs[stem] = views
     if not pairs:
         first = f", the first because {skipped[0].reason}" if skipped else ""
         raise UserError(
             f"{root} has no image with a mask of the same name ({plural(len(skipped), 'image')} left out{first}).",
             f"The expected layout is {LAYOUT}.",
         )
-    alone = [path for stem, path in masks.items() if stem not in images]
-    return pairs, skipped + [Skipped(f"masks/{path.name}", "it has no image of the same name") for path in alone]
+    lonely = [path for stem, path in masks.items() if stem not in images]
+    alone = [Skipped(below(root, path), "it has no image of the same name") for path in lonely]
+    inside = {below(root, path) for part in PARTS for path in [root / part, *files_below(root / part)]}
+    return pairs, skipped + alone + no_masks + rest(root, inside, "it is in neither images/ nor masks/"), others
 
 
-def _left_out(stem: str, image: Path, mask: Path | None, params: Params) -> str | None:
-    """Why an image is not even opened; masks are looked through before images are read, so their size counts here."""
+def _partner(stem: str, masks: dict[str, Path], params: Params) -> Path:
+    """The mask of an image. Raises Unusable where the image is not even to be opened."""
     rule = next((rule for rule in params.exclude if re.search(rule, stem)), None)
     if rule is not None:
-        return f"it is excluded by '{rule}'"
-    if mask is None:
-        return "it has no mask of the same name"
-    reason = too_large(mask, params.max_megapixels)
-    return too_large(image, params.max_megapixels) or (reason and f"its mask: {reason}")
+        raise Unusable(f"it is excluded by '{rule}'")
+    if stem not in masks:
+        raise Unusable("it has no mask of the same name")
+    return masks[stem]
 
 
-def _by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+def _views(root: Path, image: Path, mask: Path, most: float) -> tuple[Views, list[Skipped], bool]:
+    """Page by page; the pages that are too large; and whether the file holds more. Raises Unusable on what differs.
+
+    Masks are looked through before images are read, so their size counts here.
+    """
+    pages, answers = pages_of(image), pages_of(mask)
+    if len(pages.numbers) != len(answers.numbers):
+        counts = f"{plural(len(pages.numbers), 'page')}, and its mask {below(root, mask)} {len(answers.numbers)}"
+        raise Unusable(f"it has {counts}; give every page a mask, at the same place")
+    views: Views = []
+    skipped: list[Skipped] = []
+    for one, other in zip(_sources(image, pages.numbers), _sources(mask, answers.numbers), strict=True):
+        large = too_large(other, most)
+        reason = too_large(one, most) or (large and f"its mask: {large}")
+        if reason:
+            skipped.append(Skipped(_name(root, one), reason))
+        else:
+            views.append((one, other))
+    return views, skipped, pages.others + answers.others > 0
+
+
+def _sources(path: Path, numbers: list[int]) -> list[Source]:
+    return [path] if numbers == [1] else [Page(path, number) for number in numbers]
+
+
+def _name(root: Path, source: Source) -> str:
+    return below(root, source.parent / source.name)
+
+
+def _by_stem(root: Path, part: str) -> tuple[dict[str, Path], list[Skipped]]:
     """Files by name without ending, in Unicode's composed form (systems differ: é is one character, or two)."""
+    folder = need_folder(root / part, LAYOUT)
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+    skipped: list[Skipped] = []
+    for path in files_below(folder):
+        if path.suffix.lower() not in SUFFIXES or path.is_dir():
+            skipped.append(Skipped(below(root, path), unread(path)))
             continue
-        stem = unicodedata.normalize("NFC", path.stem)
+        stem = unicodedata.normalize("NFC", below(folder, path).removesuffix(path.suffix))
         if stem in found:
             raise UserError(f"{found[stem]} and {path} have the same name.", "Keep one of them, or rename one.")
         found[stem] = path
-    return found
+    return found, skipped
+
+
+def _paged(found: dict[str, Views], others: int) -> list[str]:
+    """What is said of files with several pages."""
+    stacks = [len(views) for views in found.values() if any(isinstance(image, Page) for image, _ in views)]
+    lines = [
+        f"{plural(sum(stacks), 'page')} of {plural(len(stacks), 'file')} are images; pages of a file stay together."
+    ]
+    passed = f"Passed over in {plural(others, 'file')}: an MPO's further images, a TIFF's smaller copies of a page."
+    return (lines if stacks else []) + ([passed] if others else [])
 
 
 def _rules(params: Params) -> list[str]:
@@ -205,8 +267,8 @@ def _rules(params: Params) -> list[str]:
     return rules
 
 
-def _labels(path: Path, coding: Coding, params: Params) -> Labels:
-    shape, found, ignore = coding.decode(path)
+def _labels(source: Source, coding: Coding, params: Params) -> Labels:
+    shape, found, ignore = coding.decode(source)
     masks: Parts = []
     skipped: list[str] = []
     for label, mask in found.items():
@@ -217,7 +279,7 @@ def _labels(path: Path, coding: Coding, params: Params) -> Labels:
             skipped.append(f"{label}: the mask has {plural(area, 'pixel')}, not more than {params.min_area}")
         else:
             masks.append((label, mask))
-    kept = _sample(masks, params.max_masks_per_image, path.stem)
+    kept = _sample(masks, params.max_masks_per_image, source.name if isinstance(source, Page) else source.stem)
     if len(kept) < len(masks):
         skipped.append(f"{plural(len(masks) - len(kept), 'mask')} beyond {len(kept)} in one image")
     return Labels(shape, kept, ignore, skipped)
