@@ -99,14 +99,17 @@ def read_pairs(
     """The images of the chosen splits, each a scene of its own; `labels` takes one mask file apart."""
     images: list[RawImage] = []
     skipped: list[Skipped] = []
+    used: list[str] = []
     for split in params.splits:
         pairs, lonely = paired(root, *params.files[split])
         skipped += lonely
         for _, image, mask in pairs:
             name = below(root, image)
             images.append(RawImage(name, image, partial(labels, mask), name, params.quality))
+        used += [below(root, path) for _, *both in pairs for path in both]
     rules = [*choices, f"Of the raw set this is read: {', '.join(params.splits)}."]
-    return Reading(images, kind, params.licence, rules, skipped)
+    others = rest(root, {*used, *(skip.file for skip in skipped)}, "it fits no pattern of `files` that is read")
+    return Reading(images, kind, params.licence, rules, skipped + others)
 
 
 def bright(path: Path) -> Mask:
@@ -184,18 +187,19 @@ def unread(path: Path) -> str:
     return f"{ending} no picture format that is read; if it is a picture, convert it to PNG"
 
 
-def rest(root: Path, known: Collection[str], reason: str) -> list[Skipped]:
-    """The files below `root` that are not `known` (relative paths); many in one folder are one line."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for name in (below(root, path) for path in files_below(root)):
+def rest(root: Path, known: Collection[str], reason: str | Callable[[Path], str]) -> list[Skipped]:
+    """The files below `root` that are not `known` (relative paths); many of one reason in a folder are one line."""
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path in files_below(root):
+        name = below(root, path)
         if name not in known:
-            found[name.rpartition("/")[0]].append(name)
+            found[name.rpartition("/")[0], reason if isinstance(reason, str) else reason(path)].append(name)
     listed: list[Skipped] = []
-    for folder, names in found.items():
+    for (folder, why), names in found.items():
         if len(names) > EACH:
-            listed.append(Skipped(f"{folder or '.'}/", f"{len(names)} files here, such as {names[0]}: {reason}"))
+            listed.append(Skipped(f"{folder or '.'}/", f"{len(names)} files, such as {names[0]}: {why}"))
         else:
-            listed += [Skipped(name, reason) for name in names]
+            listed += [Skipped(name, why) for name in names]
     return listed
 
 

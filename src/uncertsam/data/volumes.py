@@ -5,7 +5,8 @@ volume's mean; read as label voxels, the same words would leak the label into th
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,10 @@ Axis = Literal["axial", "coronal", "sagittal"]
 Percentile = Annotated[float, pydantic.Field(ge=0, le=100)]
 AXES: dict[Axis, int] = {"sagittal": 0, "coronal": 1, "axial": 2}  # axes lead right, anterior, superior
 APART = 0.01  # mm: how far the affines of a volume and its label may differ
-BROKEN = (OSError, EOFError, ValueError, zlib.error, ImageFileError, HeaderDataError, OrientationError)
+BROKEN = (
+    OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error, ImageFileError, HeaderDataError,
+    OrientationError,
+)  # fmt: skip
 FOREGROUND = {
     "intensity": "voxels brighter than {threshold}",
     "label": "voxels of the chosen labels (the paper's words taken literally: this leaks the label into the image)",
@@ -237,10 +241,8 @@ def _foreground(volume: Volume, params: VolumeParams) -> Float[np.ndarray, " n"]
 
 def _open(path: Path, at: int | None) -> Any:
     """A NIfTI image of three axes; `at` chooses from a fourth. (Any: nibabel's own types are not precise.)"""
-    try:
+    with _readable(path):
         image: Any = nibabel.load(path)
-    except BROKEN as error:
-        raise _unreadable(path, error) from None
     if image.get_data_dtype().kind not in "iuf":
         raise Unusable(f"{path.name} holds no plain numbers ({image.get_data_dtype()})")
     if len(image.shape) not in (3, 4) or 0 in image.shape:
@@ -250,26 +252,28 @@ def _open(path: Path, at: int | None) -> Any:
         raise Unusable(f"{path.name} is 4-D and holds {volumes} volumes: choose one with `volume`")
     if (at or 0) >= volumes:
         raise Unusable(f"{path.name} holds {plural(volumes, 'volume')}, so there is no volume {at}")
-    return image.slicer[..., at or 0] if len(image.shape) == 4 else image
+    with _readable(path):  # to choose is to read
+        return image.slicer[..., at or 0] if len(image.shape) == 4 else image
 
 
 def _turned(image: Any, path: Path) -> Any:
-    try:
+    with _readable(path):
         return nibabel.as_closest_canonical(image)  # type: ignore[no-untyped-call]
-    except BROKEN as error:
-        raise _unreadable(path, error) from None
 
 
 def _values(image: Any, path: Path) -> np.ndarray:
-    try:
+    with _readable(path):
         return np.asanyarray(image.dataobj)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raises Unusable in place of whatever nibabel raises on a file that is cut off, or whose header is wrong."""
+    try:
+        yield
     except BROKEN as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> Unusable:
-    why = str(error).replace(str(path), path.name)
-    return Unusable(f"{path.name} cannot be read as a volume ({why})")
+        why = str(error).replace(str(path), path.name) or type(error).__name__
+        raise Unusable(f"{path.name} cannot be read as a volume ({why})") from None
 
 
 def _codes(values: np.ndarray, path: Path) -> UInt16[np.ndarray, "x y z"]:
