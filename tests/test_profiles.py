@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import nibabel
+import numpy as np
 import pytest
 import yaml
 
+from uncertsam.data.adapters.base import read_raw
+from uncertsam.data.adapters.folder import strangers
 from uncertsam.errors import UserError
 from uncertsam.params import Dataset, Params
 from uncertsam.profiles import use
@@ -45,12 +49,28 @@ def test_a_profile_without_a_root_is_written_word_for_word(root, tmp_path):
     assert (tmp_path / "params.yaml").read_text() == (root / "profiles" / "demo.yaml").read_text()
 
 
-def test_a_folder_of_volumes_is_read_as_volumes(root, photos, tmp_path):
-    for part in ("images", "masks"):
-        (photos / "glass" / part / "patient.nii.gz").touch()
+@pytest.mark.parametrize("name", ["patient.nii.gz", "patient.nii", "PATIENT.NII", "ward/patient.nii.gz"])
+@pytest.mark.parametrize("labels", ["masks", "labels"])
+def test_a_folder_of_volumes_is_read_as_volumes(root, photos, tmp_path, name, labels):
+    """Without patterns: those would name one ending and one folder."""
+    (photos / "glass" / "masks").rename(photos / "glass" / labels)
+    for part, high in (("images", 300), (labels, 1)):
+        file = photos / "glass" / part / name
+        file.parent.mkdir(exist_ok=True)
+        voxels = np.zeros((9, 9, 4), np.int16)
+        voxels[2:6, 2:6, 1:3] = high * np.arange(1, 3)
+        nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), file)
     use("folder", root / "profiles", tmp_path / "params.yaml", photos)
     spec = Params.read(tmp_path / "params.yaml").section("data.glass", Dataset)
-    assert spec.adapter == "nifti" and spec.adapter_options["files"] == [["images/*.nii.gz", "masks/*.nii.gz"]]
+    reading = read_raw(spec.adapter, spec.source, spec.adapter_options)
+    assert spec.adapter == "nifti" and len(reading.images) == 2 and not reading.skipped
+
+
+def test_what_is_no_set_beside_the_sets_is_listed(photos):
+    (photos / "birds" / "images").mkdir(parents=True)
+    (photos / "list.csv").touch()
+    (photos / "Thumbs.db").touch()
+    assert {skip.file for skip in strangers(photos)} == {"birds", "list.csv"}
 
 
 def test_scans_beside_known_slices_are_a_set_of_their_own_and_of_the_same_quality(root, real_data, tmp_path):

@@ -22,10 +22,13 @@ def use(
     fit_on: Annotated[str | None, typer.Option(help="folder: the dataset of your own to fit on")] = None,
 ) -> None:
     """Make a profile the current params.yaml. Example: uncertsam use folder --root ~/my_images"""
+    from uncertsam.data.adapters.folder import strangers
     from uncertsam.params import FILE
     from uncertsam.profiles import use as write
 
     datasets = write(profile, Path("profiles"), FILE, root, fit_on)
+    for left in strangers(root) if root else ():
+        typer.echo(f"not used: {left.file}: {left.reason}")
     typer.echo(f"{FILE} now holds the profile {profile}: {', '.join(datasets)}\nnext: dvc repro")
 
 

@@ -10,7 +10,6 @@ from uncertsam.errors import UserError
 from uncertsam.files import written_aside
 
 FOLDER = "folder"
-VOLUMES = {"files": [["images/*.nii.gz", "masks/*.nii.gz"]]}
 
 
 def names(profiles: Path) -> list[str]:
@@ -52,7 +51,7 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
     The profile's `discovered` section says how a found dataset is described, by default and by name. Sets of NIfTI
     volumes are recognised by their files; scans that lie beside their slices become a set of their own.
     """
-    from uncertsam.data.adapters.folder import discover
+    from uncertsam.data.adapters.folder import adapter_of, discover
 
     rules, found = values.pop("discovered"), discover(root)
     known = {name: _known(rules["known"].get(name), folder) for name, folder in found.items()}
@@ -63,8 +62,7 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         raise UserError(f"{root} has no dataset {fit_on!r} to fit on.", f"Found: {', '.join(found)}.")
     for name, folder in found.items():
         split = rules["fit_split"] if name == chosen else rules["split"]
-        adapter, options = ("nifti", VOLUMES) if _holds_volumes(folder) else ("folder", {})
-        values["data"][name] = _entry(folder, adapter, {**options, **known[name]}, split)
+        values["data"][name] = _entry(folder, adapter_of(folder) or FOLDER, known[name], split)
         scans = _known(rules["volumes"].get(name), folder)
         if scans:
             values["data"][f"{name}_volumes"] = _entry(folder, "nifti", scans, rules["split"])
@@ -83,11 +81,6 @@ def _entry(folder: Path, adapter: str, options: dict[str, Any], split: Any) -> d
         "acquire": "local", "source": str(folder), "options": {}, "adapter": adapter, "adapter_options": options,
         "split": {**split},
     }  # fmt: skip
-
-
-def _holds_volumes(folder: Path) -> bool:
-    """Whether a set is of volumes: images/PATIENT.nii.gz with masks/PATIENT.nii.gz."""
-    return any((folder / "images").glob("*.nii.gz"))
 
 
 def _known(rule: Any, folder: Path) -> dict[str, Any]:

@@ -1,9 +1,7 @@
 """Raw sets of images and mask files that are paired by name, and the ways in which their masks are coded."""
 
-import os
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -23,13 +21,11 @@ from uncertsam.data.adapters.base import (
     plural,
 )
 from uncertsam.data.format import Quality
+from uncertsam.data.found import below, is_noise, rest
 from uncertsam.data.masks import Colour, Mask, area_of, pack, read_colours, split_colours
 from uncertsam.errors import UserError
 
 BRIGHT = 127  # of 255
-VOLUMES = (".nii", ".nii.gz")
-NOISE = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "inventory.json"}  # nobody's data
-EACH = 10  # files of no use are listed one by one up to so many in a folder
 BRIGHT_RULE = f"A mask holds every pixel brighter than {BRIGHT}."
 
 
@@ -156,63 +152,12 @@ def colour_rule(colours: Mapping[str, Colour]) -> str:
     return f"Masks are split by colour ({named}); pixels of any other colour are in no mask."
 
 
-def below(root: Path, path: Path) -> str:
-    """A path relative to the raw set, with forward slashes."""
-    return path.relative_to(root).as_posix()
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, sorted, and linked folders, which are not entered.
-
-    Left out are hidden files and folders, and what systems and this project leave (`NOISE`).
-    """
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _is_noise(name))
-        linked = [name for name in folders if Path(place, name).is_symlink()]
-        yield from (Path(place, name) for name in sorted([*names, *linked]) if not _is_noise(name))
-
-
-def is_volume(path: Path) -> bool:
-    """Whether a file's name is that of a NIfTI volume."""
-    return path.name.lower().endswith(VOLUMES)
-
-
-def unread(path: Path) -> str:
-    """Why a file is not read as a picture, by its name, and what to do, as part of a sentence."""
-    if path.is_dir():
-        return "it is a link to a folder; put the folder itself in its place"
-    if is_volume(path):
-        return "it is a volume; give volumes a folder of their own, whose adapter is `nifti`"
-    ending = f"its ending {path.suffix} is that of" if path.suffix else "it has no ending, and so"
-    return f"{ending} no picture format that is read; if it is a picture, convert it to PNG"
-
-
-def rest(root: Path, known: Collection[str], reason: str | Callable[[Path], str]) -> list[Skipped]:
-    """The files below `root` that are not `known` (relative paths); many of one reason in a folder are one line."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for path in files_below(root):
-        name = below(root, path)
-        if name not in known:
-            found[name.rpartition("/")[0], reason if isinstance(reason, str) else reason(path)].append(name)
-    listed: list[Skipped] = []
-    for (folder, why), names in found.items():
-        if len(names) > EACH:
-            listed.append(Skipped(f"{folder or '.'}/", f"{len(names)} files, such as {names[0]}: {why}"))
-        else:
-            listed += [Skipped(name, why) for name in names]
-    return listed
-
-
-def _is_noise(name: str) -> bool:
-    return name.startswith(".") or name.lower() in NOISE
-
-
 def _named(root: Path, pattern: str) -> dict[str, Path]:
     start, _, end = pattern.partition("*")
     found: dict[str, Path] = {}
     for path in sorted(root.glob(pattern)):
         inside = below(root, path)
-        if not path.is_file() or any(part.startswith(".") for part in inside.split("/")):
+        if not path.is_file() or any(map(is_noise, inside.split("/"))):
             continue
         name = unicodedata.normalize("NFC", inside.removeprefix(start).removesuffix(end))
         if name in found:

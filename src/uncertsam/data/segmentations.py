@@ -5,7 +5,8 @@ a text is their compressed form.
 """
 
 from base64 import b64encode
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import pydantic
@@ -16,6 +17,7 @@ from uncertsam.data.images import Unusable
 from uncertsam.data.masks import Mask
 from uncertsam.errors import UserError
 
+M = TypeVar("M", bound=pydantic.BaseModel)
 Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
 
 
@@ -28,6 +30,31 @@ class Runs(pydantic.BaseModel):
 
 class Polygons(pydantic.RootModel[list[list[Finite]]]):
     """Polygons whose union is the mask, each x0, y0, x1, y1, ... in pixels."""
+
+
+def valid(model: type[M], entries: Sequence[Any], where: str) -> tuple[list[M], list[str]]:
+    """The entries of a list in JSON that are what they should be, and what is wrong with each of the others."""
+    good: list[M] = []
+    broken: list[str] = []
+    for i, entry in enumerate(entries):
+        try:
+            good.append(model.model_validate(entry))
+        except pydantic.ValidationError as error:
+            number = entry.get("id") if isinstance(entry, dict) else None
+            broken.append(place_of(error, where, i) + ("" if number is None else f" (id {number})"))
+    return good, broken
+
+
+def place_of(error: pydantic.ValidationError, *before: str | int) -> str:
+    """The first fault: where, and what it is."""
+    first = error.errors()[0]
+    at = ".".join(map(str, [*before, *first["loc"]]))
+    return f"{at or 'it'}: {first['msg']}"
+
+
+def null_as(default: Any) -> pydantic.BeforeValidator:
+    """For JSON in which null stands for an entry that is not there."""
+    return pydantic.BeforeValidator(lambda value: default if value is None else value)
 
 
 def decode(segmentation: Any, height: int, width: int) -> Mask:

@@ -23,18 +23,17 @@ from tqdm import tqdm
 
 from uncertsam.data.adapters.base import Labels, RawImage, Skipped, plural
 from uncertsam.data.format import Quality
+from uncertsam.data.found import below
 from uncertsam.data.images import Photo, Unusable
 from uncertsam.data.masks import distinct
-from uncertsam.data.pairs import Pair, below
+from uncertsam.data.pairs import Pair
 
 Axis = Literal["axial", "coronal", "sagittal"]
 Percentile = Annotated[float, pydantic.Field(ge=0, le=100)]
 AXES: dict[Axis, int] = {"sagittal": 0, "coronal": 1, "axial": 2}  # axes lead right, anterior, superior
 APART = 0.01  # mm: how far the affines of a volume and its label may differ
-BROKEN = (
-    OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error, ImageFileError, HeaderDataError,
-    OrientationError,
-)  # fmt: skip
+UNFIT = (ImageFileError, HeaderDataError, OrientationError)
+BROKEN = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error, *UNFIT)
 FOREGROUND = {
     "intensity": "voxels brighter than {threshold}",
     "label": "voxels of the chosen labels (the paper's words taken literally: this leaks the label into the image)",

@@ -7,16 +7,18 @@ columns and begin with background, and that a text is their compressed form.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 
 from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, plural
 from uncertsam.data.format import Quality
+from uncertsam.data.found import rest
 from uncertsam.data.images import Unusable
-from uncertsam.data.segmentations import decode
+from uncertsam.data.segmentations import decode, null_as, place_of, valid
 from uncertsam.errors import UserError
 
 
@@ -40,13 +42,16 @@ class Picture(pydantic.BaseModel):
 
 
 class Instance(pydantic.BaseModel):
-    """An entry of `annotations`; its segmentation is looked at when it is decoded."""
+    """An entry of `annotations`; its segmentation is looked at when it is decoded. null is as good as no entry.
+
+    Of something without a category only its name is not known.
+    """
 
     id: int
     image_id: int
-    category_id: int
+    category_id: int | None = None
     segmentation: Any = None
-    iscrowd: bool = False
+    iscrowd: Annotated[bool, null_as(False)] = False
 
 
 class Category(pydantic.BaseModel):
@@ -56,49 +61,67 @@ class Category(pydantic.BaseModel):
     name: str
 
 
-class Instances(pydantic.BaseModel):
-    """The JSON; whatever else it holds is not read."""
+class Entries(pydantic.BaseModel):
+    """The JSON, its entries as they come; whatever else it holds is not read."""
+
+    images: list[Any]
+    annotations: list[Any]
+    categories: list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Instances:
+    """The entries that can be read; `broken` says of each of the others what is wrong."""
 
     images: list[Picture]
     annotations: list[Instance]
-    categories: list[Category] = []
+    names: dict[int, str]
+    broken: list[str]
 
 
 def read(root: Path, params: Params) -> Reading:
     """List the images with an annotation; every image is a scene of its own.
 
-    Raises UserError where the JSON is missing, not COCO's, or uses an id twice.
+    Raises UserError where the JSON is missing, not COCO's, without an image that can be read, or uses an id twice.
     """
     source = root / params.annotations
     data = _parsed(source)
     _unique((picture.id for picture in data.images), "image", source)
     _unique((annotation.id for annotation in data.annotations), "annotation", source)
-    names = {category.id: category.name for category in data.categories}
     wanted = [a for a in data.annotations if params.crowd or not a.iscrowd]
     of_image: dict[int, list[Instance]] = defaultdict(list)
     for annotation in wanted:
         of_image[annotation.image_id].append(annotation)
-    images, skipped = _listed(root, params, data.images, of_image, names)
+    images, skipped = _listed(root, params, data.images, of_image, data.names)
     known = {picture.id for picture in data.images}
-    skipped += [
-        Skipped(params.annotations, f"annotation {a.id} is of image {a.image_id}, which is not listed")
-        for a in wanted
-        if a.image_id not in known
+    reasons = [
+        f"annotation {a.id} is of image {a.image_id}, which is not listed" for a in wanted if a.image_id not in known
     ]
+    skipped += [Skipped(params.annotations, reason) for reason in [*reasons, *data.broken]]
+    skipped += _unlisted(root, params, data.images)
     return Reading(images, "instances", params.licence, _choices(data, params, of_image, len(wanted)), skipped)
 
 
 def _parsed(source: Path) -> Instances:
     try:
-        return Instances.model_validate(json.loads(source.read_text(encoding="utf-8")))
+        entries = Entries.model_validate(json.loads(source.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         raise UserError(f"{source} is missing.", "Set `annotations` to the JSON of this release.") from None
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"]))
-        raise UserError(f"{source} is no instances JSON: {at or 'it'}: {first['msg']}.", "Restore the file.") from None
+        raise _no_coco(source, place_of(error)) from None
     except ValueError as error:
         raise UserError(f"{source} is not JSON ({error}).", "Restore the file.") from None
+    images, no_images = valid(Picture, entries.images, "images")
+    if no_images and not images:
+        raise _no_coco(source, no_images[0])
+    annotations, broken = valid(Instance, entries.annotations, "annotations")
+    categories = valid(Category, entries.categories or [], "categories")[0]  # without one, the number is the name
+    names = {category.id: category.name for category in categories}
+    return Instances(images, annotations, names, no_images + broken)
+
+
+def _no_coco(source: Path, why: str) -> UserError:
+    return UserError(f"{source} is no instances JSON: {why}.", "Restore the file.")
 
 
 def _unique(ids: Iterable[int], kind: str, source: Path) -> None:
@@ -125,6 +148,13 @@ def _listed(
     return images, skipped
 
 
+def _unlisted(root: Path, params: Params, pictures: list[Picture]) -> list[Skipped]:
+    """Files beside the images that no entry names."""
+    folder, named = root / params.images, {picture.file_name for picture in pictures}
+    lost = rest(folder, {*named, params.annotations}, "no entry of `images` names it")
+    return [Skipped(f"{params.images}/{skip.file}", skip.reason) for skip in lost]
+
+
 def _choices(data: Instances, params: Params, of_image: dict[int, list[Instance]], wanted: int) -> list[str]:
     choices = ["Every annotation is a mask of its own; polygons are filled as pycocotools does."]
     without = sum(picture.id not in of_image for picture in data.images)
@@ -140,7 +170,8 @@ def _labels(picture: Picture, instances: list[Instance], names: dict[int, str]) 
     masks: Parts = []
     reasons: list[str] = []
     for instance in instances:
-        label = f"{names.get(instance.category_id, instance.category_id)}/{instance.id}"
+        kind = instance.category_id
+        label = f"{'object' if kind is None else names.get(kind, kind)}/{instance.id}"
         try:
             masks.append((label, decode(instance.segmentation, picture.height, picture.width)))
         except Unusable as error:

@@ -28,15 +28,25 @@ from uncertsam.data.adapters.base import (
 )
 from uncertsam.data.coding import Coding, recognise
 from uncertsam.data.format import Quality
-from uncertsam.data.images import SUFFIXES, Page, Source, Unusable, pages_of, read_photo, too_large
+from uncertsam.data.found import (
+    VOLUME_LABELS,
+    Views,
+    below,
+    by_stem,
+    files_below,
+    is_noise,
+    is_volume,
+    name_of,
+    page_pairs,
+    rest,
+)
+from uncertsam.data.images import SUFFIXES, Page, Source, Unusable, read_photo
 from uncertsam.data.masks import area_of
-from uncertsam.data.pairs import below, files_below, rest, unread
 from uncertsam.errors import UserError
 from uncertsam.rng import numpy_generator
 
 LAYOUT = "images/NAME.jpg and masks/NAME.png (or tif, webp, bmp, gif, jp2, avif and the like)"
 PARTS = ("images", "masks")
-Views = list[tuple[Source, Source]]  # the picture and the mask of each page; of most files there is one
 # prefixes that number images, not frames of one scene
 SERIAL = {"train", "val", "valid", "validation", "test", "dev", "img", "image", "photo", "dsc", "dscn"}
 
@@ -80,13 +90,13 @@ class Params(ComponentParams):
 
 
 def discover(root: Path) -> dict[str, Path]:
-    """Every sub-folder with images/ and masks/ as {name that is safe in a pipeline: folder}, sorted by folder.
+    """Every sub-folder that is a set (`adapter_of`), as {name that is safe in a pipeline: folder}, sorted by folder.
 
     Raises UserError where there is none, or where two folders get the same name.
     """
-    folders = [f for f in sorted(need_folder(root, f"ROOT/NAME/ with {LAYOUT}").iterdir()) if _is_set(f)]
+    folders = [folder for folder in _entries(need_folder(root, f"ROOT/NAME/ with {LAYOUT}")) if adapter_of(folder)]
     if not folders:
-        hint = f"It is a dataset itself: give {root.resolve().parent}." if _is_set(root) else f"Expected: {LAYOUT}."
+        hint = f"It is a dataset itself: give {root.resolve().parent}." if adapter_of(root) else f"Expected: {LAYOUT}."
         raise UserError(f"No sub-folder of {root} has both images/ and masks/.", hint)
     found: dict[str, Path] = {}
     for folder in folders:
@@ -95,6 +105,26 @@ def discover(root: Path) -> dict[str, Path]:
             raise UserError(f"{found[name]} and {folder} would both be named '{name}'.", "Rename one of them.")
         found[name] = folder
     return found
+
+
+def strangers(root: Path) -> list[Skipped]:
+    """What lies in `root` and is no set."""
+    reasons = {True: "it does not have both images/ and masks/", False: "it lies in no set"}
+    return [Skipped(path.name, reasons[path.is_dir()]) for path in _entries(root) if not adapter_of(path)]
+
+
+def adapter_of(folder: Path) -> str | None:
+    """Which adapter reads a set: `nifti` where images/ holds more volumes than pictures, else `folder`.
+
+    None where it is no set: it needs images/ and masks/, or labels/ for volumes.
+    """
+    if not (folder / "images").is_dir():
+        return None
+    files = list(files_below(folder / "images"))
+    volumes = sum(map(is_volume, files))
+    if volumes > sum(path.suffix.lower() in SUFFIXES for path in files):
+        return "nifti" if any((folder / part).is_dir() for part in VOLUME_LABELS) else None
+    return "folder" if (folder / "masks").is_dir() else None
 
 
 def safe_name(folder: str) -> str:
@@ -118,7 +148,7 @@ def read(root: Path, params: Params) -> Reading:
         quality = next((q for rule, q in params.quality_by_name.items() if re.search(rule, stem)), params.quality)
         for image, mask in views:
             labels, picture = partial(_labels, mask, coding, params), partial(read_photo, image)
-            name, file = _name(root, image), image.file if isinstance(image, Page) else image
+            name, file = name_of(root, image), image.file if isinstance(image, Page) else image
             images.append(RawImage(name, file, labels, groups[stem], quality, picture))
     rules = [*choices, sentence, *_paged(found, others), *_rules(params)]
     return Reading(images, coding.kind, params.licence, rules, skipped)
@@ -159,22 +189,22 @@ def _prefix(stem: str) -> str:
     return match.group(1) if match and not match.group(1).isdigit() else ""
 
 
+def _entries(root: Path) -> list[Path]:
+    return [path for path in sorted(root.iterdir()) if not is_noise(path.name)]
+
+
 def _is_serial(prefix: str) -> bool:
     return prefix.rstrip("/").rpartition("/")[2].lower() in SERIAL
 
 
-def _is_set(folder: Path) -> bool:
-    return not folder.name.startswith(".") and (folder / "images").is_dir() and (folder / "masks").is_dir()
-
-
 def _paired(root: Path, params: Params) -> tuple[dict[str, Views], list[Skipped], int]:
     """The views by name, what is left out, and how many files hold more than their pages."""
-    (images, no_images), (masks, no_masks) = (_by_stem(root, part) for part in PARTS)
+    (images, no_images), (masks, no_masks) = (by_stem(root, part) for part in PARTS if need_folder(root / part, LAYOUT))
     pairs: dict[str, Views] = {}
     skipped, others = no_images, 0
     for stem, path in images.items():
         try:
-            views, lost, more = _views(root, path, _partner(stem, masks, params), params.max_megapixels)
+            views, lost, more = page_pairs(root, path, _partner(stem, masks, params), params.max_megapixels)
         except Unusable as error:
             skipped.append(Skipped(below(root, path), str(error)))
             continue
@@ -201,51 +231,6 @@ def _partner(stem: str, masks: dict[str, Path], params: Params) -> Path:
     if stem not in masks:
         raise Unusable("it has no mask of the same name")
     return masks[stem]
-
-
-def _views(root: Path, image: Path, mask: Path, most: float) -> tuple[Views, list[Skipped], bool]:
-    """Page by page; the pages that are too large; and whether the file holds more. Raises Unusable on what differs.
-
-    Masks are looked through before images are read, so their size counts here.
-    """
-    pages, answers = pages_of(image), pages_of(mask)
-    if len(pages.numbers) != len(answers.numbers):
-        counts = f"{plural(len(pages.numbers), 'page')}, and its mask {below(root, mask)} {len(answers.numbers)}"
-        raise Unusable(f"it has {counts}; give every page a mask, at the same place")
-    views: Views = []
-    skipped: list[Skipped] = []
-    for one, other in zip(_sources(image, pages.numbers), _sources(mask, answers.numbers), strict=True):
-        large = too_large(other, most)
-        reason = too_large(one, most) or (large and f"its mask: {large}")
-        if reason:
-            skipped.append(Skipped(_name(root, one), reason))
-        else:
-            views.append((one, other))
-    return views, skipped, pages.others + answers.others > 0
-
-
-def _sources(path: Path, numbers: list[int]) -> list[Source]:
-    return [path] if numbers == [1] else [Page(path, number) for number in numbers]
-
-
-def _name(root: Path, source: Source) -> str:
-    return below(root, source.parent / source.name)
-
-
-def _by_stem(root: Path, part: str) -> tuple[dict[str, Path], list[Skipped]]:
-    """Files by name without ending, in Unicode's composed form (systems differ: é is one character, or two)."""
-    folder = need_folder(root / part, LAYOUT)
-    found: dict[str, Path] = {}
-    skipped: list[Skipped] = []
-    for path in files_below(folder):
-        if path.suffix.lower() not in SUFFIXES or path.is_dir():
-            skipped.append(Skipped(below(root, path), unread(path)))
-            continue
-        stem = unicodedata.normalize("NFC", below(folder, path).removesuffix(path.suffix))
-        if stem in found:
-            raise UserError(f"{found[stem]} and {path} have the same name.", "Keep one of them, or rename one.")
-        found[stem] = path
-    return found, skipped
 
 
 def _paged(found: dict[str, Views], others: int) -> list[str]:

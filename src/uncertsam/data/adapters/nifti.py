@@ -7,11 +7,11 @@ import pydantic
 
 from uncertsam.data.adapters.base import Reading, Skipped, need_folder, plural
 from uncertsam.data.format import Quality
-from uncertsam.data.pairs import Pair, Pattern, below, files_below, is_volume, paired, rest
+from uncertsam.data.found import VOLUME_LABELS, below, files_below, is_volume, rest
+from uncertsam.data.pairs import Pair, Pattern, paired
 from uncertsam.data.volumes import VolumeParams, read_slices
 from uncertsam.errors import UserError
 
-LABELS = ("labels", "masks")
 LAYOUT = "images/PATIENT.nii.gz and labels/PATIENT.nii.gz (or masks/; or .nii)"
 
 
@@ -48,7 +48,7 @@ def _by_patterns(root: Path, files: list[tuple[str, str]]) -> tuple[list[Pair], 
 
 
 def _by_name(root: Path) -> tuple[list[Pair], list[Skipped]]:
-    folder = next((part for part in LABELS if (root / part).is_dir()), LABELS[0])
+    folder = next((part for part in VOLUME_LABELS if (root / part).is_dir()), VOLUME_LABELS[0])
     volumes, labels = (_volumes(need_folder(root / part, LAYOUT)) for part in ("images", folder))
     pairs = [Pair(name, path, labels[name]) for name, path in volumes.items() if name in labels]
     if not pairs:

@@ -8,7 +8,7 @@ the stated area and box. The masks were made by a model, not by hand.
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 
@@ -16,7 +16,7 @@ from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, Skipp
 from uncertsam.data.format import Quality
 from uncertsam.data.images import Unusable
 from uncertsam.data.licences import TABLE
-from uncertsam.data.segmentations import decode
+from uncertsam.data.segmentations import decode, null_as, place_of, valid
 from uncertsam.errors import UserError
 from uncertsam.rng import derive_seed
 
@@ -45,20 +45,20 @@ class Picture(pydantic.BaseModel):
 
 
 class Instance(pydantic.BaseModel):
-    """An entry of `annotations`; its segmentation is looked at when it is decoded."""
+    """An entry of `annotations`; its segmentation is looked at when it is decoded. null is as good as no score."""
 
     id: int
     area: float
-    predicted_iou: float = 1.0
-    stability_score: float = 1.0
-    segmentation: Any
+    predicted_iou: Annotated[float, null_as(1.0)] = 1.0
+    stability_score: Annotated[float, null_as(1.0)] = 1.0
+    segmentation: Any = None
 
 
 class Sheet(pydantic.BaseModel):
     """The JSON of one image; whatever else it holds is not read."""
 
     image: Picture
-    annotations: list[Instance]
+    annotations: list[Any]
 
 
 def read(root: Path, params: Params) -> Reading:
@@ -95,9 +95,10 @@ def _labels(sheet: Path, image: str, params: Params) -> Labels:
     data = _parsed(sheet)
     if data.image.file_name != image:
         raise Unusable(f"{sheet.name} is about {data.image.file_name}")
-    wanted = [a for a in data.annotations if _fits(a, params)]
-    below = len(data.annotations) - len(wanted)
-    reasons = [f"{plural(below, 'mask')} below the options' limits"] if below else []
+    instances, reasons = valid(Instance, data.annotations, "annotations")
+    wanted = [a for a in instances if _fits(a, params)]
+    below = len(instances) - len(wanted)
+    reasons += [f"{plural(below, 'mask')} below the options' limits"] if below else []
     chosen = sorted(wanted, key=lambda a: derive_seed(params.seed, image, a.id))[: params.max_masks]
     masks, broken = _decoded(sorted(chosen, key=lambda a: a.id), data.image)
     return Labels((data.image.height, data.image.width), masks, skipped=reasons + broken)
@@ -123,8 +124,6 @@ def _parsed(sheet: Path) -> Sheet:
     try:
         return Sheet.model_validate(json.loads(sheet.read_text(encoding="utf-8")))
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"]))
-        raise Unusable(f"{sheet.name} is no sheet of SA-1B: {at}: {first['msg']}") from None
+        raise Unusable(f"{sheet.name} is no sheet of SA-1B: {place_of(error)}") from None
     except ValueError as error:
         raise Unusable(f"{sheet.name} is not JSON ({error})") from None
