@@ -1,6 +1,7 @@
 """The commands for one's own pictures, as they are typed."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,8 @@ from uncertsam.errors import UserError
 
 Model = Annotated[str, typer.Option(help="sam2_nano, sam2.1_large, ..., or a file of weights")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
+MOST_LINES = 20
+OPTION = "how the masks are read, such as kind=binary for soft edges or JPEG; ignore=[255]; see docs/your_data.md"
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 
 
@@ -73,11 +76,13 @@ def fit(
     model: Model = "sam2_nano",
     device: Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
+    option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help=OPTION)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit Laplace to a model, in seconds and without DVC: on generated pictures, or on your own with masks.
 
-    `dvc repro` fits it anew on what params.yaml says. Examples: uncertsam fit; uncertsam fit my_data/cats --force
+    `dvc repro` fits it anew on what params.yaml says. Examples: uncertsam fit; uncertsam fit my_data/cats --force;
+    uncertsam fit my_data/cats --option kind=binary
     """
     from uncertsam.api import loading
     from uncertsam.commands import fitting
@@ -86,10 +91,16 @@ def fit(
         raise UserError(f"There is no folder {folder}.", "Give one with images/ and masks/.")
     place = (out or loading.home() / loading.FITTED) / "laplace"
     values = loading.sections(None)[1]
-    state = fitting.fit(loading.load(model, device), values, folder, place, count, force)
+    options = dict(map(fitting.option, option or []))
+    if options and folder is None:
+        raise UserError("--option says how a folder is read, and there is none.", "Name the folder.")
+    state, skipped = fitting.fit(loading.load(model, device), values, folder, place, count, force, options)
     found = {"out": str(place), "images": state.images, "prior_precision": float(state.prior_precision)}
     text = f"fitted Laplace on {state.images} pictures, prior precision {found['prior_precision']:.4g}: {place}"
-    typer.echo(json.dumps(found | {"model": state.model}) if as_json else text)
+    if not as_json:
+        for line in told_left_out(skipped):
+            typer.echo(line)
+    typer.echo(json.dumps(found | {"model": state.model, "skipped": skipped}) if as_json else text)
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -125,6 +136,13 @@ def report() -> None:
     from uncertsam.commands.pipeline import repro
 
     repro("report")
+
+
+def told_left_out(skipped: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """A line for each of the first files that are not used, and how many there are beyond."""
+    yield from (f"not used: {one['file']}: {one['reason']}" for one in skipped[:MOST_LINES])
+    if len(skipped) > MOST_LINES:
+        yield f"not used: {len(skipped) - MOST_LINES} more; --json lists them all"
 
 
 def _mixed(target: Path, boxes: Path | None) -> tuple[str, str]:
