@@ -43,16 +43,43 @@ def _with_palette(picture: Image.Image) -> Image.Image:
     return indexed
 
 
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A picture file and its mask file, of one page or more, by the name that they share below images/ and masks/."""
+
+    name: str
+    image: list[Image.Image]
+    mask: list[Image.Image]
+
+    def views(self) -> set[str]:
+        """What the reading has to name: each page, or the file where the two have not as many."""
+        ending = ".tif" if len(self.image) > 1 else ".png"
+        if len(self.image) == len(self.mask) > 1:
+            return {f"images/{self.name}{ending}#p{k:03d}" for k in range(1, len(self.image) + 1)}
+        return {f"images/{self.name}{ending}"}
+
+
 @st.composite
-def folders(draw: st.DrawFn) -> list[tuple[Image.Image, Image.Image]]:
-    """One to three images with masks, now and then of another size."""
+def folders(draw: st.DrawFn) -> list[Item]:
+    """One to three images with masks, now and then of another size, in sub-folders, of more pages."""
     found = []
-    for _ in range(draw(st.integers(1, 3))):
+    for i in range(draw(st.integers(1, 3))):
         height, width = draw(sides), draw(sides)
         wrong = draw(st.integers(0, 9)) == 0
         size = (draw(sides), draw(sides)) if wrong else (height, width)
-        found.append((draw(pictures(height, width)), draw(pictures(*size))))
+        pages = draw(st.sampled_from([1, 1, 1, 2, 3]))
+        answers = draw(st.integers(1, 3)) if draw(st.integers(0, 4)) == 0 else pages
+        image = [draw(pictures(height, width)) for _ in range(pages)]
+        name = draw(st.sampled_from(["", "", "a/", "b/c/"])) + str(i)
+        found.append(Item(name, image, [draw(pictures(*size)) for _ in range(answers)]))
     return found
+
+
+strange = st.lists(
+    st.sampled_from(["images/x.heic", "images/a/x", "masks/x.nii.gz", "masks/9.png", "notes.txt", "a/b/c.png"]),
+    unique=True,
+)
+NOISE = ("images/Thumbs.db", "masks/.DS_Store", "desktop.ini", ".cache/x.png", "__MACOSX/images/0.png")
 
 
 options = st.fixed_dictionaries(
@@ -69,11 +96,14 @@ options = st.fixed_dictionaries(
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, database=None)
-@given(folders(), options)
-def test_a_folder_is_read_listed_or_refused(folder: list[tuple[Image.Image, Image.Image]], given_: Any) -> None:
+@given(folders(), strange, options)
+def test_a_folder_is_read_listed_or_refused(folder: list[Item], beside: list[str], given_: Any) -> None:
     with tempfile.TemporaryDirectory() as place:
         root, out = Path(place, "photos"), Path(place, "out")
-        names = _save(root, folder)
+        names = _save(root, folder) | set(beside)
+        for name in (*beside, *NOISE):
+            Path(root, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(root, name).write_bytes(b"no picture")
         local(root, Path(place, "raw"))
         try:
             preprocess(Path(place, "raw"), out, "any", "folder", given_, {"test": 1.0}, Reserved(), "s", 3, False)
@@ -88,13 +118,15 @@ def test_a_folder_is_read_listed_or_refused(folder: list[tuple[Image.Image, Imag
         _check_round_trip(split, Path(place, "again"))
 
 
-def _save(root: Path, folder: list[tuple[Image.Image, Image.Image]]) -> set[str]:
+def _save(root: Path, folder: list[Item]) -> set[str]:
     for kind in ("images", "masks"):
         (root / kind).mkdir(parents=True)
-    for i, (image, mask) in enumerate(folder):
-        image.save(root / "images" / f"{i}.png")
-        mask.save(root / "masks" / f"{i}.png")
-    return {f"images/{i}.png" for i in range(len(folder))}
+    for item in folder:
+        for kind, pages in (("images", item.image), ("masks", item.mask)):
+            path = root / kind / f"{item.name}{'.tif' if len(pages) > 1 else '.png'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pages[0].save(path, **({"save_all": True, "append_images": pages[1:]} if len(pages) > 1 else {}))
+    return set().union(*(item.views() for item in folder))
 
 
 def _check(split: Split) -> None:

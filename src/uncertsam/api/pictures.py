@@ -1,6 +1,7 @@
 """A picture in any form that people have it in, as RGB; by the rules of `uncertsam.data.images`."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from uncertsam.data.images import BROKEN, Unusable, load, photo_of, too_large
+from uncertsam.data.images import BROKEN, Page, Source, Unusable, load, pages_of, photo_of, too_large
 from uncertsam.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ Rgb = UInt8[np.ndarray, "h w 3"]
 def pixels_of(picture: Any, most: float = MOST) -> Rgb:
     """RGB in [0, 255], upright by its EXIF tag, alpha dropped, more than 8 bits scaled by the picture's largest value.
 
-    picture: a path, a PIL image, an array [H, W], [H, W, 1], [H, W, 3] or [H, W, 4], or a tensor with the channels
-    first. most: megapixels. Raises UserError on anything else, on a broken file, and on a picture that is too large.
+    picture: a path (of a file with several pages its first, or stack.tif#p002), a PIL image, an array [H, W],
+    [H, W, 1], [H, W, 3] or [H, W, 4], or a tensor with the channels first. most: megapixels. Raises UserError on
+    anything else, on a broken file, and on a picture that is too large.
     """
     if isinstance(picture, str | Path):
         return _of_file(Path(picture), most)
@@ -44,6 +46,31 @@ def pixels_of(picture: Any, most: float = MOST) -> Rgb:
         raise UserError(f"The picture cannot be used: {error}.", FORMS) from None
 
 
+def page_named(path: Path) -> Source:
+    """A picture file; or, of a name such as stack.tif#p002 that no file has, that page of stack.tif."""
+    found = re.fullmatch(r"(.+)#p(\d+)", path.name)
+    if found and not path.is_file() and path.with_name(found[1]).is_file():
+        return Page(path.with_name(found[1]), int(found[2]))
+    return path
+
+
+def notes_of(picture: Any) -> tuple[str, ...]:
+    """Which page of several is the picture; empty where there is one, or where the page was named.
+
+    Raises UserError where the pages cannot be counted.
+    """
+    if isinstance(picture, Image.Image):
+        count, at = _frames(picture), picture.tell() + 1
+        return (f"The picture has {count} pages, of which this is page {at}.",) if count > 1 else ()
+    if not isinstance(picture, str | Path) or isinstance(page_named(Path(picture)), Page):
+        return ()
+    numbers, path = _numbers(Path(picture)), Path(picture)
+    if len(numbers) < 2:
+        return ()
+    other = Page(path, numbers[1]).name
+    return (f"{path.name} has {len(numbers)} pages, of which this is the first; the second is {other}.",)
+
+
 def name_of(picture: Any) -> str:
     """The file's name; empty for a picture that has none."""
     source = getattr(picture, "filename", "") if isinstance(picture, Image.Image) else picture
@@ -57,15 +84,37 @@ def identity(pixels: Rgb) -> str:
 
 
 def _of_file(path: Path, most: float) -> Rgb:
-    if not path.is_file():
+    source = page_named(path)
+    file = source.file if isinstance(source, Page) else source
+    if not file.is_file():
         raise UserError(f"There is no file {path}.", "Check the name.")
-    reason = too_large(path, most)
+    numbers = _numbers(file)
+    if not isinstance(source, Page):
+        source = Page(file, numbers[0]) if numbers != [1] else file
+    elif source.number not in numbers:
+        raise UserError(f"{file} has no page {source.number}.", f"Its pages are {', '.join(map(str, numbers))}.")
+    reason = too_large(source, most)
     if reason:
         raise _too_large(str(path), reason)
     try:
-        return photo_of(load(path)).pixels
+        return photo_of(load(source)).pixels
     except Unusable as error:
         raise UserError(f"{path} is no picture that can be used: {error}.", "Save it as JPEG or PNG.") from None
+
+
+def _frames(image: Image.Image) -> int:
+    """Of a picture whose file may be closed by now: then none but this one can be meant."""
+    try:
+        return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+    except (AttributeError, *BROKEN):
+        return 1
+
+
+def _numbers(file: Path) -> list[int]:
+    try:
+        return pages_of(file).numbers
+    except Unusable as error:
+        raise UserError(f"{file} is no picture that can be used: {error}.", "Save it as JPEG or PNG.") from None
 
 
 def _too_large(what: str, reason: str) -> UserError:

@@ -24,7 +24,8 @@ from uncertsam.uncertainty.core.algebra import Method
 class Seen:
     """One picture's features. image_id: by which its random numbers are drawn. pixels: None where they are not known.
 
-    seconds: for encoding it. ready: methods whose part that is done once per picture is done.
+    notes: what is to be said of it. seconds: for encoding it. ready: methods whose part that is done once per picture
+    is done.
     """
 
     size: tuple[int, int]
@@ -33,6 +34,7 @@ class Seen:
     image_id: str | int
     name: str = ""
     pixels: Rgb | None = field(repr=False, default=None)
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
     ready: dict[str, Method] = field(repr=False, default_factory=dict)
 
@@ -62,7 +64,7 @@ def see(
     found = []
     for i, (pixels, name, number) in enumerate(zip(several, names, ids, strict=True)):
         known = identity(pixels) if number is None else number
-        found.append(Seen(pixels.shape[:2], embedding[i : i + 1], dataset, known, name, pixels, seconds))
+        found.append(Seen(pixels.shape[:2], embedding[i : i + 1], dataset, known, name, pixels, seconds=seconds))
     return found
 
 

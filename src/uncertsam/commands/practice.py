@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def predict(
-    target: Annotated[Path, typer.Argument(help="a picture, or a folder of pictures")],
+    target: Annotated[Path, typer.Argument(help="a picture (stack.tif#p002: its second page), or a folder")],
     box: Annotated[list[str] | None, typer.Option(metavar="X0 Y0 X1 Y1", help="pixels; repeat for objects")] = None,
     point: Annotated[list[str] | None, typer.Option(metavar="X Y", help="a click in pixels; may be repeated")] = None,
     label: Annotated[list[int] | None, typer.Option(help="1: the click is on the object, 0: beside it")] = None,
@@ -45,7 +45,7 @@ def predict(
     uncertsam predict cat.jpg --point 90 120 --point 5 5 --label 1 --label 0;
     uncertsam predict photos --boxes boxes.json
     """
-    if not target.exists() or target.is_dir() != (boxes is not None):
+    if not _is_there(target) or target.is_dir() != (boxes is not None):
         raise UserError(*_mixed(target, boxes))
     if boxes is not None and (box or point or label):
         raise UserError("--box, --point and --label are for one picture.", "A folder's boxes are in --boxes.")
@@ -62,7 +62,7 @@ def predict(
     if as_json:
         typer.echo(json.dumps({"out": str(out), **vars(summary)}))
     else:
-        for line in predicting.told(summary, out):
+        for line in [*predicting.told(summary, out), *told_left_out(summary.skipped)]:
             typer.echo(line)
     for problem in summary.problems:
         typer.echo(f"error: {problem}", err=True)
@@ -145,9 +145,15 @@ def told_left_out(skipped: Sequence[Mapping[str, str]]) -> Iterator[str]:
         yield f"not used: {len(skipped) - MOST_LINES} more; --json lists them all"
 
 
+def _is_there(target: Path) -> bool:
+    from uncertsam.api.pictures import page_named
+
+    return target.exists() or page_named(target) != target
+
+
 def _mixed(target: Path, boxes: Path | None) -> tuple[str, str]:
     """Why target and boxes do not fit together, and the mend."""
-    if not target.exists():
+    if not _is_there(target):
         return f"There is no file {target}.", "Check the name."
     if boxes is None:
         return f"{target} is a folder.", "Say what is asked: --boxes boxes.json, or name one picture."

@@ -1,12 +1,14 @@
 """`uncertsam predict`: a picture with a prompt, or a folder with a file of boxes, to files and one summary.
 
 boxes.json is {file name, relative to the folder: [[x0, y0, x1, y1], ...]}, in pixels of the upright picture, both ends
-inside. Object k of a picture NAME.jpg goes to OUT/NAME/k/; the one object of a single picture straight to OUT.
+inside; stack.tif#p002 is the second page of a file that has several. Object k of a picture NAME.jpg goes to OUT/NAME/k/
+(of a page to OUT/NAME_p002/k/); the one object of a single picture straight to OUT.
 OUT/predictions.json holds what all their prediction.json hold.
 """
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,6 +19,7 @@ from uncertsam.files import write_json
 
 if TYPE_CHECKING:
     from uncertsam.api.prediction import Prediction
+    from uncertsam.data.images import Source
     from uncertsam.predictor import UncertaintyPredictor
 
 Boxes = list[list[float]]
@@ -25,10 +28,11 @@ FORM = 'It is {"cat.jpg": [[x0, y0, x1, y1], ...], ...}, file names relative to 
 
 @dataclass
 class Summary:
-    """What was answered, as `facts` with the folder of each, and what could not be."""
+    """What was answered, as `facts` with the folder of each, what could not be, and what nobody asked about."""
 
     predictions: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)  # file, reason
 
     def add(self, prediction: "Prediction", out: Path, folder: PurePosixPath) -> None:
         from uncertsam.api.saving import facts
@@ -57,7 +61,10 @@ def predict_one(predictor: "UncertaintyPredictor", image: Path, prompt: Mapping[
 
 
 def predict_folder(predictor: "UncertaintyPredictor", folder: Path, boxes: Path, out: Path) -> Summary:
-    """Every box of the file; a picture or box that cannot be used is a problem in the summary, the rest goes on."""
+    """Every box of the file; a picture or box that cannot be used is a problem in the summary, the rest goes on.
+
+    Files of the folder, and pages, that no box is for are listed too.
+    """
     from tqdm import tqdm
 
     asked = read_boxes(boxes)
@@ -67,6 +74,7 @@ def predict_folder(predictor: "UncertaintyPredictor", folder: Path, boxes: Path,
     for name, some in tqdm(asked.items(), "predict", unit="picture", disable=None):
         for k, prediction in _answers(predictor, folder / name, some, summary):
             summary.add(prediction, out, homes[name] / str(k))
+    summary.skipped = _unasked(folder, asked, {boxes.resolve(), out.resolve()})
     write_json(out / "predictions.json", vars(summary))
     return summary
 
@@ -131,11 +139,40 @@ def _answers(
         summary.problems.append(str(error))
 
 
+def _unasked(folder: Path, asked: Mapping[str, Boxes], ours: set[Path]) -> list[dict[str, str]]:
+    """The files and pages that have no box. ours: the file of boxes and the folder of results, where they lie here."""
+    from uncertsam.api.pictures import page_named
+    from uncertsam.data.found import below, files_below
+
+    wanted = {page_named(folder / name) for name, boxes in asked.items() if boxes}
+    paths = [path for path in files_below(folder) if not ours & {path.resolve(), *path.resolve().parents}]
+    reasons = {below(folder, path): _without_box(path, wanted) for path in paths}
+    return [{"file": file, "reason": reason} for file, reason in reasons.items() if reason]
+
+
+def _without_box(path: Path, wanted: "set[Source]") -> str | None:
+    from uncertsam.data.found import unread
+    from uncertsam.data.images import SUFFIXES, Page, Unusable, pages_of
+
+    if path.suffix.lower() not in SUFFIXES or path.is_dir():
+        return unread(path)
+    try:
+        first, *others = pages_of(path).numbers
+    except Unusable:  # who asks for it is told
+        first, others = 1, []
+    lost = [] if {path, Page(path, first)} & wanted else [first]
+    lost += [number for number in others if Page(path, number) not in wanted]
+    if lost and others:
+        return f"{len(lost)} of its {len(others) + 1} pages have no box, such as {Page(path, lost[0]).name}"
+    return "it has no box" if lost else None
+
+
 def _homes(names: Sequence[str] | Mapping[str, Any]) -> dict[str, PurePosixPath]:
     """The folder of each picture. Raises UserError where two would share one."""
     found: dict[PurePosixPath, str] = {}
     for name in names:
-        home = PurePosixPath(name).with_suffix("")
+        home = PurePosixPath(re.sub(r"\.[^./]+#(p\d+)$", r"_\1", name))
+        home = home.with_suffix("") if str(home) == name else home
         if home in found:
             raise UserError(f"{found[home]} and {name} would both be written to {home}.", "Rename one of them.")
         found[home] = name

@@ -11,7 +11,7 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from uncertsam.api.loading import home
-from uncertsam.api.pictures import pixels_of
+from uncertsam.api.pictures import notes_of, pixels_of
 from uncertsam.data.images import BROKEN
 from uncertsam.errors import UserError
 
@@ -44,7 +44,8 @@ def uploaded(data: bytes | None) -> Photo:
         raise UserError("The picture has too many pixels to be opened.", "Shrink it below 64 megapixels.") from None
     except BROKEN:
         raise UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.") from None
-    return Photo(*shrunk(pixels_of(image)[..., :3]))
+    pixels, name, notes = shrunk(pixels_of(image)[..., :3])
+    return Photo(pixels, name, notes_of(image) + notes)
 
 
 def shrunk(pixels: UInt8[np.ndarray, "height width 3"]) -> tuple[Rgb, str, tuple[str, ...]]:
