@@ -21,7 +21,12 @@ SUFFIXES = frozenset({
     ".qoi", ".pcx", ".sgi",
 })  # fmt: skip
 MOST_MEGAPIXELS = 178  # PIL refuses more, as a file that may be a trap
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+# PIL's decoders raise all of these on files that are cut off or altered
+BROKEN = (
+    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, OverflowError, MemoryError,
+    struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+LOST_PAGES = "Corrupt EXIF data|Invalid APNG"  # PIL takes what it cannot read for the end of the file, and warns
 ORIENTATION = 0x0112  # EXIF's tag
 
 SUBFILE, OLD_SUBFILE = 254, 255  # TIFF's tags that mark a smaller copy of another page, or its transparency
@@ -77,7 +82,7 @@ def too_large(source: Source, most: float) -> str | None:
     None too where the header is broken: whoever reads the file says so.
     """
     try:
-        with _large_ones_welcome(), Image.open(source.file if isinstance(source, Page) else source) as image:
+        with _quietly(), Image.open(source.file if isinstance(source, Page) else source) as image:
             if isinstance(source, Page) and image.format == "TIFF":  # elsewhere all pages are of one size
                 image.seek(source.number - 1)
             megapixels = image.width * image.height / 1e6
@@ -93,16 +98,17 @@ def pages_of(path: Path) -> Pages:
 
     Of a file that is broken from its start there is one: whoever reads it says what is wrong.
     """
-    with _large_ones_welcome():
+    with _quietly():
+        warnings.filterwarnings("error", LOST_PAGES, UserWarning)
         try:
             image = Image.open(path)
-        except BROKEN:
+        except (*BROKEN, UserWarning):
             return Pages([1], 0)
-    try:
-        with image:
-            return _pages(image)
-    except BROKEN as error:
-        raise Unusable(f"the pages of {path.name} cannot be counted ({error})") from None
+        try:
+            with image:
+                return _pages(image)
+        except (*BROKEN, UserWarning) as error:
+            raise Unusable(f"the pages of {path.name} cannot be counted ({str(error).strip()})") from None
 
 
 def load(source: Source) -> Image.Image:
@@ -113,10 +119,10 @@ def load(source: Source) -> Image.Image:
     """
     path = source.file if isinstance(source, Page) else source
     try:
-        with _large_ones_welcome():
+        with _quietly():
             image = Image.open(io.BytesIO(path.read_bytes()))
-        _turn_to(image, source)
-        image.load()
+            _turn_to(image, source)
+            image.load()
     except UnidentifiedImageError:
         raise Unusable(f"{path.name} cannot be read as an image (no known format)") from None
     except BROKEN as error:
@@ -172,10 +178,11 @@ def write_photo(photo: Photo, source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _large_ones_welcome() -> Iterator[None]:
-    """PIL warns above half of what it refuses; here `max_megapixels` decides."""
+def _quietly() -> Iterator[None]:
+    """PIL warns above half of what it refuses; here `max_megapixels` decides. And of tags that it passes over."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
         yield
 
 
@@ -200,14 +207,14 @@ def _turn_to(image: Image.Image, source: Source) -> None:
     pages = [source.number] if isinstance(source, Page) else _pages(image).numbers
     if len(pages) > 1:
         raise Unusable(f"{source.name} has {len(pages)} pages where one is expected; save each as a file of its own")
-    if pages != [1]:
+    if image.tell() != pages[0] - 1:
         image.seek(pages[0] - 1)
 
 
 def _is_turned(image: Image.Image) -> bool:
     try:
         return image.getexif().get(ORIENTATION) in range(2, 9)
-    except (*BROKEN, TypeError):  # a broken tag turns nothing
+    except BROKEN:  # a broken tag turns nothing
         return False
 
 

@@ -4,21 +4,16 @@ App. B filters "foreground voxels" and refers to Du et al. (2025, SegVol), whose
 volume's mean; read as label voxels, the same words would leak the label into the image.
 """
 
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import nibabel
 import numpy as np
 import pydantic
 from jaxtyping import Float, Shaped, UInt8, UInt16
-from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import OrientationError
-from nibabel.spatialimages import HeaderDataError
 from tqdm import tqdm
 
 from uncertsam.data.adapters.base import Labels, RawImage, Skipped, plural
@@ -26,14 +21,13 @@ from uncertsam.data.format import Quality
 from uncertsam.data.found import below
 from uncertsam.data.images import Photo, Unusable
 from uncertsam.data.masks import distinct
+from uncertsam.data.nifti_files import open_nifti, size_of, turned, values_of
 from uncertsam.data.pairs import Pair
 
 Axis = Literal["axial", "coronal", "sagittal"]
 Percentile = Annotated[float, pydantic.Field(ge=0, le=100)]
 AXES: dict[Axis, int] = {"sagittal": 0, "coronal": 1, "axial": 2}  # axes lead right, anterior, superior
 APART = 0.01  # mm: how far the affines of a volume and its label may differ
-UNFIT = (ImageFileError, HeaderDataError, OrientationError)
-BROKEN = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error, *UNFIT)
 FOREGROUND = {
     "intensity": "voxels brighter than {threshold}",
     "label": "voxels of the chosen labels (the paper's words taken literally: this leaks the label into the image)",
@@ -122,17 +116,17 @@ class Scale:
 
 def read_volume(image: Path, labels: Path, params: VolumeParams) -> Volume:
     """Read a volume and its labels. Raises Unusable, saying why, where they cannot be read or do not fit together."""
-    picture, mask = _open(image, params.volume), _open(labels, None)
+    picture, mask = open_nifti(image, params.volume), open_nifti(labels, None)
     if not params.match_affine:
-        mask = nibabel.Nifti1Image(_values(mask, labels), picture.affine)  # type: ignore[no-untyped-call]
-    picture, mask = _turned(picture, image), _turned(mask, labels)
+        mask = nibabel.Nifti1Image(values_of(mask, labels), picture.affine)  # type: ignore[no-untyped-call]
+    picture, mask = turned(picture, image), turned(mask, labels)
     if picture.shape != mask.shape:
-        raise Unusable(f"its label is {_size(mask)} voxels large, the volume {_size(picture)}")
+        raise Unusable(f"its label is {size_of(mask)} voxels large, the volume {size_of(picture)}")
     if not np.allclose(picture.affine, mask.affine, atol=APART):
         raise Unusable("its label lies elsewhere in space; if only a header is wrong, set `match_affine: false`")
-    codes = _codes(_values(mask, labels), labels)
+    codes = _codes(values_of(mask, labels), labels)
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is counted as such
-        voxels = _values(picture, image).astype(np.float32)
+        voxels = values_of(picture, image).astype(np.float32)
     return Volume(voxels, codes, _replace(voxels, params.most_nan))
 
 
@@ -238,43 +232,6 @@ def _foreground(volume: Volume, params: VolumeParams) -> Float[np.ndarray, " n"]
     return volume.voxels[volume.voxels > at]
 
 
-def _open(path: Path, at: int | None) -> Any:
-    """A NIfTI image of three axes; `at` chooses from a fourth. (Any: nibabel's own types are not precise.)"""
-    with _readable(path):
-        image: Any = nibabel.load(path)
-    if image.get_data_dtype().kind not in "iuf":
-        raise Unusable(f"{path.name} holds no plain numbers ({image.get_data_dtype()})")
-    if len(image.shape) not in (3, 4) or 0 in image.shape:
-        raise Unusable(f"{path.name} has the shape {_size(image)}, not three axes")
-    volumes = image.shape[3] if len(image.shape) == 4 else 1
-    if at is None and volumes > 1:
-        raise Unusable(f"{path.name} is 4-D and holds {volumes} volumes: choose one with `volume`")
-    if (at or 0) >= volumes:
-        raise Unusable(f"{path.name} holds {plural(volumes, 'volume')}, so there is no volume {at}")
-    with _readable(path):  # to choose is to read
-        return image.slicer[..., at or 0] if len(image.shape) == 4 else image
-
-
-def _turned(image: Any, path: Path) -> Any:
-    with _readable(path):
-        return nibabel.as_closest_canonical(image)  # type: ignore[no-untyped-call]
-
-
-def _values(image: Any, path: Path) -> np.ndarray:
-    with _readable(path):
-        return np.asanyarray(image.dataobj)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Raises Unusable in place of whatever nibabel raises on a file that is cut off, or whose header is wrong."""
-    try:
-        yield
-    except BROKEN as error:
-        why = str(error).replace(str(path), path.name) or type(error).__name__
-        raise Unusable(f"{path.name} cannot be read as a volume ({why})") from None
-
-
 def _codes(values: np.ndarray, path: Path) -> UInt16[np.ndarray, "x y z"]:
     with np.errstate(invalid="ignore"):  # NaN is found by the comparison
         codes = values.astype(np.uint16)
@@ -292,7 +249,3 @@ def _replace(voxels: Float[np.ndarray, "x y z"], most: float) -> int:
     if count:
         voxels[bad] = voxels[~bad].min()
     return count
-
-
-def _size(image: Any) -> str:
-    return "x".join(map(str, image.shape))
