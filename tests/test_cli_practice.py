@@ -1,6 +1,7 @@
 """`uncertsam fit`, `doctor`, `evaluate`, `report`: what a practitioner needs around a prediction."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from uncertsam.cli import main
 from uncertsam.commands import doctor
@@ -83,6 +84,42 @@ def test_a_folder_of_ones_own_is_fitted_on_however_small(repository, uncertsam, 
     assert code == 0 and json.loads(said)["images"] == 4
     manifest = json.loads((repository / "data" / "fitted" / "laplace" / "manifest.json").read_text())
     assert manifest["data"].keys() == {"mine"} and manifest["params"]["resolution"] == 64
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_soft_and_jpeg_masks_are_fitted_on_by_the_advice_that_the_error_gives(repository, uncertsam, own_set, ending):
+    for path in (own_set / "masks").glob("*.png"):
+        soft = Image.open(path).filter(ImageFilter.GaussianBlur(1))
+        path.unlink()
+        soft.save(path.with_suffix(f".{ending}"))
+    (own_set / "images" / "e.heic").touch()
+    error = uncertsam("fit", own_set)[2]
+    advice = re.search(r"set `(kind: \w+)`", error)[1]
+    assert "--option" in error and "--option" in uncertsam("fit", "--help")[1]
+    code, said, _ = uncertsam("fit", own_set, "--option", advice)
+    assert code == 0 and "on 4 pictures" in said and "not used: images/e.heic" in said
+    code, said, _ = uncertsam("fit", own_set, "--option", advice.replace(": ", "="), "--force", "--json")
+    assert code == 0 and [one["file"] for one in json.loads(said)["skipped"]] == ["images/e.heic"]
+
+
+@pytest.mark.parametrize("words", [["kind"], ["kind=soft"], ["x=1"], ["kind=[", "--force"]])
+def test_an_option_that_is_none_is_refused(uncertsam, repository, own_set, words):
+    code, _, error = uncertsam("fit", own_set, "--option", *words)
+    assert code == 1 and ("KEY=VALUE" in error or "Option" in error)
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_a_folder_of_volumes_is_fitted_on(repository, uncertsam, tmp_path, ending):
+    import nibabel
+
+    voxels = np.random.default_rng(0).normal(0, 30, (40, 50, 4)).astype(np.float32)
+    labels = np.zeros(voxels.shape, np.uint8)
+    labels[9:30, 9:30, 1:3] = 1
+    for part, values in (("images", voxels + 200 * labels), ("masks", labels)):
+        (tmp_path / "scans" / part).mkdir(parents=True)
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "scans" / part / f"p{ending}")
+    code, said, _ = uncertsam("fit", tmp_path / "scans", "--json")
+    assert code == 0 and json.loads(said)["images"] == 2
 
 
 def test_what_cannot_be_fitted_on_is_said(repository, uncertsam, tmp_path):

@@ -110,6 +110,37 @@ def test_what_cannot_be_used_in_a_folder_is_named_and_the_rest_goes_on(photos, u
     assert "text.jpg is no picture" in errors[0] and "There is no file" in errors[1] and "cat.jpg, box 1" in errors[2]
 
 
+@pytest.fixture
+def stack(photos) -> Path:
+    """Three pages: one of the pictures, dimmed."""
+    picture = Image.open(photos / "cat.jpg")
+    pages = [picture.point(lambda value, k=k: value // k) for k in (1, 2, 3)]
+    pages[0].save(photos / "stack.tif", save_all=True, append_images=pages[1:])
+    return photos / "stack.tif"
+
+
+def test_of_several_pages_the_first_is_used_with_a_note_that_says_how_to_ask_for_another(stack, uncertsam, tmp_path):
+    ask = ("--box", 20, 30, 180, 150, "--json", "--out")
+    (one,) = json.loads(uncertsam("predict", stack, *ask, "a")[1])["predictions"]
+    assert "stack.tif has 3 pages, of which this is the first; the second is stack.tif#p002." in one["notes"]
+    (two,) = json.loads(uncertsam("predict", f"{stack}#p002", *ask, "b")[1])["predictions"]
+    assert two["image"] == "stack.tif#p002" and not two["notes"] and two["score"] != one["score"]
+    assert "has no page 4. Its pages are 1, 2, 3." in uncertsam("predict", f"{stack}#p004", *ask, "c")[2][0]
+
+
+def test_files_and_pages_that_no_box_is_for_are_listed(stack, photos, uncertsam):
+    for name in ("x.heic", "Thumbs.db"):
+        (photos / name).touch()
+    asked = {"stack.tif": [[20, 30, 180, 150]], "stack.tif#p003": [[20, 30, 180, 150]], "cat.jpg": []}
+    (photos / "boxes.json").write_text(json.dumps(asked))
+    code, said, _ = uncertsam("predict", photos, "--boxes", photos / "boxes.json", "--out", photos / "out", "--json")
+    told = json.loads(said)
+    assert code == 0 and [one["folder"] for one in told["predictions"]] == ["stack/1", "stack_p003/1"]
+    listed = {one["file"]: one["reason"] for one in told["skipped"]}
+    assert listed.keys() == {"cat.jpg", "more/dog.jpg", "stack.tif", "x.heic"}
+    assert listed["stack.tif"] == "1 of its 3 pages have no box, such as stack.tif#p002"
+
+
 def test_the_same_command_writes_the_same_maps(photos, uncertsam, tmp_path):
     for out in ("one", "two"):
         uncertsam("predict", photos / "cat.jpg", "--box", 20, 30, 180, 150, "--method", "prompt", "--out", out)
