@@ -39,7 +39,7 @@ def fit(
 
 def _split(scratch: Path, name: str, folder: Path | None, count: int, values: Mapping[str, Any]) -> "Split":
     """The pictures in the benchmark's format."""
-    from uncertsam.api.loading import CHECKPOINTS, home
+    from uncertsam.checkout import shipped
     from uncertsam.data import acquire
     from uncertsam.data.format import read_split
     from uncertsam.data.preprocess import preprocess
@@ -51,7 +51,7 @@ def _split(scratch: Path, name: str, folder: Path | None, count: int, values: Ma
     else:
         acquire.local(folder, raw)
     adapter, contract = "folder" if folder else LAYOUT, values.get("split", {})
-    reserved = read_reserved(home() / CHECKPOINTS / "pretrain_images.json")
+    reserved = read_reserved(shipped("pretrain_images.json"))
     salt, near = contract.get("salt", "uncertsam"), contract.get("near", 3)
     preprocess(raw, benchmark, name, adapter, {}, {"fit": 1.0}, reserved, salt, near)
     # a set of few groups comes out as `test`, which is no more than its name here

@@ -10,6 +10,10 @@ from uncertsam.commands.grouped import Grouped, numbers
 from uncertsam.errors import UserError
 
 Model = Annotated[str, typer.Option(help="sam2_nano, sam2.1_large, ..., or a file of weights")]
+Name = Annotated[str | None, typer.Option(help="of a file of weights: which model it holds, if it does not say")]
+Fitted = Annotated[
+    Path | None, typer.Option(help="a folder of fitted parts; default: data/fitted, else what is shipped")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 
@@ -30,8 +34,9 @@ def predict(
     method: Annotated[str, typer.Option(help="such as sam, laplace, tta_hue, prompt")] = "sam",
     out: Annotated[Path, typer.Option(help="a folder for the results")] = Path("out"),
     model: Model = "sam2_nano",
+    name: Name = None,
     device: Device = "auto",
-    fitted: Annotated[Path | None, typer.Option(help="fitted parts; default: data/fitted of the repository")] = None,
+    fitted: Fitted = None,
     seed: Annotated[int, typer.Option(help="of the method's random numbers")] = 0,
     max_megapixels: Annotated[float, typer.Option(help="larger pictures are refused")] = 64.0,
     as_json: AsJson = False,
@@ -49,7 +54,7 @@ def predict(
     from uncertsam.commands import predicting
     from uncertsam.predictor import UncertaintyPredictor
 
-    options: dict[str, Any] = {"fitted": fitted, "seed": seed, "max_megapixels": max_megapixels}
+    options: dict[str, Any] = {"name": name, "fitted": fitted, "seed": seed, "max_megapixels": max_megapixels}
     predictor = UncertaintyPredictor.from_pretrained(model, [method], device, **options)
     if boxes is not None:
         summary = predicting.predict_folder(predictor, target, boxes, out)
@@ -68,9 +73,10 @@ def predict(
 
 def fit(
     folder: Annotated[Path | None, typer.Argument(help="images/ and masks/; without: generated pictures")] = None,
-    out: Annotated[Path | None, typer.Option(help="fitted parts; default: data/fitted of the repository")] = None,
+    out: Annotated[Path | None, typer.Option(help="a folder for it; default: data/fitted")] = None,
     count: Annotated[int, typer.Option(help="how many pictures are generated", min=1)] = 12,
     model: Model = "sam2_nano",
+    name: Name = None,
     device: Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
     as_json: AsJson = False,
@@ -80,13 +86,14 @@ def fit(
     `dvc repro` fits it anew on what params.yaml says. Examples: uncertsam fit; uncertsam fit my_data/cats --force
     """
     from uncertsam.api import loading
+    from uncertsam.checkout import home
     from uncertsam.commands import fitting
 
     if folder is not None and not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Give one with images/ and masks/.")
-    place = (out or loading.home() / loading.FITTED) / "laplace"
+    place = (out or home() / loading.FITTED) / "laplace"
     values = loading.sections(None)[1]
-    state = fitting.fit(loading.load(model, device), values, folder, place, count, force)
+    state = fitting.fit(loading.load(model, device, name), values, folder, place, count, force)
     found = {"out": str(place), "images": state.images, "prior_precision": float(state.prior_precision)}
     text = f"fitted Laplace on {state.images} pictures, prior precision {found['prior_precision']:.4g}: {place}"
     typer.echo(json.dumps(found | {"model": state.model}) if as_json else text)
@@ -99,10 +106,10 @@ def doctor(as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from uncertsam.api.loading import home
+    from uncertsam.checkout import checkout
     from uncertsam.commands.doctor import examine
 
-    findings = examine(home())
+    findings = examine(checkout())
     broken = any(finding.state == "broken" for finding in findings)
     if as_json:
         typer.echo(json.dumps({"ok": not broken, "findings": [asdict(finding) for finding in findings]}))
@@ -117,14 +124,14 @@ def evaluate() -> None:
     """Measure all methods on all datasets of params.yaml: `dvc repro tabulate`. Example: uncertsam evaluate"""
     from uncertsam.commands.pipeline import repro
 
-    repro("tabulate")
+    repro("evaluate", "tabulate")
 
 
 def report() -> None:
     """Rebuild reports/index.html and all that it needs: `dvc repro report`. Example: uncertsam report"""
     from uncertsam.commands.pipeline import repro
 
-    repro("report")
+    repro("report", "report")
 
 
 def _mixed(target: Path, boxes: Path | None) -> tuple[str, str]:
