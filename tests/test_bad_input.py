@@ -82,6 +82,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("a run ünder 猫")
     draw(root / "photos", [f"cat {i}x" for i in range(18)])
     shutil.copytree(ROOT / "checkpoints", root / "checkpoints")
+    for name in ("pyproject.toml", "dvc.yaml"):  # by which a checkout is known
+        shutil.copy(ROOT / name, root)
     (root / "params.yaml").write_text(yaml.safe_dump(settings()))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)

@@ -102,7 +102,7 @@ def read_manifest(weights: Path) -> dict[str, Any]:
         return {}
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is no manifest ({error}).", "Restore it, or delete it to record the hash anew."
         ) from None
