@@ -344,7 +344,7 @@ PARAMS: dict[str, Case] = {
     "no YAML": ("measure", holds("params.yaml", "a: [1,\nb: }"), ("params.yaml is not YAML", "line 2", "Mend")),
     "no text": ("measure", holds("params.yaml", b"a: \xff\xfe"), ("params.yaml is not YAML", "Mend")),
     "no sections": ("measure", holds("params.yaml", "- 1"), ("params.yaml", "uncertsam use demo")),
-    "no file": ("measure", lost("params.yaml"), ("params.yaml", "repository's root")),
+    "no file": ("measure", lost("params.yaml"), ("params.yaml", "checkout's root")),
 }
 
 

@@ -9,6 +9,9 @@ import pytest
 
 from uncertsam import checkout
 from uncertsam.cli import main
+from uncertsam.errors import UserError
+from uncertsam.predictor import UncertaintyPredictor
+from uncertsam.sam.checkpoints import build_network, save_embedded
 
 BOX = ("--box", "20", "30", "180", "150")
 
@@ -60,12 +63,13 @@ def test_in_someone_elses_project_the_shipped_model_and_posterior_answer(theirs,
 
 
 def test_what_was_fitted_here_goes_before_what_is_shipped(theirs, monkeypatch):
-    scores = []
-    for words in ([], ["fit", "--count", "1", "--force"]):
+    before, scores = contents(theirs), []
+    for words in ([], ["fit", "--count", "1"]):
         assert not words or run(monkeypatch, *words) == 0
         assert run(monkeypatch, "predict", "cat.jpg", *BOX, "--method", "laplace_closed", "--out", "../out") == 0
         scores.append(json.loads((theirs.parent / "out" / "prediction.json").read_text())["score"])
     assert scores[0] != scores[1]
+    assert contents(theirs).items() >= before.items()
 
 
 @pytest.mark.parametrize(
@@ -91,5 +95,12 @@ def test_what_is_neither_here_nor_shipped_is_told_with_a_way_to_it(theirs, monke
 def test_an_embedded_model_needs_no_download(theirs, monkeypatch, capsys):
     before = contents(theirs)
     assert not run(monkeypatch, "download", "sam2_nano", "--out", "checkpoints")
-    path = capsys.readouterr().out.strip().removeprefix("sam2_nano comes with uncertsam, there is nothing to download: ")
-    assert Path(path).is_file() and contents(theirs) == before
+    told, path = capsys.readouterr().out.split(": ")
+    assert told == "sam2_nano comes with uncertsam, there is nothing to download"
+    assert Path(path.strip()).is_file() and contents(theirs) == before
+
+
+def test_a_shipped_posterior_is_not_taken_for_other_weights_of_the_same_name(theirs):
+    save_embedded(build_network("sam2_nano"), Path("mine.safetensors"), {})
+    with pytest.raises(UserError, match="uncertsam_fitted/laplace, which is missing. Make it: `uncertsam fit`"):
+        UncertaintyPredictor.from_pretrained("mine.safetensors", ["laplace"])

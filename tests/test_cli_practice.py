@@ -199,8 +199,9 @@ def test_a_wrapper_runs_the_stage_that_it_names(repository, uncertsam, monkeypat
 
 
 def test_a_wrapper_needs_a_pipeline_and_dvc(tmp_path, repository, uncertsam, monkeypatch):
-    monkeypatch.setattr("uncertsam.commands.pipeline.find_spec", lambda name: None)
-    assert "DVC is not installed." in uncertsam("report")[2]
+    monkeypatch.setattr("uncertsam.checkout.find_spec", lambda name: None)
+    assert "`uncertsam report` needs dvc, which is not installed. Run `make setup`" in uncertsam("report")[2]
+    assert "`uncertsam track send` needs mlflow, which is not installed." in uncertsam("track", "send")[2]
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert "`uncertsam evaluate` works on a checkout of UncertSAM" in uncertsam("evaluate")[2]

@@ -149,7 +149,7 @@ BOX = ("--box", 20, 30, 180, 150)
         (["photos/cat.jpg", *BOX, "--model", "mine.safetensors"], "does not say which model it holds. Give its name"),
         (["photos/cat.jpg", *BOX, "--model", "mine.safetensors", "--name", "sam3"], "There is no model named 'sam3'."),
         (["photos/cat.jpg", *BOX, "--model", "lost.safetensors", "--name", "sam2_nano"], "no file of weights lost."),
-        (["photos/cat.jpg", *BOX, "--model", "sam2_nano", "--name", "sam2_tiny"], "There is no file of weights sam2_nano"),
+        (["photos/cat.jpg", *BOX, "--model", "sam2_nano", "--name", "sam2_tiny"], "no file of weights sam2_nano, and"),
         (["photos/cat.jpg", *BOX, "--device", "tpu"], "There is no device 'tpu' here."),
         (["photos/cat.jpg", *BOX, "--out", "text.jpg"], "text.jpg cannot be made a folder (File exists)."),
         (["photos/cat.jpg", *BOX, "--out", "text.jpg/deep"], "cannot be made a folder (Not a directory)."),

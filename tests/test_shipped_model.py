@@ -65,10 +65,9 @@ def test_the_shipped_posterior_is_what_the_demo_makes_of_the_weights(root, tmp_p
     shutil.copy(root / "profiles" / "demo.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     fitted_on = {"item.source": "src/uncertsam/data/worlds/everything.py", "item.dataset": "everything"}
-    for name, key in {"acquire": "everything", "preprocess": "everything", "subset": "sample", "encode_subset": "sample",
-                      "fit_laplace": "sample"}.items():  # fmt: skip
-        of = "everything_sample" if key == "sample" else key
-        stage(name, {**fitted_on, "key": of, "fit.dataset": of})
+    for name in ("acquire", "preprocess", "subset", "encode_subset", "fit_laplace"):
+        key = "everything" if name in ("acquire", "preprocess") else "everything_sample"
+        stage(name, {**fitted_on, "key": key, "fit.dataset": key})
     made, ours = (load_file(folder / "posterior.safetensors")
                   for folder in (Path("data/fitted/laplace"), shipped("fitted/sam2_nano/laplace")))  # fmt: skip
     assert made.keys() == ours.keys()

@@ -1,6 +1,7 @@
 """Where things lie: in a checkout of the repository, else in the package, which carries what the API needs."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import uncertsam
@@ -28,16 +29,33 @@ def checkout() -> Path | None:
 
 
 def home() -> Path:
-    """Where downloaded weights and fitted parts are looked for: the checkout, else the current folder."""
+    """Where downloaded weights are looked for: the checkout, else the current folder."""
     return checkout() or Path.cwd()
 
 
-def needed(command: str) -> None:
-    """Raises UserError where the current folder is no checkout, in which alone a command makes sense."""
+def fitted_here() -> Path:
+    """Where fitted parts are written and looked for: data/fitted of the checkout, as the pipeline does.
+
+    Elsewhere a folder with a name of our own: data/ may be anybody's.
+    """
+    folder = checkout()
+    return folder / "data" / "fitted" if folder else Path.cwd() / "uncertsam_fitted"
+
+
+def needed(command: str, package: str | None = None) -> None:
+    """Raises UserError where the current folder is no checkout, in which alone a command makes sense.
+
+    package: that the command imports, and that an installation for predictions alone lacks.
+    """
     if not is_checkout(Path.cwd()):
         raise UserError(
             f"`uncertsam {command}` works on a checkout of UncertSAM, and {Path.cwd()} is not the root of one.",
             "Change to its root folder, where pyproject.toml, dvc.yaml and profiles/ lie.",
+        )
+    if package and find_spec(package) is None:
+        raise UserError(
+            f"`uncertsam {command}` needs {package}, which is not installed.",
+            "Run `make setup`, then `source .venv/bin/activate`.",
         )
 
 

@@ -142,7 +142,7 @@ def send() -> None:
     from uncertsam import tracking
     from uncertsam.checkout import needed
 
-    needed("track send")
+    needed("track send", "mlflow")
     sent = tracking.send()
     typer.echo(f"sent {sent.sent}, still waiting {sent.kept}" + (f": {sent.problem}" if sent.problem else ""))
     raise typer.Exit(1 if sent.kept else 0)
@@ -154,7 +154,7 @@ def rebuild() -> None:
     from uncertsam import tracking
     from uncertsam.checkout import needed
 
-    needed("track rebuild")
+    needed("track rebuild", "mlflow")
     sent = tracking.rebuild()
     typer.echo(f"sent {sent.sent}, still waiting {sent.kept}" + (f": {sent.problem}" if sent.problem else ""))
     raise typer.Exit(1 if sent.kept else 0)

@@ -32,9 +32,9 @@ class UncertaintyPredictor:
 
     model: shared by all methods. methods: built at once, so that what they lack is known at once; the first is the
     default, and others are built when they are asked for. fitted: the folder of fitted parts, None for data/fitted of
-    the checkout or the current folder, else what the package has for an embedded model. params: the methods' sections,
-    or a file of them, None for params.yaml of the checkout, else the package's own.
-    seed: of all random numbers. max_megapixels: of a picture.
+    the checkout (elsewhere uncertsam_fitted), else what the package has for an embedded model. params: the methods'
+    sections, or a file of them, None for params.yaml of the checkout, else the package's own. seed: of all random
+    numbers. max_megapixels: of a picture.
     """
 
     def __init__(

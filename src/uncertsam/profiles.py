@@ -25,7 +25,7 @@ def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_o
     profile, and where `root` is missing or of no use.
     """
     if not profiles.is_dir():
-        raise UserError(f"There is no folder {profiles}.", "Run from the repository's root.")
+        raise UserError(f"There is no folder {profiles}.", "Change to a checkout's root.")
     path = profiles / f"{name}.yaml"
     if not path.is_file():
         raise UserError(f"There is no profile {name!r}.", f"Choose one of {', '.join(names(profiles))}.")

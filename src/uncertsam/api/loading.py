@@ -1,11 +1,12 @@
 """Where the model, its parameters and its fitted parts come from, by name or by path."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uncertsam.checkout import PARAMS, checkout, embedded, home, shipped
+from uncertsam.checkout import PARAMS, checkout, embedded, fitted_here, home, shipped
 from uncertsam.errors import UserError, suggestion
 from uncertsam.params import FILE, Params, check
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from uncertsam.sam.model import PromptableModel
     from uncertsam.uncertainty.core.algebra import Method
 
-FITTED, CHECKPOINTS = Path("data/fitted"), Path("checkpoints")  # below a checkout, or the current folder
+CHECKPOINTS = Path("checkpoints")  # below a checkout, or the current folder
 Sections = Mapping[str, Mapping[str, Any]]
 
 
@@ -98,15 +99,12 @@ def build(
 def part_of(name: str, model: "PromptableModel", fitted: Path | None = None) -> Path:
     """The folder of a fitted part, there or not. fitted: where it is looked for.
 
-    None: in data/fitted of the checkout or the current folder; where that lacks it, the package's, if it has one that
-    belongs to these very weights.
+    None: what the pipeline or `uncertsam fit` made; where that is missing, the package's, if it has one that belongs
+    to these very weights.
     """
-    own = (fitted or home() / FITTED) / name
-    strange = fitted is None and not checkout() and not (own / "manifest.json").is_file()  # data/ may be anybody's
+    own = (fitted or fitted_here()) / name
     carried = shipped(f"fitted/{model.name}/{name}")
-    if fitted is None and (strange or not own.is_dir()) and _belongs(carried, model):
-        return carried
-    return own
+    return carried if fitted is None and not own.is_dir() and _belongs(carried, model) else own
 
 
 def _belongs(part: Path, model: "PromptableModel") -> bool:
@@ -117,7 +115,7 @@ def _belongs(part: Path, model: "PromptableModel") -> bool:
 def _made(part: Path, fitted: Path | None) -> str:
     """How a missing part is had."""
     if part.name == "laplace":
-        out = f" --out {fitted}" if fitted else ""
+        out = f" --out {shlex.quote(str(fitted))}" if fitted else ""
         return f"Make it: `uncertsam fit{out}` with the same --model (seconds, on a synthetic world)."
     if checkout():
         return "Make it: `dvc repro`."

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from importlib.util import find_spec
 
 from uncertsam.checkout import needed
 from uncertsam.errors import UserError
@@ -11,11 +10,9 @@ from uncertsam.errors import UserError
 def repro(command: str, stage: str) -> None:
     """Run `dvc repro STAGE` in the current checkout for one of our commands, its output as it comes.
 
-    Raises UserError elsewhere, and where it does not end well.
+    Raises UserError elsewhere, without DVC, and where it does not end well.
     """
-    needed(command)
-    if find_spec("dvc") is None:
-        raise UserError("DVC is not installed.", "Run `make setup`, then `source .venv/bin/activate`.")
+    needed(command, "dvc")
     done = subprocess.run([sys.executable, "-m", "dvc", "repro", stage], check=False)
     if done.returncode:
         raise UserError(f"dvc repro {stage} ended with exit code {done.returncode}.", "What went wrong stands above.")

@@ -12,7 +12,7 @@ from uncertsam.errors import UserError
 Model = Annotated[str, typer.Option(help="sam2_nano, sam2.1_large, ..., or a file of weights")]
 Name = Annotated[str | None, typer.Option(help="of a file of weights: which model it holds, if it does not say")]
 Fitted = Annotated[
-    Path | None, typer.Option(help="a folder of fitted parts; default: data/fitted, else what is shipped")
+    Path | None, typer.Option(help="a folder of fitted parts; default: that of `fit`, else what is shipped")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
@@ -73,7 +73,9 @@ def predict(
 
 def fit(
     folder: Annotated[Path | None, typer.Argument(help="images/ and masks/; without: generated pictures")] = None,
-    out: Annotated[Path | None, typer.Option(help="a folder for it; default: data/fitted")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="a folder for it; default: data/fitted of a checkout, else uncertsam_fitted")
+    ] = None,
     count: Annotated[int, typer.Option(help="how many pictures are generated", min=1)] = 12,
     model: Model = "sam2_nano",
     name: Name = None,
@@ -86,12 +88,12 @@ def fit(
     `dvc repro` fits it anew on what params.yaml says. Examples: uncertsam fit; uncertsam fit my_data/cats --force
     """
     from uncertsam.api import loading
-    from uncertsam.checkout import home
+    from uncertsam.checkout import fitted_here
     from uncertsam.commands import fitting
 
     if folder is not None and not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Give one with images/ and masks/.")
-    place = (out or home() / loading.FITTED) / "laplace"
+    place = (out or fitted_here()) / "laplace"
     values = loading.sections(None)[1]
     state = fitting.fit(loading.load(model, device, name), values, folder, place, count, force)
     found = {"out": str(place), "images": state.images, "prior_precision": float(state.prior_precision)}
