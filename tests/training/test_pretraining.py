@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from uncertsam.training.geometry import inscribed_ellipses, random_boxes
+
 from uncertsam.training.interaction import clicks, first_prompt, noisy_box
 from uncertsam.training.losses import dice_loss, focal_loss, iou_of_logits, mask_loss
 from uncertsam.training.materials import Materials, Photo, draw_textures

@@ -15,6 +15,8 @@ from sam2.modeling.sam.prompt_encoder import PromptEncoder
 from sam2.modeling.sam.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
+from uncertsam.sam.efficientnet import EfficientNetLite0
+
 IMAGE_SIZE = 256  # side of the square input, pixels
 WIDTH = 128  # channels of the transformer
 STRIDE = 16  # pixels per cell of the image embedding
@@ -87,6 +89,13 @@ class NanoSam(nn.Module):
         maps = self.image_encoder(image)["backbone_fpn"]
         decoder = self.sam_mask_decoder
         return {"backbone_fpn": [decoder.conv_s0(maps[0]), decoder.conv_s1(maps[1]), maps[2]]}
+
+
+def nano(image_size: int) -> NanoSam:
+    """`sam2_nano`: EfficientNet-Lite0 under SAM 2's prompt encoder and decoder, its encoder in channels_last."""
+    network = NanoSam(EfficientNetLite0(), image_size)
+    network.image_encoder.to(memory_format=torch.channels_last)
+    return network
 
 
 def _image_encoder(trunk: nn.Module) -> ImageEncoder:

@@ -1,4 +1,4 @@
-"""Photos with numbered regions: images/NAME and masks/NAME.png, or masks/NAME_annotatorK.png for each of several people.
+"""Photos with numbered regions: images/NAME, and masks/NAME.png or, of several people, masks/NAME_annotatorK.png.
 
 A value of 0 is unlabelled, every other one a region. A mask's label is its region's number; where several people
 segmented a photo, it is `annotatorK/number`, and their regions overlap.
@@ -40,7 +40,9 @@ def read(root: Path, params: Params) -> Reading:
         for stem, path in photos.items()
         if stem in masks
     ]
-    skipped = [Skipped(f"images/{p.name}", "it has no mask of the same name") for s, p in photos.items() if s not in masks]
+    skipped = [
+        Skipped(f"images/{p.name}", "it has no mask of the same name") for s, p in photos.items() if s not in masks
+    ]
     alone = [path for stem, paths in masks.items() if stem not in photos for path in paths]
     skipped += [Skipped(f"masks/{path.name}", "it has no image of the same name") for path in alone]
     rules = ["Every value of a mask but 0 is a region of its own.", sentence]
