@@ -1,6 +1,7 @@
 """Pre-training of the embedded model in legs, as one resumable loop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,10 @@ def pretrain(
     network = nano(legs[0].size)
     network.load_state_dict(start, strict=False)
     state = state or {"leg": 0, "step": 0, "network": network.state_dict()}
-    for number in range(state["leg"], len(legs)):
-        before = sum(leg.steps for leg in legs[:number])
-        state = _train(legs[number], number, before, state, materials, seed, keep, every, log)
+    with _no_opencv_threads():
+        for number in range(state["leg"], len(legs)):
+            before = sum(leg.steps for leg in legs[:number])
+            state = _train(legs[number], number, before, state, materials, seed, keep, every, log)
     network = nano(legs[-1].size)
     network.load_state_dict(state["average"])
     return network
@@ -144,11 +146,18 @@ def _set_rates(optimiser: torch.optim.Optimizer, leg: Leg, step: int, total: int
 def _batches(materials: Materials, leg: Leg, seed: int, first: int) -> Any:
     data = SceneBatches(materials, seed, leg.size, leg.batch, leg.steps)
     rest = Subset(data, range(first, leg.steps))
-    return iter(DataLoader(rest, batch_size=None, num_workers=1, prefetch_factor=8, worker_init_fn=_one_thread))
+    return iter(DataLoader(rest, batch_size=None, num_workers=1, prefetch_factor=8))
 
 
-def _one_thread(worker: int) -> None:
+@contextmanager
+def _no_opencv_threads() -> Iterator[None]:
+    """OpenCV's threads do not survive a fork: a worker that inherits their pool waits for them for ever."""
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _copied(state: dict[str, Tensor]) -> dict[str, Tensor]:
