@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from uncertsam.training.interaction import clicks, first_prompt, noisy_box
+from uncertsam.errors import UserError
+from uncertsam.sam.prompts import Prompts
+from uncertsam.training.curve import Curve
+from uncertsam.training.interaction import clicks, correct, first_prompt, noisy_box
 from uncertsam.training.losses import dice_loss, focal_loss, iou_of_logits, mask_loss
 from uncertsam.training.materials import Materials, Photo, any_photo, draw_textures
 from uncertsam.training.pretrain import SceneBatches
