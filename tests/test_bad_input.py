@@ -334,7 +334,7 @@ PARAMS: dict[str, Case] = {
     "no such method": ("tabulate", param("", "methods", ["sma"]), ("methods", "'sma'", "'sam'")),
     "tabulate": ("tabulate", param("tabulate", "resamples", -1), ("tabulate.resamples", "greater than 0")),
     "pretrain": ("measure", param("pretrain", "text", 1), ("pretrain.text", "'textures'")),
-    "a phase of pretrain": ("measure", param("pretrain.scenes", "step", 1), ("pretrain.scenes.step", "'steps'")),
+    "a source of pretrain": ("measure", param("pretrain.sources.panda", "shar", 1), ("pretrain.sources", "shar")),
     "no clicks": ("click", param("clicking", "clicks", 0), ("clicking.clicks", "greater than 0")),
     "no promise": ("guarantee", param("guarantees", "alphas", []), ("guarantees.alphas", "at least 1")),
     "a promise": ("guarantee", param("guarantees", "alpha", 0.1), ("guarantees.alpha", "'alphas'")),

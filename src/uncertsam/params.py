@@ -28,7 +28,7 @@ from uncertsam.sections import (
     Subset,
     Tabulate,
     Tracking,
-    TrainingPhase,
+    TrainingLeg,
 )
 from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
@@ -54,7 +54,7 @@ __all__ = [
     "Subset",
     "Tabulate",
     "Tracking",
-    "TrainingPhase",
+    "TrainingLeg",
     "check",
 ]
 

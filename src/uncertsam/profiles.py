@@ -62,8 +62,10 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
     if fit_on and fit_on not in found:
         raise UserError(f"{root} has no dataset {fit_on!r} to fit on.", f"Found: {', '.join(found)}.")
     for name, folder in found.items():
-        split = rules["fit_split"] if name == chosen else rules["split"]
+        division = known[name].pop("division", None)
+        split = rules["divisions"][division] if division else rules["fit_split"] if name == chosen else rules["split"]
         adapter, options = ("nifti", VOLUMES) if _holds_volumes(folder) else ("folder", {})
+        adapter = known[name].pop("adapter", adapter)
         values["data"][name] = _entry(folder, adapter, {**options, **known[name]}, split)
         scans = _known(rules["volumes"].get(name), folder)
         if scans:

@@ -45,7 +45,7 @@ def load_model(name: str, weights: Path, device: torch.device) -> PromptableMode
     """A model in evaluation mode. Raises UserError on an unknown name and on missing, altered or foreign weights."""
     network = build_network(name)
     digest = _checked_digest(weights)
-    state = _read_state(weights)
+    state = read_state(weights)
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
@@ -138,7 +138,8 @@ def _record(weights: Path, name: str, digest: str) -> None:
         )  # fmt: skip
 
 
-def _read_state(weights: Path) -> dict[str, Tensor]:
+def read_state(weights: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file; nothing in it is executed. Raises UserError where it is missing or broken."""
     try:
         if weights.suffix == ".safetensors":
             return load_file(weights)
