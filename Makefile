@@ -57,7 +57,7 @@ mlflow: setup
 
 # For maintainers: new pins (needs uv).
 lock:
-	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --no-header \
+	uv pip compile pyproject.toml --extra pipeline --extra test --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --no-emit-package sam2 -o requirements/main.lock
 	# The page's own: as in main.lock, but for the two that Gradio wants older; for an environment beside the main one.
 	grep -E '^[A-Za-z0-9_.-]+==' requirements/main.lock | grep -vE '^(pillow|tomlkit)==' | sed 's/ *\\$$//' > .demo.pins

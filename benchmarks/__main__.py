@@ -9,7 +9,7 @@ import typer
 
 from uncertsam.errors import UserError
 from uncertsam.files import write_json
-from uncertsam.sam.checkpoints import NAMES, device_named
+from uncertsam.sam.checkpoints import device_named, names
 from uncertsam.stage import guarded
 
 app = typer.Typer(add_completion=False)
@@ -35,8 +35,8 @@ def main(
     for flag, (value, least) in at_least.items():
         if value < least:
             raise UserError(f"--{flag} is {value}.", f"Set it to {least} or more.")
-    if model not in NAMES:
-        raise UserError(f"--model: there is no model named {model!r}.", f"It is one of {', '.join(NAMES)}.")
+    if model not in names():
+        raise UserError(f"--model: there is no model named {model!r}.", f"It is one of {', '.join(names())}.")
     if clock not in ("wall", "cpu") or (clock == "cpu" and device != "cpu"):
         raise UserError(f"--clock {clock} does not go with --device {device}.", "It is wall, or, on a CPU, cpu.")
     if out.is_dir():

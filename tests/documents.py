@@ -31,7 +31,7 @@ def copied(folder: Path, params: dict[str, Any]) -> Path:
     for name in ("src", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     (folder / "tests").mkdir()
-    for name in ("dvc.yaml", "tests/staging.py"):
+    for name in ("dvc.yaml", "pyproject.toml", "tests/staging.py"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "checkpoints").symlink_to(ROOT / "checkpoints")
     (folder / "params.yaml").write_text(yaml.safe_dump(params))

@@ -82,6 +82,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("a run ünder 猫")
     draw(root / "photos", [f"cat {i}x" for i in range(18)])
     shutil.copytree(ROOT / "checkpoints", root / "checkpoints")
+    for name in ("pyproject.toml", "dvc.yaml"):  # by which a checkout is known
+        shutil.copy(ROOT / name, root)
     (root / "params.yaml").write_text(yaml.safe_dump(settings()))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -332,7 +334,7 @@ PARAMS: dict[str, Case] = {
     "no such method": ("tabulate", param("", "methods", ["sma"]), ("methods", "'sma'", "'sam'")),
     "tabulate": ("tabulate", param("tabulate", "resamples", -1), ("tabulate.resamples", "greater than 0")),
     "pretrain": ("measure", param("pretrain", "text", 1), ("pretrain.text", "'textures'")),
-    "a phase of pretrain": ("measure", param("pretrain.scenes", "step", 1), ("pretrain.scenes.step", "'steps'")),
+    "a source of pretrain": ("measure", param("pretrain.sources.panda", "shar", 1), ("pretrain.sources", "shar")),
     "no clicks": ("click", param("clicking", "clicks", 0), ("clicking.clicks", "greater than 0")),
     "no promise": ("guarantee", param("guarantees", "alphas", []), ("guarantees.alphas", "at least 1")),
     "a promise": ("guarantee", param("guarantees", "alpha", 0.1), ("guarantees.alpha", "'alphas'")),
@@ -342,7 +344,7 @@ PARAMS: dict[str, Case] = {
     "no YAML": ("measure", holds("params.yaml", "a: [1,\nb: }"), ("params.yaml is not YAML", "line 2", "Mend")),
     "no text": ("measure", holds("params.yaml", b"a: \xff\xfe"), ("params.yaml is not YAML", "Mend")),
     "no sections": ("measure", holds("params.yaml", "- 1"), ("params.yaml", "uncertsam use demo")),
-    "no file": ("measure", lost("params.yaml"), ("params.yaml", "repository's root")),
+    "no file": ("measure", lost("params.yaml"), ("params.yaml", "checkout's root")),
 }
 
 

@@ -60,14 +60,17 @@ def by_name(findings: list[doctor.Finding]) -> dict[str, doctor.Finding]:
     return {finding.name: finding for finding in findings}
 
 
-def test_laplace_works_after_a_fit_on_a_generated_world(repository, uncertsam, root):
+def test_laplace_reads_the_shipped_posterior_until_one_is_fitted(repository, uncertsam, root):
     picture = root / "data" / "golden" / "images" / "00000001.jpg"
-    ask = ("predict", picture, "--box", 20, 30, 180, 150, "--method", "laplace")
-    assert "which is missing. Make it: `uncertsam fit`" in uncertsam(*ask)[2]
+    ask = ("predict", picture, "--box", 20, 30, 180, 150, "--method", "laplace_closed", "--json")
+    shipped = json.loads(uncertsam(*ask)[1])["predictions"][0]["score"]
+    missing = uncertsam(*ask, "--fitted", "none")[2]
+    assert "none/laplace, which is missing. Make it: `uncertsam fit --out none`" in missing
     code, said, _ = uncertsam("fit", "--count", 2, "--json")
     told = json.loads(said)
     assert code == 0 and told["images"] == 2 and Path(told["out"]) == repository / "data" / "fitted" / "laplace"
-    assert uncertsam(*ask)[0] == 0
+    own = json.loads(uncertsam(*ask)[1])["predictions"][0]["score"]
+    assert own != shipped
     code, _, error = uncertsam("fit", "--count", 2)
     assert code == 1 and "is there already. Replace it with --force" in error
 
@@ -137,9 +140,9 @@ def test_a_fresh_checkout_lacks_results_but_nothing_needed(repository, monkeypat
     found = by_name(findings)
     assert found["weights"].state == found["parameters"].state == found["device"].state == "ok"
     assert found["data"].state == "note" and found["data"].mend == "dvc repro"
-    fitted = [finding for finding in findings if finding.name == "fitted"]
-    assert {finding.state for finding in fitted} == {"note"}
-    assert any("uncertsam fit" in finding.mend for finding in fitted)
+    shipped, *others = (finding for finding in findings if finding.name == "fitted")
+    assert shipped.state == "ok" and "checkpoints/fitted/sam2_nano/laplace" in shipped.text
+    assert {finding.state for finding in others} == {"note"} and "dvc repro" in others[0].mend
     assert found["mlflow"].state == "note" and "no store yet" in found["mlflow"].text
 
 
@@ -165,6 +168,8 @@ def test_broken_weights_params_and_device_are_found_with_a_mend(repository, unce
     assert by_name(examine(repository))["device"].state == "broken"
     params.write_text("base: [")
     assert by_name(examine(repository))["parameters"].state == "broken"
+    params.unlink()
+    assert "params.yaml is missing" in by_name(examine(repository))["parameters"].text
 
 
 def test_a_part_fitted_on_another_model_is_a_note(repository, uncertsam):
@@ -206,9 +211,11 @@ def test_a_server_that_is_down_and_runs_that_wait_are_notes(repository, monkeypa
     assert "does not answer" in down.text and "secret" not in down.line() and "1 runs wait" in waiting.text
 
 
-def test_outside_of_a_repository_the_doctor_says_so(tmp_path):
-    found = by_name(examine(tmp_path))
-    assert found["parameters"].state == "broken" and "params.yaml is missing" in found["parameters"].text
+def test_away_from_a_checkout_the_doctor_looks_at_the_package(tmp_path):
+    findings = examine(None)
+    assert not [finding for finding in findings if finding.state == "broken"]
+    assert by_name(findings)["checkout"].state == "note"
+    assert {f.name for f in findings if f.state == "ok"} >= {"python", "packages", "weights", "fitted", "disk"}
 
 
 @pytest.mark.parametrize(("command", "target"), [("evaluate", "tabulate"), ("report", "report")])
@@ -229,8 +236,9 @@ def test_a_wrapper_runs_the_stage_that_it_names(repository, uncertsam, monkeypat
 
 
 def test_a_wrapper_needs_a_pipeline_and_dvc(tmp_path, repository, uncertsam, monkeypatch):
-    monkeypatch.setattr("uncertsam.commands.pipeline.find_spec", lambda name: None)
-    assert "DVC is not installed." in uncertsam("report")[2]
+    monkeypatch.setattr("uncertsam.checkout.find_spec", lambda name: None)
+    assert "`uncertsam report` needs dvc, which is not installed. Run `make setup`" in uncertsam("report")[2]
+    assert "`uncertsam track send` needs mlflow, which is not installed." in uncertsam("track", "send")[2]
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert "There is no dvc.yaml here." in uncertsam("evaluate")[2]
+    assert "`uncertsam evaluate` works on a checkout of UncertSAM" in uncertsam("evaluate")[2]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncertsam.api.loading import weights_of
 from uncertsam.cli import main
 from uncertsam.commands.grouped import joined, numbers
 from uncertsam.errors import UserError
@@ -172,9 +174,13 @@ BOX = ("--box", 20, 30, 180, 150)
         (["text.jpg", *BOX], "text.jpg is no picture that can be used"),
         (["huge.png", *BOX], "huge.png is too large: it has 100.0 megapixels, more than `max_megapixels` (64)"),
         (["photos/cat.jpg", *BOX, "--method", "laplase"], "There is no method 'laplase'. Did you mean 'laplace'?"),
-        (["photos/cat.jpg", *BOX, "--method", "laplace", "--fitted", "none"], "Make it: `uncertsam fit`"),
+        (["photos/cat.jpg", *BOX, "--method", "laplace", "--fitted", "none"], "Make it: `uncertsam fit --out none`"),
         (["photos/cat.jpg", *BOX, "--model", "sam2.1_large"], "uncertsam download sam2.1_large --out checkpoints"),
         (["photos/cat.jpg", *BOX, "--model", "sam3"], "There is no model named 'sam3'"),
+        (["photos/cat.jpg", *BOX, "--model", "mine.safetensors"], "does not say which model it holds. Give its name"),
+        (["photos/cat.jpg", *BOX, "--model", "mine.safetensors", "--name", "sam3"], "There is no model named 'sam3'."),
+        (["photos/cat.jpg", *BOX, "--model", "lost.safetensors", "--name", "sam2_nano"], "no file of weights lost."),
+        (["photos/cat.jpg", *BOX, "--model", "sam2_nano", "--name", "sam2_tiny"], "no file of weights sam2_nano, and"),
         (["photos/cat.jpg", *BOX, "--device", "tpu"], "There is no device 'tpu' here."),
         (["photos/cat.jpg", *BOX, "--out", "text.jpg"], "text.jpg cannot be made a folder (File exists)."),
         (["photos/cat.jpg", *BOX, "--out", "text.jpg/deep"], "cannot be made a folder (Not a directory)."),
@@ -182,12 +188,23 @@ BOX = ("--box", 20, 30, 180, 150)
 )
 def test_bad_input_is_one_clear_line(photos, uncertsam, tmp_path, words, told):
     (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "mine.safetensors").write_bytes(b"")
     if "huge.png" in words:
         Image.new("1", (10_000, 10_000)).save(tmp_path / "huge.png")
     code, said, errors = uncertsam("predict", *words)
     assert (code, said) == (1, "")
     (line,) = errors
     assert told in line and line.startswith("error: ") and "\n" not in line
+
+
+def test_a_file_of_weights_is_told_by_its_name(photos, uncertsam, tmp_path):
+    shutil.copy(weights_of("sam2_nano"), tmp_path / "mine.safetensors")
+    words = ["predict", photos / "cat.jpg", *BOX, "--json", "--method", "laplace_closed"]
+    scores = [
+        json.loads(uncertsam(*words, *more)[1])["predictions"][0]["score"]
+        for more in ([], ["--model", "mine.safetensors", "--name", "sam2_nano"], ["--model", "mine.safetensors"])
+    ]
+    assert scores[0] == scores[1] == scores[2]  # the name is remembered beside the file
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(photos, uncertsam, monkeypatch):

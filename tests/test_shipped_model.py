@@ -1,15 +1,23 @@
-"""The shipped sam2_nano beats the filled box on photos that it never saw."""
+"""The shipped models and posteriors: sam2_nano beats the filled box on photos that it never saw."""
+
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
+from staging import stage
 
+from uncertsam.api.loading import weights_of
+from uncertsam.checkout import embedded, shipped
 from uncertsam.metrics.masks import upsample
 from uncertsam.sam.checkpoints import load_model
 from uncertsam.sam.prompts import box_of_mask, from_boxes
 from uncertsam.sam.store import encode
 from uncertsam.sam.transforms import scale_boxes, to_input
+from uncertsam.uncertainty.posterior import state as posterior
 
 
 def ious(model, image, mask) -> tuple[float, float]:
@@ -40,3 +48,28 @@ def test_it_beats_the_filled_box_on_videos_that_it_never_saw(root, real_data):
 def test_it_answers_pictures_of_any_shape(root, shape):
     model = load_model("sam2_nano", root / "checkpoints" / "sam2_nano.safetensors", torch.device("cpu"))
     assert all(0 <= score <= 1 for score in ious(model, np.zeros((*shape, 3), np.uint8), np.ones(shape, bool)))
+
+
+@pytest.mark.parametrize("name", embedded())
+def test_every_shipped_posterior_belongs_to_its_weights(name):
+    """By the hash of the weights; its own tensors by the hash in its manifest."""
+    model = load_model(name, weights_of(name), torch.device("cpu"))
+    state = posterior.load(shipped(f"fitted/{name}/laplace"), model)
+    assert state.model == model.name == name and state.images > 0
+
+
+def test_the_shipped_posterior_is_what_the_demo_makes_of_the_weights(root, tmp_path, monkeypatch):
+    """Of the stages from generated pictures to the fit; processors round differently."""
+    for name in ("checkpoints", "src"):
+        (tmp_path / name).symlink_to(root / name)
+    shutil.copy(root / "profiles" / "demo.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    fitted_on = {"item.source": "src/uncertsam/data/worlds/everything.py", "item.dataset": "everything"}
+    for name in ("acquire", "preprocess", "subset", "encode_subset", "fit_laplace"):
+        key = "everything" if name in ("acquire", "preprocess") else "everything_sample"
+        stage(name, {**fitted_on, "key": key, "fit.dataset": key})
+    made, ours = (load_file(folder / "posterior.safetensors")
+                  for folder in (Path("data/fitted/laplace"), shipped("fitted/sam2_nano/laplace")))  # fmt: skip
+    assert made.keys() == ours.keys()
+    for key, tensor in made.items():
+        torch.testing.assert_close(ours[key], tensor, rtol=5e-3, atol=1e-3 * float(tensor.abs().max()))

@@ -22,10 +22,12 @@ def use(
     fit_on: Annotated[str | None, typer.Option(help="folder: the dataset of your own to fit on")] = None,
 ) -> None:
     """Make a profile the current params.yaml. Example: uncertsam use folder --root ~/my_images"""
+    from uncertsam.checkout import needed
     from uncertsam.data.adapters.folder import strangers
     from uncertsam.params import FILE
     from uncertsam.profiles import use as write
 
+    needed("use")
     datasets = write(profile, Path("profiles"), FILE, root, fit_on)
     for left in strangers(root) if root else ():
         typer.echo(f"not used: {left.file}: {left.reason}")
@@ -40,9 +42,13 @@ def download(
     hashes: Annotated[Path, typer.Option(help="the recorded hashes")] = Path("requirements/downloads.json"),
 ) -> None:
     """Download a checkpoint, or unpack a dataset. Example: uncertsam download sam2.1_large --out checkpoints"""
+    from uncertsam.checkout import embedded, shipped
     from uncertsam.data.remote import published
     from uncertsam.data.remote.sources import find
 
+    if name in embedded():
+        typer.echo(f"{name} comes with uncertsam, there is nothing to download: {shipped(f'{name}.safetensors')}")
+        return
     source = find(name)
     typer.echo(f"{name}: licence {source.licence}")
     if source.kind == "dataset":
@@ -73,8 +79,10 @@ def verify(
 ) -> None:
     """Did the code change, or is this another machine? Runs everything on eight pictures with known results."""
     from uncertsam import golden
+    from uncertsam.checkout import needed
     from uncertsam.params import Model, Params
 
+    needed("verify")
     params = Params.read()
     model, folder = params.section("model", Model), Path("data/golden")
     if record:
@@ -94,12 +102,14 @@ def score(
     """How good is the model itself? Box and clicks beside the filled box and OpenCV's GrabCut, after dvc repro."""
     import torch
 
+    from uncertsam.checkout import needed
     from uncertsam.files import written_aside
     from uncertsam.params import Base, Model, Params, Predict
     from uncertsam.results.prompting import COLUMNS
     from uncertsam.results.prompting import score as scores
     from uncertsam.sam.checkpoints import load_model
 
+    needed("score")
     params = Params.read()
     chosen, seed = params.section("model", Model), params.section("base", Base).seed
     model = load_model(chosen.name, chosen.weights, torch.device("cpu"))
@@ -116,9 +126,11 @@ def check_reports(
     seed: Annotated[int, typer.Option(help="which ones")] = 0,
 ) -> None:
     """Are reports/ what they say? Every table against its schema and the others, random values recomputed."""
+    from uncertsam.checkout import needed
     from uncertsam.params import Params, Predict
     from uncertsam.results.check import Places, problems
 
+    needed("check-reports")
     split = Params.read().section("predict", Predict).split
     found = problems(Places(Path("reports"), Path("data/benchmark"), Path("data/predictions"), split), cells, seed)
     for line in found[:50]:
@@ -131,7 +143,9 @@ def check_reports(
 def send() -> None:
     """Send the runs that are waiting (a server was unreachable, or stages were too short to bother)."""
     from uncertsam import tracking
+    from uncertsam.checkout import needed
 
+    needed("track send", "mlflow")
     sent = tracking.send()
     typer.echo(f"sent {sent.sent}, still waiting {sent.kept}" + (f": {sent.problem}" if sent.problem else ""))
     raise typer.Exit(1 if sent.kept else 0)
@@ -141,7 +155,9 @@ def send() -> None:
 def rebuild() -> None:
     """Rebuild MLflow's view from reports/ and dvc.lock; deleting mlflow.db loses nothing."""
     from uncertsam import tracking
+    from uncertsam.checkout import needed
 
+    needed("track rebuild", "mlflow")
     sent = tracking.rebuild()
     typer.echo(f"sent {sent.sent}, still waiting {sent.kept}" + (f": {sent.problem}" if sent.problem else ""))
     raise typer.Exit(1 if sent.kept else 0)

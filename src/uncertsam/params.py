@@ -28,7 +28,7 @@ from uncertsam.sections import (
     Subset,
     Tabulate,
     Tracking,
-    TrainingPhase,
+    TrainingLeg,
 )
 from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
@@ -54,7 +54,7 @@ __all__ = [
     "Subset",
     "Tabulate",
     "Tracking",
-    "TrainingPhase",
+    "TrainingLeg",
     "check",
 ]
 
@@ -120,7 +120,8 @@ class Params:
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(f"{path} is missing.", "Run from the repository's root.") from None
+            mend = "Change to a checkout's root; there `uncertsam use demo` writes it anew."
+            raise UserError(f"{path} is missing.", mend if path.name == FILE.name else "Check the path.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Mend what it names.") from None
         if not isinstance(values, dict):

@@ -32,9 +32,10 @@ class UncertaintyPredictor:
     """Answers prompts on one picture at a time, by any method of `uncertsam.uncertainty`; feels like SAM 2's predictor.
 
     model: shared by all methods. methods: built at once, so that what they lack is known at once; the first is the
-    default, and others are built when they are asked for. fitted: the folder of fitted parts, None for the
-    repository's data/fitted. params: the methods' sections, or a file of them, None for the repository's params.yaml.
-    seed: of all random numbers. max_megapixels: of a picture.
+    default, and others are built when they are asked for. fitted: the folder of fitted parts, None for data/fitted of
+    the checkout (elsewhere uncertsam_fitted), else what the package has for an embedded model. params: the methods'
+    sections, or a file of them, None for params.yaml of the checkout, else the package's own. seed: of all random
+    numbers. max_megapixels: of a picture.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class UncertaintyPredictor:
         if isinstance(methods, str) or not methods:
             raise UserError(f"methods={methods!r} is no list of names.", 'Give such as methods=["sam"].')
         self.model, self.seed, self.max_megapixels = model, seed, max_megapixels
-        self.fitted = loading.home() / loading.FITTED if fitted is None else Path(fitted)
+        self.fitted = None if fitted is None else Path(fitted)
         self._given = loading.sections(Path(params) if isinstance(params, str) else params)
         self._built: dict[str, tuple[Method, Any]] = {}
         self._seen: Seen | None = None

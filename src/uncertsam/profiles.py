@@ -24,7 +24,7 @@ def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_o
     profile, and where `root` is missing or of no use.
     """
     if not profiles.is_dir():
-        raise UserError(f"There is no folder {profiles}.", "Run from the repository's root.")
+        raise UserError(f"There is no folder {profiles}.", "Change to a checkout's root.")
     path = profiles / f"{name}.yaml"
     if not path.is_file():
         raise UserError(f"There is no profile {name!r}.", f"Choose one of {', '.join(names(profiles))}.")
@@ -61,8 +61,10 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
     if fit_on and fit_on not in found:
         raise UserError(f"{root} has no dataset {fit_on!r} to fit on.", f"Found: {', '.join(found)}.")
     for name, folder in found.items():
-        split = rules["fit_split"] if name == chosen else rules["split"]
-        values["data"][name] = _entry(folder, adapter_of(folder) or FOLDER, known[name], split)
+        division = known[name].pop("division", None)
+        split = rules["divisions"][division] if division else rules["fit_split"] if name == chosen else rules["split"]
+        adapter = known[name].pop("adapter", adapter_of(folder) or FOLDER)
+        values["data"][name] = _entry(folder, adapter, known[name], split)
         scans = _known(rules["volumes"].get(name), folder)
         if scans:
             values["data"][f"{name}_volumes"] = _entry(folder, "nifti", scans, rules["split"])

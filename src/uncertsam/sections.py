@@ -137,27 +137,38 @@ class Clock(Section):
     repeats: PositiveInt
 
 
-class TrainingPhase(Section):
-    """`cooldown`: the share of the steps over which the learning rate falls to 1 %."""
+class TrainingLeg(Section):
+    """One leg of pre-training; see `uncertsam.training.run_pretrain.Leg`."""
 
     steps: PositiveInt
+    size: int = Field(ge=64, multiple_of=32)
     batch: PositiveInt
     learning_rate: NonNegativeFloat
     weight_decay: NonNegativeFloat
     cooldown: float = Field(ge=0, le=1)
-    warmup: int = Field(200, ge=0)
+    whole: float = Field(ge=0, le=1)
+    corrections: float = Field(0.6, ge=0, le=1)
+    warmup: PositiveInt = 200
+
+
+class PhotoShare(Section):
+    """How often a source of photos is drawn; in a part `merged` of it all regions of a photo are one."""
+
+    share: PositiveFloat
+    merged: float = Field(0.0, ge=0, le=1)
 
 
 class Pretrain(Section):
-    """Pre-training of the embedded model: two phases, and what its scenes are made of."""
+    """Pre-training of the embedded model: its legs, what its scenes are made of, whose decoder it starts from."""
 
     seed: int
+    start: Path
     longest: PositiveInt
     textures: PositiveInt
     texture_size: PositiveInt
     save_every: PositiveInt
-    geometry: TrainingPhase
-    scenes: TrainingPhase
+    sources: dict[str, PhotoShare]
+    legs: list[TrainingLeg] = Field(min_length=1)
 
 
 class Engine(Section):

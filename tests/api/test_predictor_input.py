@@ -151,7 +151,8 @@ def test_a_bad_picture_leaves_the_one_before(predictor):
 def test_a_missing_fitted_part_says_how_to_get_it(nano, sections, tmp_path):
     from uncertsam.predictor import UncertaintyPredictor
 
-    with pytest.raises(UserError, match="needs the fitted part .*laplace, which is missing. Make it: `uncertsam fit`"):
+    made = f"`uncertsam fit --out {tmp_path}`"
+    with pytest.raises(UserError, match=f"needs the fitted part .*laplace, which is missing. Make it: {made}"):
         UncertaintyPredictor(nano, ["laplace"], tmp_path, sections)
 
 

@@ -102,7 +102,7 @@ def test_what_cannot_be_loaded_says_what_to_do(tmp_path, sections, monkeypatch):
         "sam2_nanno": "Did you mean 'sam2_nano'",
         "sam2.1_large": r"sam2.1_hiera_large.pt are missing. Fetch them: uncertsam download sam2.1_large",
         "nowhere/model.pt": "There is no model named 'nowhere/model.pt', and no file",
-        "unknown.safetensors": "does not say which model it holds. Give name=",
+        "unknown.safetensors": "does not say which model it holds. Give its name .name= in Python",
     }
     for source, told in cases.items():
         with pytest.raises(UserError, match=told):

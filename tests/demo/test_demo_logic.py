@@ -309,8 +309,8 @@ def test_every_sample_has_a_box_that_is_answered(bench) -> None:
         assert not session.failed and session.box == session.photo.box and session.answers
 
 
-def test_without_the_repository_a_sample_is_generated(bench, monkeypatch, tmp_path) -> None:
-    monkeypatch.setattr(photos, "home", lambda: tmp_path)
+def test_without_a_checkout_a_sample_is_generated(monkeypatch) -> None:
+    monkeypatch.setattr(photos, "checkout", lambda: None)
     (name,) = photos.samples()
     assert photos.sample(name).pixels.shape[2] == 3
 

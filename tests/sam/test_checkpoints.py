@@ -1,6 +1,8 @@
 """Weights are read without executing anything, with a checked hash, or not at all."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from uncertsam.errors import UserError
+from uncertsam.files import sha256
 from uncertsam.sam.checkpoints import build_network, load_model, manifest_path, save_embedded
 
 CPU = torch.device("cpu")
@@ -82,3 +85,16 @@ def test_a_hash_is_recorded_at_first_use_and_checked_at_the_second(tmp_path):
     torch.save({"model": build_network("sam2_nano").state_dict()}, path)
     with pytest.raises(UserError, match="SHA-256 differs"):
         load_model("sam2_nano", path, CPU)
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_weights_in_a_folder_that_cannot_be_written_load_with_a_note(shipped, monkeypatch, caplog, reason):
+    manifest_path(shipped).unlink()
+
+    def refuse(path: Path, *rest: object, **more: object) -> None:
+        raise OSError(reason, os.strerror(reason), str(path))
+
+    monkeypatch.setattr(Path, "write_text", refuse)  # root may write anywhere
+    assert load_model("sam2_nano", shipped, CPU).digest == sha256(shipped)
+    assert f"{shipped} is not recorded ({os.strerror(reason)})" in caplog.text
+    assert list(shipped.parent.iterdir()) == [shipped]

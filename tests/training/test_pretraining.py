@@ -1,20 +1,21 @@
 """Pre-training is a function of its settings: resumable, ordered by nothing, and its losses mean what they say."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from uncertsam.training.geometry import inscribed_ellipses, random_boxes
-from uncertsam.training.interaction import clicks, first_prompt, noisy_box
+from uncertsam.errors import UserError
+from uncertsam.sam.prompts import Prompts
+from uncertsam.training.curve import Curve
+from uncertsam.training.interaction import clicks, correct, first_prompt, noisy_box
 from uncertsam.training.losses import dice_loss, focal_loss, iou_of_logits, mask_loss
-from uncertsam.training.materials import Materials, Photo, draw_textures
+from uncertsam.training.materials import Materials, Photo, any_photo, draw_textures
 from uncertsam.training.pretrain import SceneBatches
 from uncertsam.training.resume import ResumeState
-from uncertsam.training.run_pretrain import Phase, pretrain
+from uncertsam.training.run_pretrain import Keep, Leg, State, pretrain
 from uncertsam.training.scenes import compose
 from uncertsam.training.schedule import learning_rate_factor
+from uncertsam.training.snapshot import read_snapshot, write_snapshot
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +49,6 @@ def test_the_schedule_rises_stays_and_falls():
     assert min(factors) == 0.01 and max(factors) == 1
 
 
-def test_an_ellipse_touches_its_box_from_within():
-    boxes = random_boxes(20, 256, torch.Generator().manual_seed(0))
-    for box, mask in zip(boxes, inscribed_ellipses(boxes, 256, 256), strict=True):
-        rows, columns = torch.nonzero(mask.any(1)).flatten(), torch.nonzero(mask.any(0)).flatten()
-        found = torch.stack([columns[0], rows[0], columns[-1], rows[-1]])
-        assert (found - box).abs().max() <= 1.5
-
-
 def test_a_scene_has_objects_of_some_size_and_depends_on_its_generator_alone(materials):
     for seed in range(12):
         scene, again = (compose(np.random.default_rng(seed), materials, 64, 3) for _ in range(2))
@@ -84,22 +77,75 @@ def test_prompts_point_at_the_object():
     assert {tuple(sorted(set(first_prompt(rng, mask)[1].tolist()))) for _ in range(60)} >= {(-1, 2, 3), (-1, 1)}
 
 
-def test_a_stopped_and_resumed_training_ends_at_the_same_weights(tmp_path: Path):
-    materials = Materials([], draw_textures(0, 3, 256))
-    geometry, scenes = Phase(2, 2, 1e-3, 0.01, 0.4, 1), Phase(3, 2, 1e-3, 0.01, 0.4, 1)
+def test_photos_are_drawn_by_their_weights(materials):
+    heavy = Materials([materials.photos[0]] * 3, [], [1.0, 0.0, 3.0])
+    drawn = [id(any_photo(np.random.default_rng(k), heavy)) for k in range(20)]
+    assert len(set(drawn)) == 1  # the photos are one object; which of them is drawn shows in the shares
+    assert heavy.shares.tolist() == [0.25, 0.25, 1.0]
+
+
+def test_a_correction_adds_a_click_in_the_error_of_the_right_kind():
+    target = torch.zeros(1, 16, 16)
+    target[:, 4:12, 4:12] = 1
+    logits = -torch.ones(1, 16, 16)
+    logits[:, 4:12, 4:6] = 1
+    start = Prompts(torch.zeros(1, 4, 2), torch.full((1, 4), -1))
+    for seed in range(8):
+        found = correct(start, logits, target, np.random.default_rng(seed), 64, feed_back=True)
+        x, y = ((found.points[0, 0] + 0.5) / 4 - 0.5).round().int().tolist()
+        assert found.labels[0].tolist() == [1, -1, -1, -1] and 6 <= x < 12 and 4 <= y < 12
+        assert torch.equal(found.masks[:, 0], logits)
+
+
+LEGS = [Leg(2, 64, 2, 1e-3, 0.01, 0.0, 0.5, 1.0, 1), Leg(2, 96, 2, 1e-3, 0.01, 1.0, 1.0, 1.0, 1)]
+
+
+def trained(materials: Materials, state: State | None, keep: Keep, stop_at: int | None = None) -> dict:
+    def log(step: int, values: dict[str, float]) -> None:
+        if step == stop_at:
+            raise KeyboardInterrupt
+
     torch.set_num_threads(1)
+    return pretrain(LEGS, {}, materials, 0, state, keep, 1, log).state_dict()
 
-    def run(folder: Path, stop_at: int | None) -> dict[str, torch.Tensor]:
-        def log(step: int, values: dict[str, float]) -> None:
-            if step == stop_at and "scenes/loss" in values:
-                raise KeyboardInterrupt
 
-        resume = ResumeState(folder, "nano", {})
-        return pretrain(geometry, scenes, materials, 0, resume, 1, log).network.state_dict()
-
-    whole = run(tmp_path / "whole", None)
+@pytest.mark.parametrize("stop_at", [1, 3])
+def test_a_stopped_and_resumed_training_ends_at_the_same_weights(tmp_path, materials, stop_at):
+    whole = trained(materials, None, lambda state: None)
+    resume = ResumeState(tmp_path, "nano", {})
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", 1)
-    resumed = run(tmp_path / "cut", None)
-    for name, tensor in whole.items():
+        trained(materials, None, resume.save, stop_at)
+    resumed = trained(materials, resume.load(), resume.save)
+    for name, tensor in whole.items():  # the same code on the same memory layout: the same bits
         assert torch.equal(tensor, resumed[name]), name
+
+
+def test_two_trainings_from_one_snapshot_end_at_the_same_weights(tmp_path, materials):
+    kept = []
+    trained(materials, None, lambda state: kept.append(write_snapshot(tmp_path / str(len(kept)), state)))
+    one, other = (trained(materials, read_snapshot(tmp_path / "0"), lambda state: None) for _ in range(2))
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def test_a_snapshot_keeps_weights_to_half_precision_and_a_broken_one_is_refused(tmp_path, materials):
+    states = []
+    trained(materials, None, states.append)
+    write_snapshot(tmp_path / "s", states[0])
+    read = read_snapshot(tmp_path / "s")
+    assert (read["leg"], read["step"]) == (0, 1) and read_snapshot(tmp_path / "none") is None
+    for part in ("network", "average"):
+        for name, tensor in read[part].items():
+            torch.testing.assert_close(tensor, states[0][part][name], rtol=1e-3, atol=1e-6)
+    (tmp_path / "s" / "average.safetensors").write_bytes(b"cut off")
+    with pytest.raises(UserError, match=r"average\.safetensors is another file"):
+        read_snapshot(tmp_path / "s")
+
+
+def test_the_curve_drops_what_a_cut_off_run_wrote_beyond_its_state(tmp_path):
+    curve = Curve(tmp_path / "curve.csv", 0)
+    for step in range(200):
+        curve.log(step, {"loss": float(step >= 100), "iou_box": 0.5})
+    assert (tmp_path / "curve.csv").read_text().splitlines()[1:] == ["100,0.0000,0.5000,,", "200,1.0000,0.5000,,"]
+    Curve(tmp_path / "curve.csv", 150)
+    assert (tmp_path / "curve.csv").read_text().splitlines()[1:] == ["100,0.0000,0.5000,,"]

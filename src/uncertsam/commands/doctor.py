@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from uncertsam.checkout import embedded
 from uncertsam.errors import UserError
 from uncertsam.params import FILE, Base, Model, Params
 
@@ -35,12 +36,16 @@ class Finding:
 Check = Callable[[Path], Iterator[Finding]]
 
 
-def examine(root: Path) -> list[Finding]:
-    """Every check, in order; `root` is the repository. A check that stumbles is a finding, not the end."""
+def examine(root: Path | None) -> list[Finding]:
+    """Every check, in order; `root` is the checkout, None: there is none, and the package is asked alone.
+
+    A check that stumbles is a finding, not the end.
+    """
+    here = (python, packages, parameters, device, weights, data, fitted, disk, mlflow)
     found: list[Finding] = []
-    for check in (python, packages, parameters, device, weights, data, fitted, disk, mlflow):
+    for check in here if root else (python, installed, carried, disk):
         try:
-            found += check(root)
+            found += check(root or Path.cwd())
         except UserError as error:
             found.append(Finding(check.__name__, "broken", error.problem, error.mend))
     return found
@@ -66,6 +71,39 @@ def packages(root: Path) -> Iterator[Finding]:
     elif needed <= there.keys():
         same = sum(name in locked for name in there)
         yield Finding("packages", "ok", f"{len(needed)} needed are there, {same} as the lock says")
+
+
+def installed(root: Path) -> Iterator[Finding]:
+    """What the installed package needs is there, in the versions that it asks for."""
+    from packaging.requirements import Requirement
+
+    asked = [Requirement(entry) for entry in importlib.metadata.requires("uncertsam") or ()]
+    asked = [one for one in asked if one.marker is None or one.marker.evaluate({"extra": ""})]
+    there = {one.name: version for one in asked if (version := _version(one.name))}
+    for one in asked:
+        if one.name not in there:
+            yield Finding(
+                "packages", "broken", f"{one.name} is not installed.", f"pip install '{one.name}{one.specifier}'"
+            )
+        elif not one.specifier.contains(there[one.name], prereleases=True):
+            told = f"{one.name} {there[one.name]} is installed, tested is {one.specifier}."
+            yield Finding("packages", "note", told, f"pip install '{one.name}{one.specifier}'")
+    if len(there) == len(asked):
+        yield Finding("packages", "ok", f"{len(asked)} needed are there")
+
+
+def carried(root: Path) -> Iterator[Finding]:
+    """The models and posteriors of the package load. Without a checkout there is no pipeline, which is no fault."""
+    from uncertsam.api.loading import load, part_of
+    from uncertsam.uncertainty.posterior.state import load as load_posterior
+
+    yield Finding("checkout", "note", f"{root} is no checkout of UncertSAM:", "the pipeline (dvc repro) needs one.")
+    for name in embedded():
+        model = load(name, "auto")
+        yield Finding("weights", "ok", f"{name}, SHA-256 {model.digest[:12]}, on {model.device}")
+        part = part_of("laplace", model)
+        load_posterior(part, model)
+        yield Finding("fitted", "ok", f"{part} fits {name}")
 
 
 def parameters(root: Path) -> Iterator[Finding]:
@@ -96,7 +134,8 @@ def weights(root: Path) -> Iterator[Finding]:
     chosen = Params.read(root / FILE).section("model", Model)
     path = root / chosen.weights
     if not path.is_file():
-        mend = f"uncertsam download {chosen.name} --out {chosen.weights.parent}, or restore the file with git."
+        load = f"uncertsam download {chosen.name} --out {chosen.weights.parent}"
+        mend = f"git checkout {chosen.weights}" if chosen.name in embedded() else load
         yield Finding("weights", "broken", f"{chosen.weights} is missing.", mend)
         return
     digest = load_model(chosen.name, path, torch.device("cpu")).digest
@@ -121,10 +160,10 @@ def data(root: Path) -> Iterator[Finding]:
 
 
 def fitted(root: Path) -> Iterator[Finding]:
-    """What the methods of params.yaml read is fitted, on this very model."""
+    """What the methods of params.yaml read is fitted, on this very model, or comes with it."""
     import torch
 
-    from uncertsam.api.loading import FITTED, build
+    from uncertsam.api.loading import build, part_of
     from uncertsam.sam.checkpoints import load_model
     from uncertsam.uncertainty import load_method
 
@@ -140,8 +179,8 @@ def fitted(root: Path) -> Iterator[Finding]:
             continue
         done.add(part)
         try:
-            build(name, model, root / FITTED, (root / FILE, params.values))
-            yield Finding("fitted", "ok", f"{FITTED / str(part)} fits the model")
+            build(name, model, None, (root / FILE, params.values))
+            yield Finding("fitted", "ok", f"{_below(root, part_of(str(part), model))} fits the model")
         except UserError as error:
             yield Finding("fitted", "note", error.problem, error.mend)
 
@@ -195,10 +234,15 @@ def _unreachable(uri: str) -> str:
         return f"the server does not answer ({getattr(error, 'reason', error)})."
 
 
+def _below(root: Path, path: Path) -> Path:
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
 def _needed(pyproject: Path) -> set[str]:
-    """The names of the packages that the project needs. Raises UserError where the file is no project's."""
+    """The names of the packages that API and pipeline need. Raises UserError where the file is no project's."""
     try:
-        listed = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["dependencies"]
+        project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+        listed = [*project["dependencies"], *project["optional-dependencies"]["pipeline"]]
     except (OSError, ValueError, LookupError) as error:
         raise UserError(f"{pyproject} cannot be read ({error}).", "Run in the repository, or restore it.") from None
     return {re.split(r"[^A-Za-z0-9._-]", entry, maxsplit=1)[0] for entry in listed}

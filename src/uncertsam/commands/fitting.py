@@ -62,7 +62,7 @@ def _split(
     scratch: Path, name: str, folder: Path | None, count: int, values: Mapping[str, Any], options: dict[str, Any]
 ) -> "Split":
     """The pictures in the benchmark's format."""
-    from uncertsam.api.loading import CHECKPOINTS, home
+    from uncertsam.checkout import shipped
     from uncertsam.data import acquire
     from uncertsam.data.adapters.folder import adapter_of
     from uncertsam.data.format import read_split
@@ -75,7 +75,7 @@ def _split(
     else:
         acquire.local(folder, raw)
     adapter, contract = (adapter_of(folder) or "folder") if folder else LAYOUT, values.get("split", {})
-    reserved = read_reserved(home() / CHECKPOINTS / "pretrain_images.json")
+    reserved = read_reserved(shipped("pretrain_images.json"))
     salt, near = contract.get("salt", "uncertsam"), contract.get("near", 3)
     try:
         preprocess(raw, benchmark, name, adapter, options, {"fit": 1.0}, reserved, salt, near)

@@ -11,6 +11,10 @@ from uncertsam.commands.grouped import Grouped, numbers
 from uncertsam.errors import UserError
 
 Model = Annotated[str, typer.Option(help="sam2_nano, sam2.1_large, ..., or a file of weights")]
+Name = Annotated[str | None, typer.Option(help="of a file of weights: which model it holds, if it does not say")]
+Fitted = Annotated[
+    Path | None, typer.Option(help="a folder of fitted parts; default: that of `fit`, else what is shipped")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
 MOST_LINES = 20
 OPTION = "how the masks are read, such as kind=binary for soft edges or JPEG; ignore=[255]; see docs/your_data.md"
@@ -33,8 +37,9 @@ def predict(
     method: Annotated[str, typer.Option(help="such as sam, laplace, tta_hue, prompt")] = "sam",
     out: Annotated[Path, typer.Option(help="a folder for the results")] = Path("out"),
     model: Model = "sam2_nano",
+    name: Name = None,
     device: Device = "auto",
-    fitted: Annotated[Path | None, typer.Option(help="fitted parts; default: data/fitted of the repository")] = None,
+    fitted: Fitted = None,
     seed: Annotated[int, typer.Option(help="of the method's random numbers")] = 0,
     max_megapixels: Annotated[float, typer.Option(help="larger pictures are refused")] = 64.0,
     as_json: AsJson = False,
@@ -52,7 +57,7 @@ def predict(
     from uncertsam.commands import predicting
     from uncertsam.predictor import UncertaintyPredictor
 
-    options: dict[str, Any] = {"fitted": fitted, "seed": seed, "max_megapixels": max_megapixels}
+    options: dict[str, Any] = {"name": name, "fitted": fitted, "seed": seed, "max_megapixels": max_megapixels}
     predictor = UncertaintyPredictor.from_pretrained(model, [method], device, **options)
     if boxes is not None:
         summary = predicting.predict_folder(predictor, target, boxes, out)
@@ -71,9 +76,12 @@ def predict(
 
 def fit(
     folder: Annotated[Path | None, typer.Argument(help="images/ and masks/; without: generated pictures")] = None,
-    out: Annotated[Path | None, typer.Option(help="fitted parts; default: data/fitted of the repository")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="a folder for it; default: data/fitted of a checkout, else uncertsam_fitted")
+    ] = None,
     count: Annotated[int, typer.Option(help="how many pictures are generated", min=1)] = 12,
     model: Model = "sam2_nano",
+    name: Name = None,
     device: Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="replace what is there")] = False,
     option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help=OPTION)] = None,
@@ -85,16 +93,17 @@ def fit(
     uncertsam fit my_data/cats --option kind=binary
     """
     from uncertsam.api import loading
+    from uncertsam.checkout import fitted_here
     from uncertsam.commands import fitting
 
     if folder is not None and not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Give one with images/ and masks/.")
-    place = (out or loading.home() / loading.FITTED) / "laplace"
+    place = (out or fitted_here()) / "laplace"
     values = loading.sections(None)[1]
     options = dict(map(fitting.option, option or []))
     if options and folder is None:
         raise UserError("--option says how a folder is read, and there is none.", "Name the folder.")
-    state, skipped = fitting.fit(loading.load(model, device), values, folder, place, count, force, options)
+    state, skipped = fitting.fit(loading.load(model, device, name), values, folder, place, count, force, options)
     found = {"out": str(place), "images": state.images, "prior_precision": float(state.prior_precision)}
     text = f"fitted Laplace on {state.images} pictures, prior precision {found['prior_precision']:.4g}: {place}"
     if not as_json:
@@ -110,10 +119,10 @@ def doctor(as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from uncertsam.api.loading import home
+    from uncertsam.checkout import checkout
     from uncertsam.commands.doctor import examine
 
-    findings = examine(home())
+    findings = examine(checkout())
     broken = any(finding.state == "broken" for finding in findings)
     if as_json:
         typer.echo(json.dumps({"ok": not broken, "findings": [asdict(finding) for finding in findings]}))
@@ -128,14 +137,14 @@ def evaluate() -> None:
     """Measure all methods on all datasets of params.yaml: `dvc repro tabulate`. Example: uncertsam evaluate"""
     from uncertsam.commands.pipeline import repro
 
-    repro("tabulate")
+    repro("evaluate", "tabulate")
 
 
 def report() -> None:
     """Rebuild reports/index.html and all that it needs: `dvc repro report`. Example: uncertsam report"""
     from uncertsam.commands.pipeline import repro
 
-    repro("report")
+    repro("report", "report")
 
 
 def told_left_out(skipped: Sequence[Mapping[str, str]]) -> Iterator[str]:

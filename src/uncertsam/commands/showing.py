@@ -1,11 +1,10 @@
 """`uncertsam demo`: the page to try it on."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uncertsam.commands.practice import Device, Model
+from uncertsam.commands.practice import Device, Fitted, Model, Name
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,8 +16,9 @@ def demo(
     host: Annotated[str, typer.Option(help="0.0.0.0 lets others in, who then use this machine")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one", min=0, max=65535)] = 7860,
     model: Model = "sam2_nano",
+    name: Name = None,
     device: Device = "auto",
-    fitted: Annotated[Path | None, typer.Option(help="fitted parts; default: data/fitted of the repository")] = None,
+    fitted: Fitted = None,
     seed: Annotated[int, typer.Option(help="of the methods' random numbers")] = 0,
 ) -> None:
     """A page in the browser: draw a box or click, see what is uncertain by several methods, click there.
@@ -31,5 +31,5 @@ def demo(
     from uncertsam.demo.session import Bench
     from uncertsam.predictor import UncertaintyPredictor
 
-    predictor = UncertaintyPredictor.from_pretrained(model, ["sam"], device, fitted=fitted, seed=seed)
+    predictor = UncertaintyPredictor.from_pretrained(model, ["sam"], device, name, fitted=fitted, seed=seed)
     serve(Bench(predictor), host, port)

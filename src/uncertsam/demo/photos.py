@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
-from uncertsam.api.loading import home
 from uncertsam.api.pictures import notes_of, pixels_of
+from uncertsam.checkout import checkout
 from uncertsam.data.images import BROKEN
 from uncertsam.errors import UserError
 
@@ -60,15 +60,16 @@ def shrunk(pixels: UInt8[np.ndarray, "height width 3"]) -> tuple[Rgb, str, tuple
 
 
 def samples() -> tuple[str, ...]:
-    """The names of the sample pictures: generated ones of the repository, else one that is generated when asked for."""
-    return tuple(NUMBERS.values()) if (home() / GOLDEN).is_dir() else ("Thin structure",)
+    """The names of the sample pictures: generated ones of the checkout, else one that is generated when asked for."""
+    return tuple(NUMBERS.values()) if checkout() else ("Thin structure",)
 
 
 def sample(name: str) -> Photo:
     """A sample with the box of its largest object. Raises UserError where there is none of that name."""
     if name not in samples():
         raise UserError("There is no such sample.", f"Choose one of {', '.join(samples())}.")
-    pixels, mask = _drawn() if name not in NUMBERS.values() else _golden(name)
+    folder = checkout()
+    pixels, mask = _golden(folder / GOLDEN, name) if folder else _drawn()
     return Photo(pixels, name, (), box_of(mask))
 
 
@@ -78,10 +79,10 @@ def box_of(mask: Bool[np.ndarray, "h w"]) -> Box:
     return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])
 
 
-def _golden(name: str) -> tuple[Rgb, Bool[np.ndarray, "h w"]]:
+def _golden(folder: Path, name: str) -> tuple[Rgb, Bool[np.ndarray, "h w"]]:
     from uncertsam.data.format import read_split
 
-    split = read_split(home() / GOLDEN)
+    split = read_split(folder)
     number = next(key for key, value in NUMBERS.items() if value == name)
     return split.pixels(number), max(split.masks(number), key=np.count_nonzero)
 

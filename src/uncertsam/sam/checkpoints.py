@@ -5,6 +5,7 @@ SAM 2's own checkpoints come without one; their hash is recorded at the first us
 """
 
 import json
+import logging
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from uncertsam.checkout import DEFAULT, embedded
 from uncertsam.errors import UserError
 from uncertsam.files import sha256, write_json, written_aside
 from uncertsam.sam.model import PromptableModel
@@ -31,22 +33,27 @@ CONFIGS = {  # name -> the configuration that ships inside sam2
 NO_WEIGHTS = (
     SafetensorError, pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, OSError, EOFError
 )  # fmt: skip
-EMBEDDED = "sam2_nano"
-NAMES = (EMBEDDED, *CONFIGS)
+log = logging.getLogger(__name__)
+
+
+def names() -> tuple[str, ...]:
+    """Of all models: those that come with the package, then Meta's."""
+    return *embedded(), *CONFIGS
 
 
 def load_model(name: str, weights: Path, device: torch.device) -> PromptableModel:
     """A model in evaluation mode. Raises UserError on an unknown name and on missing, altered or foreign weights."""
     network = build_network(name)
     digest = _checked_digest(weights)
-    state = _read_state(weights)
+    state = read_state(weights)
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
         detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(
             f"{weights} does not hold the weights of {name} ({detail[:160]}).",
-            "Set model.name and model.weights in params.yaml to a pair that belongs together.",
+            "Give a name and a file that belong together: model.name and model.weights in params.yaml, or --name and "
+            "--model in the shell.",
         ) from None
     _record(weights, name, digest)
     return PromptableModel(network.float().eval().to(device), name, digest)
@@ -65,12 +72,12 @@ def device_named(name: str) -> torch.device:
 
 def build_network(name: str) -> Any:
     """The architecture of a named model with fresh weights."""
-    if name == EMBEDDED:
+    if name in embedded():
         from uncertsam.sam.nano import NanoSam
 
         return NanoSam()
     if name not in CONFIGS:
-        raise UserError(f"There is no model named {name!r}.", f"model.name is one of {', '.join(NAMES)}.")
+        raise UserError(f"There is no model named {name!r}.", f"It is one of {', '.join(names())}.")
     from sam2.build_sam import build_sam2
 
     return build_sam2(CONFIGS[name], ckpt_path=None, device="cpu", apply_postprocessing=False)
@@ -81,7 +88,7 @@ def save_embedded(network: nn.Module, weights: Path, facts: dict[str, Any]) -> N
     state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
     with written_aside(weights) as aside:
         save_file({k: v.contiguous() for k, v in state.items()}, aside)
-    write_json(manifest_path(weights), {**facts, "name": EMBEDDED, "sha256": sha256(weights)})
+    write_json(manifest_path(weights), {**facts, "name": DEFAULT, "sha256": sha256(weights)})
 
 
 def manifest_path(weights: Path) -> Path:
@@ -95,7 +102,7 @@ def read_manifest(weights: Path) -> dict[str, Any]:
         return {}
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} is no manifest ({error}).", "Restore it, or delete it to record the hash anew."
         ) from None
@@ -116,12 +123,23 @@ def _checked_digest(weights: Path) -> str:
 
 
 def _record(weights: Path, name: str, digest: str) -> None:
-    """Note the hash of weights that came without a manifest: once they are known to be whole, not before."""
-    if not read_manifest(weights):
+    """Note the hash of weights that came without a manifest: once they are known to be whole, not before.
+
+    Weights in a folder that cannot be written (of a cluster, of a container image) are as good as any others.
+    """
+    if read_manifest(weights):
+        return
+    try:
         write_json(manifest_path(weights), {"name": name, "sha256": digest, "note": "hash recorded at the first use"})
+    except OSError as error:
+        log.warning(
+            "note: the hash of %s is not recorded (%s), so a later change of the file would not be noticed",
+            weights, error.strerror or error,
+        )  # fmt: skip
 
 
-def _read_state(weights: Path) -> dict[str, Tensor]:
+def read_state(weights: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file; nothing in it is executed. Raises UserError where it is missing or broken."""
     try:
         if weights.suffix == ".safetensors":
             return load_file(weights)

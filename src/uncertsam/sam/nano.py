@@ -15,6 +15,8 @@ from sam2.modeling.sam.prompt_encoder import PromptEncoder
 from sam2.modeling.sam.transformer import TwoWayTransformer
 from torch import Tensor, nn
 
+from uncertsam.sam.efficientnet import EfficientNetLite0
+
 IMAGE_SIZE = 256  # side of the square input, pixels
 WIDTH = 128  # channels of the transformer
 STRIDE = 16  # pixels per cell of the image embedding
@@ -62,19 +64,22 @@ class ConvTrunk(nn.Module):
 
 
 class NanoSam(nn.Module):
-    """A SAM-2-shaped network of under 5 M parameters at 256 px; logits come at 64x64."""
+    """A SAM-2-shaped network of under 6 M parameters; logits come at a quarter of its input's side.
 
-    image_size = IMAGE_SIZE
+    trunk: gives maps at strides 4, 8, 16 and 32 and names their widths in `channel_list`. image_size: a multiple of 32;
+    prompts are coordinates in [0, 1] inside, so the weights fit every size.
+    """
+
     directly_add_no_mem_embed = False  # there is no video memory to leave out
 
-    def __init__(self) -> None:
+    def __init__(self, trunk: nn.Module | None = None, image_size: int = IMAGE_SIZE) -> None:
         super().__init__()
-        cells = IMAGE_SIZE // STRIDE
-        self.image_encoder = _image_encoder()
+        self.image_size, cells = image_size, image_size // STRIDE
+        self.image_encoder = _image_encoder(trunk or ConvTrunk())
         self.sam_prompt_encoder = PromptEncoder(
             embed_dim=WIDTH,
             image_embedding_size=(cells, cells),
-            input_image_size=(IMAGE_SIZE, IMAGE_SIZE),
+            input_image_size=(image_size, image_size),
             mask_in_chans=16,
         )
         self.sam_mask_decoder = _mask_decoder()
@@ -86,8 +91,14 @@ class NanoSam(nn.Module):
         return {"backbone_fpn": [decoder.conv_s0(maps[0]), decoder.conv_s1(maps[1]), maps[2]]}
 
 
-def _image_encoder() -> ImageEncoder:
-    trunk = ConvTrunk()
+def nano(image_size: int) -> NanoSam:
+    """`sam2_nano`: EfficientNet-Lite0 under SAM 2's prompt encoder and decoder, its encoder in channels_last."""
+    network = NanoSam(EfficientNetLite0(), image_size)
+    network.image_encoder.to(memory_format=torch.channels_last)
+    return network
+
+
+def _image_encoder(trunk: nn.Module) -> ImageEncoder:
     neck = FpnNeck(
         position_encoding=PositionEmbeddingSine(num_pos_feats=WIDTH),
         d_model=WIDTH,

@@ -9,7 +9,7 @@ import numpy as np
 
 from uncertsam.data.worlds.shapes import shape
 from uncertsam.data.worlds.textures import fractal, noise
-from uncertsam.training.materials import Image, Labels, Light, Mask, Materials, Rng, blend, material
+from uncertsam.training.materials import Image, Labels, Light, Mask, Materials, Rng, any_photo, blend, material
 
 Drawn = tuple[Image, Labels]
 
@@ -112,6 +112,40 @@ def lines(rng: Rng, materials: Materials, size: int) -> Drawn:
     return image.astype(np.uint8), mask.astype(np.int32)
 
 
+def cast_shadows(rng: Rng, materials: Materials, size: int) -> Drawn:
+    """One to three shadows on a photo or a material: a shape or a sheared silhouette, darker, bluish, soft-edged."""
+    image = material(rng, materials, size).astype(np.float32)
+    labels = np.zeros((size, size), np.int32)
+    for k in range(1, rng.integers(2, 5)):
+        mask = _silhouette(rng, materials, size) if materials.photos and rng.random() < 0.6 else _shade(rng, size)
+        tint = np.float32(rng.uniform(0.3, 0.75)) * rng.uniform([0.85, 0.92, 1.0], [1.0, 1.05, 1.2]).astype(np.float32)
+        blend(image, image * tint, mask, rng.uniform(0.4, 0.02 * size))
+        labels[mask] = k
+    return image.astype(np.uint8), labels
+
+
+def _shade(rng: Rng, size: int) -> Mask:
+    """What a building, a railing or a crown throws: a quadrilateral, a shape, or several of them."""
+    mask = np.zeros((size, size), bool)
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        mask |= _quadrilateral(rng, size) if rng.random() < 0.4 else shape(rng, size, size)
+    return mask
+
+
+def _silhouette(rng: Rng, materials: Materials, size: int) -> Mask:
+    """A region of some photo, sheared, turned and stretched as the sun does it; may be empty."""
+    labels = any_photo(rng, materials).labels
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    region = (labels == rng.choice(np.flatnonzero(areas >= min(400, areas.max())))).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect(region)
+    scale, turn = rng.uniform(0.3, 1.1) * size / max(w, h), rng.uniform(-np.pi, np.pi)
+    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    affine = scale * spin @ np.array([[1, rng.uniform(-0.8, 0.8)], [0, rng.uniform(0.5, 1.2)]])
+    centre = size * rng.uniform(0.25, 0.75, 2) - affine @ [x + w / 2, y + h / 2]
+    return cv2.warpAffine(region, np.c_[affine, centre], (size, size), flags=cv2.INTER_NEAREST) > 0
+
+
 def glows(rng: Rng, materials: Materials, size: int) -> Drawn:
     """Light added over a dark picture: discs that fade outwards, with streaks; the label is where they are bright."""
     image = material(rng, materials, size).astype(np.float32) * rng.uniform(0.1, 0.8)
@@ -150,4 +184,4 @@ def organs(rng: Rng, materials: Materials, size: int) -> Drawn:
     return np.clip(image + grain[..., None], 0, 255).astype(np.uint8), labels
 
 
-KINDS = (shapes, panes, scattered, lines, glows, organs)
+KINDS = (shapes, panes, cast_shadows, scattered, lines, glows, organs)

@@ -1,5 +1,6 @@
 """The prompts that `sam2_nano` is trained with: boxes, clicks, and corrections with the earlier mask fed back."""
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
@@ -7,20 +8,22 @@ from torch import Tensor
 
 from uncertsam.sam.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT, Prompts
 
-SLOTS = 7  # two corners and up to five clicks
+SLOTS = 11  # two corners, up to four clicks, up to five corrections
 Rng = np.random.Generator
 Mask = Bool[np.ndarray, "h w"]
 
 
-def first_prompt(rng: Rng, mask: Mask) -> tuple[Float[np.ndarray, "k 2"], Int[np.ndarray, " k"]]:
-    """A jittered box (80 %), one to four clicks (12 %), or both (8 %); padded to `SLOTS`."""
-    kind = rng.random()
+def first_prompt(
+    rng: Rng, mask: Mask, one_click: bool = False
+) -> tuple[Float[np.ndarray, "k 2"], Int[np.ndarray, " k"]]:
+    """A jittered box (80 %), one to four clicks (12 %), or both (8 %); or one click. Padded to `SLOTS`."""
+    kind = 1.0 if one_click else rng.random()
     points, labels = np.zeros((SLOTS, 2), np.float32), np.full(SLOTS, PAD)
     used = 0
     if kind < 0.88:
         points[:2], labels[:2], used = noisy_box(rng, mask), (TOP_LEFT, BOTTOM_RIGHT), 2
     if kind > 0.8:
-        count = int(rng.choice([1, 1, 1, 2, 3, 4]))
+        count = 1 if one_click else int(rng.choice([1, 1, 1, 2, 3, 4]))
         points[used : used + count], labels[used : used + count] = clicks(rng, mask, count)
     return points, labels
 
@@ -36,12 +39,21 @@ def noisy_box(rng: Rng, mask: Mask) -> Float[np.ndarray, "2 2"]:
 
 
 def clicks(rng: Rng, mask: Mask, count: int) -> tuple[Float[np.ndarray, "k 2"], Int[np.ndarray, " k"]]:
-    """The first click on the object, the others on it or beside it with equal probability."""
+    """The first click on the object (often where it is thickest), the others on it or beside it with equal odds."""
     inside, outside = np.argwhere(mask), np.argwhere(~mask)
     on = np.append(True, rng.random(count - 1) < 0.5)
     at = [(inside if o or not len(outside) else outside) for o in on]
     points = np.stack([a[rng.integers(len(a))][::-1] for a in at]).astype(np.float32)
+    if rng.random() < 0.4:
+        points[0] = _deepest(mask)[0]
     return points, np.where(on, FOREGROUND, BACKGROUND)
+
+
+def _deepest(mask: Mask) -> tuple[tuple[int, int], float]:
+    """The pixel (x, y) of a mask that is farthest from its edge, the picture's border among it, and how far [px]."""
+    depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return (int(x), int(y)), float(depth.max())
 
 
 def correct(
@@ -52,12 +64,19 @@ def correct(
     size: int,
     feed_back: bool,
 ) -> Prompts:
-    """Add one click where the answer is wrong (anywhere if nowhere), and perhaps feed the answer back as a mask."""
+    """Add one click where the answer is wrong, and perhaps feed the answer back as a mask.
+
+    Half of the clicks go where the largest error is thickest, the others anywhere in the error; anywhere at all where
+    there is none.
+    """
     wrong = ((logits > 0) != (target > 0.5)).cpu().numpy()
     points, labels = prompts.points.clone(), prompts.labels.clone()
     for i, errors in enumerate(wrong):
         candidates = np.argwhere(errors if errors.any() else np.ones_like(errors))
-        y, x = candidates[rng.integers(len(candidates))]
+        y, x = (int(n) for n in candidates[rng.integers(len(candidates))])
+        if errors.any() and rng.random() < 0.5:
+            truth = target[i].cpu().numpy() > 0.5
+            x, y = max((_deepest(errors & truth), _deepest(errors & ~truth)), key=lambda found: found[1])[0]
         slot = int((labels[i] != PAD).sum())
         points[i, slot] = (torch.tensor([x, y]) + 0.5) * size / wrong.shape[-1] - 0.5
         labels[i, slot] = FOREGROUND if target[i, y, x] > 0.5 else BACKGROUND

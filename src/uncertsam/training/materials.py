@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -27,10 +28,22 @@ class Photo:
 
 @dataclass(frozen=True)
 class Materials:
-    """What scenes are made of: photos with regions, and a bank of square textures (drawing one anew is slow)."""
+    """What scenes are made of: photos with regions, and a bank of square textures (drawing one anew is slow).
+
+    weights: how often each photo is drawn, relative to the others; none: all alike. whole: share of the draws that show
+    a whole picture and not a part of it.
+    """
 
     photos: Sequence[Photo]
     textures: Sequence[Image]
+    weights: Sequence[float] = ()
+    whole: float = 0.0
+
+    @cached_property
+    def shares(self) -> Float[np.ndarray, " n"]:
+        """The cumulated weights, from above 0 to 1."""
+        total = np.cumsum(self.weights or np.ones(len(self.photos)))
+        return total / total[-1]
 
 
 def draw_textures(seed: int, count: int, size: int) -> list[Image]:
@@ -40,15 +53,16 @@ def draw_textures(seed: int, count: int, size: int) -> list[Image]:
 def material(rng: Rng, materials: Materials, size: int) -> Image:
     if materials.photos and rng.random() < 0.4:
         return crop(rng, any_photo(rng, materials), size)[0]
-    return any_texture(rng, materials)
+    return any_texture(rng, materials, size)
 
 
-def any_texture(rng: Rng, materials: Materials) -> Image:
-    """One of the bank, turned, mirrored, shifted round and with its colour channels permuted."""
+def any_texture(rng: Rng, materials: Materials, size: int) -> Image:
+    """One of the bank as a square of `size` px, turned, mirrored, shifted round, its colour channels permuted."""
     image = np.rot90(materials.textures[int(rng.integers(len(materials.textures)))], int(rng.integers(4)))
     image = image[:, ::-1] if rng.random() < 0.5 else image
     shift = tuple(rng.integers(0, image.shape[0], 2))
-    return np.ascontiguousarray(np.roll(image, shift, (0, 1))[..., rng.permutation(3)])
+    image = np.ascontiguousarray(np.roll(image, shift, (0, 1))[..., rng.permutation(3)])
+    return image if len(image) == size else np.asarray(cv2.resize(image, (size, size)))
 
 
 def blend(
@@ -61,11 +75,14 @@ def blend(
     np.clip(ground, 0, 255, out=ground)
 
 
-def crop(rng: Rng, photo: Photo, size: int) -> tuple[Image, Labels]:
-    """A random part of a photo (35 % to 100 % of each side), mirrored half the time, resized to a square."""
+def crop(rng: Rng, photo: Photo, size: int, whole: float = 0.0) -> tuple[Image, Labels]:
+    """A random part of a photo (35 % to 100 % of each side), mirrored half the time, resized to a square.
+
+    whole: share of the draws that give the whole photo.
+    """
     height, width = photo.labels.shape
-    side = rng.uniform(0.35, 1.0)
-    h, w = (int(n * np.clip(side * rng.uniform(0.85, 1.15), 0.2, 1.0)) for n in (height, width))
+    side = 1.0 if rng.random() < whole else rng.uniform(0.35, 1.0)
+    h, w = (int(n * np.clip(side * rng.uniform(0.85, 1.15), 0.2, 1.0)) if side < 1 else n for n in (height, width))
     y, x = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
     image, labels = photo.image[y : y + h, x : x + w], photo.labels[y : y + h, x : x + w]
     image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if w > size else cv2.INTER_LINEAR)
@@ -74,5 +91,5 @@ def crop(rng: Rng, photo: Photo, size: int) -> tuple[Image, Labels]:
 
 
 def any_photo(rng: Rng, materials: Materials) -> Photo:
-    """One of the photos; there has to be one."""
-    return materials.photos[int(rng.integers(len(materials.photos)))]
+    """One of the photos by their weights; there has to be one."""
+    return materials.photos[int(np.searchsorted(materials.shares, rng.random(), "right"))]

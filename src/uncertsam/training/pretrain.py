@@ -1,4 +1,4 @@
-"""Second phase of pre-training: the whole of `sam2_nano` on scenes, prompted the way people prompt."""
+"""One step of pre-training: scenes, prompted the way people prompt, and what the answers cost."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,16 @@ from torch.utils.data import Dataset
 
 from uncertsam.rng import numpy_generator
 from uncertsam.sam.model import Decoded, PromptableModel
-from uncertsam.sam.prompts import Prompts
+from uncertsam.sam.prompts import TOP_LEFT, Prompts
 from uncertsam.sam.transforms import normalise
 from uncertsam.training.interaction import correct, first_prompt
 from uncertsam.training.losses import iou_of_logits, mask_loss
 from uncertsam.training.materials import Materials
 from uncertsam.training.scenes import compose
 
-MOST = 4  # objects asked for per scene
+MOST = 4  # objects prompted per scene
+ONE_CLICK = 0.5  # share of the batches whose objects start from one click
+ROUNDS = (1, 1, 2, 3, 5)  # corrections in a row, drawn alike
 
 
 @dataclass
@@ -47,7 +49,8 @@ class SceneBatches(Dataset[Batch]):
         scenes = [compose(rng, self.materials, self.size, MOST) for _ in range(self.batch)]
         owner = np.concatenate([np.full(len(s.masks), i) for i, s in enumerate(scenes)])
         masks = np.concatenate([s.masks for s in scenes])
-        prompts = [first_prompt(rng, m) for m in masks]
+        one_click = rng.random() < ONE_CLICK
+        prompts = [first_prompt(rng, m, one_click) for m in masks]
         present = rng.random(len(masks)) > 0.03
         elsewhere = np.where(present, owner, (owner + 1) % self.batch)  # a prompt for an object of another image
         images = np.stack([s.image for s in scenes])
@@ -61,18 +64,28 @@ class SceneBatches(Dataset[Batch]):
         )
 
 
-def step_loss(model: PromptableModel, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
-    """One prompt per object, in a quarter of the batches a correction as well: their mean loss, and what to log."""
+def step_loss(
+    model: PromptableModel, batch: Batch, rng: np.random.Generator, corrections: float
+) -> tuple[Tensor, dict[str, float]]:
+    """One prompt per object, in a share of the batches up to five corrections as well; the loss, and what to log.
+
+    The loss is the mean of the first answer's and the last one's; the corrections between them have no gradient.
+    """
     embedding = model.encode(batch.images)[batch.owner]
     prompts = Prompts(batch.points, batch.labels)
     decoded = model.decode(embedding, prompts)
     small = F.interpolate(batch.targets[:, None], size=decoded.logits.shape[-2:], mode="area")[:, 0]
     loss, log = object_losses(decoded, batch.targets, small, batch.present)
-    if rng.random() < 1 / 4:
-        again = correct(prompts, decoded.logits[:, 0], small, rng, model.image_size, feed_back=rng.random() < 0.75)
-        second, more = object_losses(model.decode(embedding, again), batch.targets, small, batch.present)
-        loss, log = (loss + second) / 2, log | {"iou_corrected": more["iou"]}
-    return loss, log
+    rounds = int(rng.choice(ROUNDS)) if rng.random() < corrections else 0
+    for left in reversed(range(rounds)):
+        fed_back = rng.random() < 0.75
+        prompts = correct(prompts, decoded.logits[:, 0].detach(), small, rng, model.image_size, fed_back)
+        with torch.set_grad_enabled(left == 0 and torch.is_grad_enabled()):
+            decoded = model.decode(embedding, prompts)
+    if rounds:
+        last, more = object_losses(decoded, batch.targets, small, batch.present)
+        loss, log = (loss + last) / 2, log | {"iou_corrected": more["iou"]}
+    return loss, log | {"iou_click" if (batch.labels == TOP_LEFT).sum() == 0 else "iou_box": log["iou"]}
 
 
 def object_losses(

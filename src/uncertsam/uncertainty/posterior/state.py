@@ -18,7 +18,7 @@ from uncertsam.sam.model import PromptableModel
 
 KIND = "uncertsam last-layer laplace, version 1"
 TENSORS = ("curvature_weight", "curvature_bias", "prior_precision", "temperature")
-REFIT = "Run the fit_laplace stage again."
+REFIT = "Fit it again: the fit_laplace stage, or `uncertsam fit --force` with the same --model."
 
 
 @dataclass(frozen=True)
