@@ -36,7 +36,7 @@ test: setup
 	@tests=0; page=0; \
 	pytest -n auto --dist loadfile --ignore tests/demo/test_demo_page.py $(if $(JUNIT),--junitxml="$(JUNIT)/tests.xml") \
 		|| tests=$$?; \
-	{ $(MAKE) --no-print-directory $(PAGE)/.ready && \
+	{ $(MAKE) --silent --no-print-directory $(PAGE)/.ready && \
 		$(PAGE)/bin/python -m pytest tests/demo/test_demo_page.py $(if $(JUNIT),--junitxml="$(JUNIT)/page.xml"); } \
 		|| page=$$?; \
 	echo "exit codes (0: all passed): tests $$tests, the page's tests $$page"; \

@@ -2,9 +2,11 @@
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, replace
 
 import cv2
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -199,6 +201,19 @@ def test_the_figure_names_method_picture_and_scores(answer, picture):
     assert legend == {"mask", "box", "click on it", "click beside it"}
 
 
+WILD = {"font.size": 20, "figure.dpi": 40, "savefig.dpi": 300, "savefig.bbox": "tight", "axes.grid": True}
+WILD |= {"axes.facecolor": "red", "text.usetex": True, "xtick.major.size": 9, "image.interpolation": "nearest"}
+
+
+def test_threads_draw_the_same_picture_whatever_the_callers_settings_which_stay(answer, tmp_path):
+    expected = answer.plot()._repr_png_()  # what a notebook shows, without pyplot
+    with matplotlib.rc_context(WILD), ThreadPoolExecutor(4) as threads:
+        before = dict(matplotlib.rcParams)
+        saved = list(threads.map(lambda k: answer.save(tmp_path / str(k))["plot"], range(8)))
+        assert dict(matplotlib.rcParams) == before
+    assert {path.read_bytes() for path in saved} == {expected}
+
+
 def test_the_same_question_gives_the_same_files(nano, sections, fitted_parts, picture, tmp_path):
     for name in ("one", "two"):
         predictor = UncertaintyPredictor(nano, ["laplace"], fitted_parts, sections)
@@ -206,8 +221,6 @@ def test_the_same_question_gives_the_same_files(nano, sections, fitted_parts, pi
         predictor.predict(box=BOX).save(tmp_path / name)
     for file in ("overlay.png", "plot.png", "uncertainty.png"):
         one, two = (cv2.imread(str(tmp_path / out / file), -1).astype(int) for out in ("one", "two"))
-            cv2.imread(str(tmp_path / name / file), cv2.IMREAD_UNCHANGED).astype(int) for name in ("one", "two")
-        )
         assert np.abs(one - two).max() <= (8 if file == "uncertainty.png" else 1)  # levels; two passes
 
 
