@@ -8,7 +8,7 @@ import math
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,11 +33,22 @@ BOX, OUTLINE, TINT = "#FFD400", "#00E5FF", (0, 229, 255)
 ON, BESIDE = "#39D353", "#FF4D6D"  # clicks on the object and beside it
 
 # what an artist would else take from rcParams
-LINE = {"linestyle": "-", "marker": "", "solid_capstyle": "round", "solid_joinstyle": "round", "antialiased": True}
-IMAGE = {"origin": "upper", "interpolation": "auto", "interpolation_stage": "auto", "resample": True}
-WORDS = {"fontfamily": "DejaVu Sans", "fontstyle": "normal", "fontstretch": "normal", "fontvariant": "normal"}
+LINE: dict[str, Any] = {
+    "linestyle": "-",
+    "marker": "",
+    "solid_capstyle": "round",
+    "solid_joinstyle": "round",
+    "antialiased": True,
+}
+IMAGE: dict[str, Any] = {"origin": "upper", "interpolation": "auto", "interpolation_stage": "auto", "resample": True}
+WORDS: dict[str, Any] = {
+    "fontfamily": "DejaVu Sans",
+    "fontstyle": "normal",
+    "fontstretch": "normal",
+    "fontvariant": "normal",
+}
 WORDS |= {"parse_math": False, "usetex": False, "antialiased": True}
-TICKS = {"length": 0, "width": 0.8, "pad": 1.5, "colors": MUTED, "labelsize": 7.5, "direction": "out"}
+TICKS: dict[str, Any] = {"length": 0, "width": 0.8, "pad": 1.5, "colors": MUTED, "labelsize": 7.5, "direction": "out"}
 
 Place = tuple[float, float, float, float]  # left, bottom, width, height; inches within the body of the sheet
 
@@ -94,16 +105,16 @@ def _settle(artist: Artist) -> None:
     """Take back what an artist has from rcParams."""
     artist.set(sketch_params=None, path_effects=[])
     if isinstance(artist, Text):
-        artist.set(**WORDS, fontweight="bold" if artist.get_fontsize() > 9 else "normal")  # headings are larger
+        artist.set(**WORDS, fontweight="bold" if float(artist.get_fontsize()) > 9 else "normal")  # headings are larger
     if isinstance(artist, Patch):
         artist.set_antialiased(True)
 
 
-def write_png(figure: Figure, file: Path | BinaryIO) -> None:
+def write_png(figure: Figure, file: Path | io.BytesIO) -> None:
     """The figure at its own resolution, whatever `savefig` is set to do."""
     before = figure.canvas
     try:
-        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call]
     finally:
         figure.set_canvas(before)
 
@@ -222,7 +233,7 @@ def _map(page: Sheet, place: Place, prediction: Prediction, panel: Panel) -> Non
     bar.set_xticks([0, 0.5, 1], labels=[f"{panel.ends[0]:.2g}", panel.about, f"{panel.ends[1]:.2g}"])
     bar.xaxis.set_tick_params(**TICKS, bottom=True, top=False, labelbottom=True, labeltop=False)
     for label, side in zip(bar.get_xticklabels(), ("left", "center", "right"), strict=True):
-        label.set_horizontalalignment(side)
+        label.set(horizontalalignment=side)
 
 
 def _show(page: Sheet, place: Place, prediction: Prediction, picture: np.ndarray, look: dict[str, Any]) -> Axes:

@@ -49,7 +49,8 @@ def sheet(
     above = 0.3 + LINE * len(_wrapped(subtitle, width)) + MARGIN
     below = LINE * (len(small) + bool(provenance)) + MARGIN
     height = body + above + below
-    figure = kind(figsize=(width, height), dpi=DPI, facecolor=PAPER, frameon=True, layout="none")
+    figure = kind(figsize=(width, height), dpi=DPI, facecolor=PAPER, frameon=True)
+    figure.set_layout_engine("none")
     left = MARGIN / width
     figure.text(left, 1 - 0.08 / height, title, fontsize=12, fontweight="bold", color=INK, va="top")
     figure.text(left, 1 - 0.31 / height, "\n".join(_wrapped(subtitle, width)), fontsize=8.5, color=MUTED, va="top")
