@@ -2,15 +2,16 @@
 
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import typer
 
 from uncertsam.errors import UserError
 from uncertsam.files import write_json
-from uncertsam.sam.checkpoints import device_named, names
-from uncertsam.stage import guarded
+from uncertsam.stage import guarded, wait_passively
+
+if TYPE_CHECKING:
+    import torch
 
 app = typer.Typer(add_completion=False)
 
@@ -31,6 +32,8 @@ def main(
 
     Examples: python -m benchmarks; python -m benchmarks --model sam2_nano --size 256 --repeats 1
     """
+    from uncertsam.sam.checkpoints import names
+
     at_least = {"threads": (threads, 1), "repeats": (repeats, 1), "objects": (objects, 1), "size": (size, 32)}
     for flag, (value, least) in at_least.items():
         if value < least:
@@ -48,7 +51,7 @@ def main(
 
 def run(
     model: str,
-    device: torch.device,
+    device: "torch.device",
     clock: Any,
     threads: int,
     repeats: int,
@@ -82,7 +85,9 @@ def run(
             write_curves(out.with_name("benchmark_curves.csv"), everything, repeats, clock)
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str) -> "torch.device":
+    from uncertsam.sam.checkpoints import device_named
+
     try:
         return device_named(name)
     except UserError as error:
@@ -90,4 +95,5 @@ def _device(name: str) -> torch.device:
 
 
 if __name__ == "__main__":
+    wait_passively()
     guarded(app)

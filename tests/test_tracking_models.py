@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from uncertsam.refinement.fusion import Fusion, build_fusion, width_of
 from uncertsam.refinement.state import EVERY
 from uncertsam.refinement.state import save as save_fusion
 from uncertsam.sam.checkpoints import load_model
 from uncertsam.tracking.models import Part, keep, pack
+from uncertsam.tracking.place import sqlite_file, sqlite_uri
 from uncertsam.tracking.record import Group, Record, write
 from uncertsam.tracking.send import send
 from uncertsam.uncertainty.variance.network import build_network
@@ -72,14 +75,18 @@ def test_the_signature_names_the_inputs_and_refuses_others(fusion, tmp_path):
 
 
 def test_a_sent_model_is_registered_once_and_loads_from_its_run(fusion, tmp_path, monkeypatch):
+    """In a folder whose name means something else in a URL, and beside which nothing may appear."""
     import mlflow
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    home = tmp_path / "around" / "50%3F sure? #1 + ä"
+    home.mkdir(parents=True)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.setenv(name, sqlite_uri(home / "mlflow.db"))
     record = Record("1-a", "train_fusion/fusion_la", "uncertsam", 1, 2, parent=Group("g", "repro"))
     for _ in range(2):  # as if the first sending had been cut off after the model
-        write(tmp_path, record, {}, [fusion[0]])
-        assert send(tmp_path).problem == ""
+        write(home, record, {}, [fusion[0]])
+        assert send(home).problem == ""
+    assert [*home.parent.iterdir()] == [home] and (home / "mlflow.db").is_file()
     client = mlflow.MlflowClient()
     versions = client.search_model_versions("name = 'uncertsam.train_fusion.la_best'")
     assert len(versions) == 1
@@ -91,3 +98,12 @@ def test_a_part_that_is_not_there_is_refused(tmp_path):
 
     with pytest.raises(FileNotFoundError):
         Run("train_variance", {}).model(Part("best", tmp_path, "best.safetensors"))
+
+
+@given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1))
+def test_a_path_becomes_a_url_and_comes_back(name):
+    from sqlalchemy import make_url
+
+    path = Path("/root") / name
+    uri = sqlite_uri(path)
+    assert sqlite_file(uri) == path == Path(make_url(uri).database)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from uncertsam.commands import practice, showing
-from uncertsam.stage import guarded
+from uncertsam.stage import guarded, wait_passively
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Where is a segmentation model wrong?")
 track = typer.Typer(no_args_is_help=True, help="Send runs to MLflow, or rebuild its whole view.")
@@ -164,4 +164,5 @@ def rebuild() -> None:
 
 
 def main() -> None:
+    wait_passively()
     guarded(app)

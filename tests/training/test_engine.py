@@ -105,6 +105,8 @@ class Stopped(BaseException):
 
 @pytest.mark.parametrize("step", [0, 1, 5, 8, 17])
 def test_stopped_at_any_step_and_run_again_it_ends_at_the_same_weights(tmp_path, step):
+    """To the bit: the same operations on the same processor, in memory that torch aligns always alike."""
+
     def stop(at, values):
         if at == step and "fit_loss" in values:
             raise Stopped

@@ -4,15 +4,18 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from small_models import same_pass
 
 from uncertsam.controls.design import CELLS, FACTORS, LA, SAM, cell_name
 from uncertsam.controls.factorial import COARSE, coarse_logit, factorial
 from uncertsam.controls.measured import Asked, all_controls, answered, mean_nll, measured
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
 from uncertsam.metrics.masks import METRICS
+from uncertsam.results.compare import NUMBER_TOLERANCE
 from uncertsam.results.table import check_table
 from uncertsam.sam.select import TokenPolicy, select
 from uncertsam.sam.store import StreamedEmbeddings
@@ -61,32 +64,32 @@ def test_there_are_sixteen_cells_of_four_factors_from_sam_to_la():
 def test_a_map_cell_is_the_method_sam_with_that_token_and_gate(cells, rigged, model, token, changed, gated):
     method = sam.build(sam.Params(token=token, gate=gated), model, None)
     cell = cell_name([*changed] if gated else [*changed, "gate"])
-    assert torch.equal(cells[cell], mean_logit(method(rigged)))
+    assert same_pass(cells[cell], mean_logit(method(rigged)))
 
 
 def test_the_first_cell_is_sams_own_rule(cells, rigged, model):
-    assert torch.equal(cells[SAM], mean_logit(sam.build(sam.Params(), model, None)(rigged)))
+    assert same_pass(cells[SAM], mean_logit(sam.build(sam.Params(), model, None)(rigged)))
 
 
 @pytest.mark.parametrize("gated", [True, False])
 def test_the_laplace_cell_is_the_method_laplace_with_its_draws(cells, rigged, state, gated):
     cell = cell_name(["token", "bayes"] if gated else ["token", "bayes", "gate"])
-    assert torch.equal(cells[cell], mean_logit(Laplace(state, N, gated)(rigged)))
+    assert same_pass(cells[cell], mean_logit(Laplace(state, N, gated)(rigged)))
 
 
 @pytest.mark.parametrize("precision", [[], ["precision"]])
 def test_a_mask_of_another_token_has_no_posterior(cells, precision):
     plain, bayes = cells[cell_name(["gate", *precision])], cells[cell_name(["gate", "bayes", *precision])]
     alone = cells[cell_name(["gate", "bayes", "token", *precision])]
-    assert torch.equal(bayes[:2], alone[:2]) and not torch.equal(bayes[:2], plain[:2])
-    assert torch.equal(bayes[2:], plain[2:]) and not torch.equal(alone[2:], plain[2:])
+    assert same_pass(bayes[:2], alone[:2]) and not same_pass(bayes[:2], plain[:2])
+    assert same_pass(bayes[2:], plain[2:]) and not same_pass(alone[2:], plain[2:])
 
 
 def test_the_gate_empties_exactly_the_objects_whose_score_is_not_positive(cells):
     for changed, name in CELLS.items():
         if "gate" not in changed:
             bare = cells[cell_name(changed | {"gate"})]
-            assert torch.equal(cells[name][[0, 2, 4]], bare[[0, 2, 4]])
+            assert same_pass(cells[name][[0, 2, 4]], bare[[0, 2, 4]])
             assert cells[name][[1, 3]].unique().numel() == 1 and (cells[name][[1, 3]] < 0).all()
 
 
@@ -151,7 +154,8 @@ def test_the_order_of_images_and_their_company_change_nothing(asked, state):
     assert len(table) == 6 * 17 * len(METRICS)
     last = replace(asked, split=replace(asked.split, images={2: asked.split.images[2]}))
     again = table[table["image_id"] == 2].reset_index(drop=True)
-    assert measured(last, controls).equals(again)
+    # a pixel may change sides with the last bit of its logit
+    pd.testing.assert_frame_equal(measured(last, controls), again, rtol=0, atol=NUMBER_TOLERANCE)
 
 
 def test_the_nll_that_validation_minimises_is_that_of_the_table(asked, state):

@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
+from small_models import same_pass
 from torch import Tensor
 
 from uncertsam.errors import UserError
@@ -54,12 +55,12 @@ def test_logits_are_linear_in_the_last_layers_weights(layer_at: Callable[[float]
 def test_the_layer_moves_token_zero_and_no_other(model: PromptableModel, inputs: Inputs) -> None:
     layer = model.last_layer
     with torch.no_grad():
-        before = model.decode(inputs.embedding, inputs.prompts)
+        before, bias = model.decode(inputs.embedding, inputs.prompts), layer.bias.clone()
         layer.bias += 1
         after = model.decode(inputs.embedding, inputs.prompts)
-        layer.bias -= 1
-    assert not torch.allclose(before.logits[:, 0], after.logits[:, 0])
-    assert torch.equal(before.logits[:, 1:], after.logits[:, 1:])
+        layer.bias.copy_(bias)  # minus 1 would leave another last bit to the tests that follow
+    assert not same_pass(before.logits[:, 0], after.logits[:, 0])
+    assert same_pass(before.logits[:, 1:], after.logits[:, 1:])
 
 
 @pytest.mark.parametrize("resolution", [32, 128])
@@ -110,7 +111,7 @@ def test_the_number_of_objects_decoded_together_does_not_matter(
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "softmax_pixels"])
-def test_the_summands_add_up_to_the_bits_of_laplace_torch(
+def test_the_summands_add_up_to_what_laplace_torch_finds(
     likelihood: str, model: PromptableModel, examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own running sum over portions of objects, and the prior precision that it finds for it."""
@@ -125,8 +126,8 @@ def test_the_summands_add_up_to_the_bits_of_laplace_torch(
             accumulate(theirs, head, decoded, masks[i : i + 2], params.resolution)
     laplace_fit.set_prior(theirs, "marglik")
     ours = fit(model, examples(params), params)
-    assert torch.equal(torch.cat([ours.curvature_weight.flatten(), ours.curvature_bias]), theirs.H)
-    assert torch.equal(ours.prior_precision, theirs.prior_precision.reshape(()))
+    assert same_pass(torch.cat([ours.curvature_weight.flatten(), ours.curvature_bias]), theirs.H)
+    assert float(ours.prior_precision) == pytest.approx(float(theirs.prior_precision), rel=1e-4)
 
 
 def test_the_fit_leaves_the_model_as_it_was(model: PromptableModel, examples: Examples) -> None:

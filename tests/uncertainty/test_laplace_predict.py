@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_models import same_pass
 
 from uncertsam.rng import torch_generator
 from uncertsam.sam.model import PromptableModel
@@ -68,7 +69,9 @@ def test_the_posterior_changes_the_answer(state: LaplaceState, inputs: Inputs, m
 def test_the_closed_form_never_moves_the_mask(state: LaplaceState, inputs: Inputs) -> None:
     """A normal logit is as likely above its mean as below, so P > 1/2 exactly where the mean is positive."""
     logits = answer(LaplaceClosed(state, False), inputs).logits
-    assert torch.equal(logits > 0, inputs.decoded.logits[:, 0] > 0)
+    plain = inputs.decoded.logits[:, 0]
+    sure = plain.abs() > 1e-4  # nearer to 0 another kernel may round to the other side
+    assert torch.equal(logits[sure] > 0, plain[sure] > 0)
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -86,7 +89,7 @@ def test_the_gate_silences_absent_objects_and_no_others(closed: bool, state: Lap
     build = (lambda gate: LaplaceClosed(state, gate)) if closed else (lambda gate: Laplace(state, 20, gate))
     gated, open_ = (mean_logit(build(g)(silent)) for g in (True, False))
     present = [0, 2, 3, 4]
-    assert torch.equal(gated[present], open_[present])
+    assert same_pass(gated[present], open_[present])
     torch.testing.assert_close(gated[1], torch.full_like(gated[1], -math.log(1e7)))
     assert open_[1].max() > -10
 
@@ -99,10 +102,10 @@ def test_portions_stay_within_memory(state: LaplaceState, inputs: Inputs) -> Non
 
 def test_samples_can_be_read_twice(state: LaplaceState, inputs: Inputs) -> None:
     samples = Laplace(state, 10, False)(inputs)
-    assert torch.equal(torch.cat(list(samples.chunks())), torch.cat(list(samples.chunks())))
+    assert same_pass(torch.cat(list(samples.chunks())), torch.cat(list(samples.chunks())))
 
 
 def test_another_image_or_seed_is_other_noise(state: LaplaceState, inputs: Inputs) -> None:
     method = Laplace(state, 10, False)
     other = replace(inputs, generator=lambda member: torch_generator(1, member))
-    assert not torch.equal(answer(method, inputs).logits, answer(method, other).logits)
+    assert not same_pass(answer(method, inputs).logits, answer(method, other).logits)

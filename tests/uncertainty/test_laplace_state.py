@@ -5,6 +5,7 @@ from shutil import copytree
 
 import pytest
 import torch
+from small_models import same_pass
 from torch import nn
 
 from uncertsam.errors import UserError
@@ -131,7 +132,7 @@ def test_predictions_survive_the_disk(
     module = load_method(name)
     loaded = module.build(module.Params(), model, copy)
     direct = Laplace(state, 1000, False) if name == "laplace" else LaplaceClosed(state, False)
-    assert torch.equal(answer(loaded, inputs).logits, answer(direct, inputs).logits)
+    assert same_pass(answer(loaded, inputs).logits, answer(direct, inputs).logits)
 
 
 @pytest.mark.parametrize("name", ["laplace", "laplace_closed"])

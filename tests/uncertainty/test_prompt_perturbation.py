@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from small_models import same_pass
 from torch import Tensor
 
 from uncertsam.rng import torch_generator
@@ -36,7 +37,7 @@ def test_the_clean_prompt_alone_is_sam(policy: dict[str, object], inputs: Inputs
     alone = answer(build(Params(members=1, **policy), inputs.model, None), inputs)
     plain = answer(sam.build(sam.Params(**policy), inputs.model, None), inputs)
     for field in ("logits", "uncertainty", "iou", "object_score"):
-        assert torch.equal(getattr(alone, field), getattr(plain, field)), field
+        assert same_pass(getattr(alone, field), getattr(plain, field)), field
 
 
 def test_the_first_member_is_clean_and_the_others_differ_from_it_and_each_other(inputs: Inputs) -> None:

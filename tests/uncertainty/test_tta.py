@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
+from small_models import same_pass
 from torch import Tensor
 
 from uncertsam.rng import torch_generator
@@ -291,9 +292,9 @@ def test_an_answer_does_not_depend_on_portions_order_or_the_callers_autocast(nam
 @pytest.mark.parametrize("name", ["tta_train", "tta_hue"])
 def test_a_member_depends_on_its_generator_only(name: str, seen: Inputs) -> None:
     two, three = (logits_of(build(name, seen.model, members=n), seen) for n in (2, 3))
-    assert torch.equal(two, three[:2])
+    assert same_pass(two, three[:2])
     other = replace(seen, generator=lambda member: torch_generator(1, member))
-    assert not torch.equal(two, logits_of(build(name, seen.model, members=2), other))
+    assert not same_pass(two, logits_of(build(name, seen.model, members=2), other))
 
 
 def test_members_encoded_together_are_those_encoded_alone(seen: Inputs) -> None:
@@ -303,7 +304,7 @@ def test_members_encoded_together_are_those_encoded_alone(seen: Inputs) -> None:
 
 def test_the_encoder_runs_in_the_precision_asked_for(small: Inputs) -> None:
     fine, coarse = (logits_of(build("tta_hue", small.model, members=2, dtype=d), small) for d in DTYPES)
-    assert torch.equal(coarse, fine.bfloat16().float()) and not torch.equal(coarse, fine)
+    assert torch.allclose(coarse, fine, rtol=2**-7, atol=1e-4) and not same_pass(coarse, fine)
 
 
 def test_predicted_quality_is_the_mean_over_members(seen: Inputs) -> None:

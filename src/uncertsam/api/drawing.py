@@ -1,21 +1,29 @@
-"""Pictures of one answer: an overlay of the picture's own size, and a figure with scales and a title."""
+"""Pictures of one answer: an overlay of the picture's own size, and a figure with scales and a title.
 
+Matplotlib's settings (rcParams) belong to the caller and are shared by all threads: they are neither changed nor asked.
+"""
+
+import io
 import math
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.text import Text
 
 from uncertsam.api.prediction import Prediction
 from uncertsam.figures.sheet import Sheet, sheet
-from uncertsam.figures.style import INK, PAPER, RULE, method_style, spoken, styled
+from uncertsam.figures.style import INK, MUTED, PAPER, RULE, method_style, spoken
 
 LONGEST = 900  # pixels of a panel; larger pictures are shrunk
 BAND = 256  # rows drawn at a time: memory
@@ -23,6 +31,24 @@ PANEL, GAP, HEAD, FOOT = 3.2, 0.12, 0.25, 0.4  # width of a panel, gaps, room fo
 FOREGROUND, BACKGROUND = 1, 0  # labels of clicks
 BOX, OUTLINE, TINT = "#FFD400", "#00E5FF", (0, 229, 255)
 ON, BESIDE = "#39D353", "#FF4D6D"  # clicks on the object and beside it
+
+# what an artist would else take from rcParams
+LINE: dict[str, Any] = {
+    "linestyle": "-",
+    "marker": "",
+    "solid_capstyle": "round",
+    "solid_joinstyle": "round",
+    "antialiased": True,
+}
+IMAGE: dict[str, Any] = {"origin": "upper", "interpolation": "auto", "interpolation_stage": "auto", "resample": True}
+WORDS: dict[str, Any] = {
+    "fontfamily": "DejaVu Sans",
+    "fontstyle": "normal",
+    "fontstretch": "normal",
+    "fontvariant": "normal",
+}
+WORDS |= {"parse_math": False, "usetex": False, "antialiased": True}
+TICKS: dict[str, Any] = {"length": 0, "width": 0.8, "pad": 1.5, "colors": MUTED, "labelsize": 7.5, "direction": "out"}
 
 Place = tuple[float, float, float, float]  # left, bottom, width, height; inches within the body of the sheet
 
@@ -64,14 +90,42 @@ def plot(prediction: Prediction) -> Figure:
     """
     panels = _panels(prediction)
     wide, tall = _panel_size(*prediction.size)
-    with styled():
-        size = ((1 + len(panels)) * (wide + GAP) + GAP, HEAD + tall + FOOT)
-        page = sheet(size, _heading(prediction), _facts(prediction))
-        places = [(GAP + k * (wide + GAP), FOOT, wide, tall) for k in range(1 + len(panels))]
-        _picture(page, places[0], prediction)
-        for place, panel in zip(places[1:], panels, strict=True):
-            _map(page, place, prediction, panel)
-        return page.figure
+    size = ((1 + len(panels)) * (wide + GAP) + GAP, HEAD + tall + FOOT)
+    page = sheet(size, _heading(prediction), _facts(prediction), kind=_Shown)
+    places = [(GAP + k * (wide + GAP), FOOT, wide, tall) for k in range(1 + len(panels))]
+    _picture(page, places[0], prediction)
+    for place, panel in zip(places[1:], panels, strict=True):
+        _map(page, place, prediction, panel)
+    for artist in page.figure.findobj():
+        _settle(artist)
+    return page.figure
+
+
+def _settle(artist: Artist) -> None:
+    """Take back what an artist has from rcParams."""
+    artist.set(sketch_params=None, path_effects=[])
+    if isinstance(artist, Text):
+        artist.set(**WORDS, fontweight="bold" if float(artist.get_fontsize()) > 9 else "normal")  # headings are larger
+    if isinstance(artist, Patch):
+        artist.set_antialiased(True)
+
+
+def write_png(figure: Figure, file: Path | io.BytesIO) -> None:
+    """The figure at its own resolution, whatever `savefig` is set to do."""
+    before = figure.canvas
+    try:
+        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call]
+    finally:
+        figure.set_canvas(before)
+
+
+class _Shown(Figure):
+    """A figure that a notebook shows, even where pyplot was never imported."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        write_png(self, file)
+        return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -120,14 +174,19 @@ def _picture(page: Sheet, place: Place, prediction: Prediction) -> None:
     tinted = _shrunk(prediction.picture) * (1 - 0.35 * inside) + 0.35 * inside * np.array(TINT)
     picture = tinted.round().astype(np.uint8)
     axes = _show(page, place, prediction, picture, {})
-    axes.set_title("Mask and prompt")
+    _title(axes, "Mask and prompt")
     _prompt(axes, prediction)
     x, y, *_ = page.place(place[0], FOOT - 0.08, 0.0, 0.0)
     look: dict[str, Any] = {
         "fontsize": 7.5,
+        "labelcolor": INK,
+        "frameon": False,
         "borderpad": 0,
         "borderaxespad": 0,
         "handlelength": 1.2,
+        "handleheight": 0.7,
+        "handletextpad": 0.8,
+        "labelspacing": 0.5,
         "columnspacing": 1,
     }
     page.figure.legend(
@@ -142,11 +201,12 @@ def _picture(page: Sheet, place: Place, prediction: Prediction) -> None:
 def _key(prediction: Prediction) -> list[Patch]:
     """What is drawn on the picture, and nothing else."""
     asked = prediction.question
-    handles = [Patch(facecolor=OUTLINE, alpha=0.6, edgecolor=OUTLINE, label="mask")]
+    handles = [Patch(facecolor=OUTLINE, alpha=0.6, edgecolor=OUTLINE, linewidth=1, label="mask")]
     if asked.box is not None:
         handles.append(Patch(fill=False, edgecolor=BOX, linewidth=1.5, label="box"))
-    kinds = ((FOREGROUND, ON, "click on it"), (BACKGROUND, BESIDE, "click beside it"))
-    return handles + [Patch(color=colour, label=name) for kind, colour, name in kinds if (asked.labels == kind).any()]
+    clicks = [(ON, "click on it", FOREGROUND), (BESIDE, "click beside it", BACKGROUND)]
+    asked_for = [(colour, name) for colour, name, kind in clicks if (asked.labels == kind).any()]
+    return handles + [Patch(color=colour, linewidth=1, label=name) for colour, name in asked_for]
 
 
 def _prompt(axes: Axes, prediction: Prediction) -> None:
@@ -158,34 +218,47 @@ def _prompt(axes: Axes, prediction: Prediction) -> None:
             axes.add_patch(shape)
     for (x, y), label in zip(asked.points, asked.labels, strict=True):
         colour, marker = (ON, "P") if label else (BESIDE, "X")
-        axes.plot(x + 0.5, y + 0.5, marker, color=colour, markeredgecolor=PAPER, markersize=9, clip_on=False)
+        look = LINE | {"marker": marker, "markersize": 9, "markeredgewidth": 1, "fillstyle": "full"}
+        axes.plot(x + 0.5, y + 0.5, **look, color=colour, markerfacecolor=colour, markeredgecolor=PAPER, clip_on=False)
 
 
 def _map(page: Sheet, place: Place, prediction: Prediction, panel: Panel) -> None:
     """A map with the mask's outline on it and its scale below."""
     look = {"cmap": panel.colours, "vmin": panel.ends[0], "vmax": panel.ends[1]}
-    _show(page, place, prediction, panel.values, look).set_title(panel.title)
-    bar = page.figure.add_axes(page.place(place[0], FOOT - 0.18, place[2], 0.08))
-    bar.imshow(np.linspace(0, 1, 256)[None], aspect="auto", extent=(0, 1, 0, 1), cmap=panel.colours)
+    _title(_show(page, place, prediction, panel.values, look), panel.title)
+    bar = _axes(page, (place[0], FOOT - 0.18, place[2], 0.08))
+    bar.spines[["top", "right"]].set_visible(False)
+    bar.imshow(np.linspace(0, 1, 256)[None], aspect="auto", extent=(0, 1, 0, 1), cmap=panel.colours, **IMAGE)
     bar.set_yticks([])
     bar.set_xticks([0, 0.5, 1], labels=[f"{panel.ends[0]:.2g}", panel.about, f"{panel.ends[1]:.2g}"])
-    bar.tick_params(pad=1.5)
-    first, _, last = bar.get_xticklabels()
-    first.set_horizontalalignment("left")
-    last.set_horizontalalignment("right")
+    bar.xaxis.set_tick_params(**TICKS, bottom=True, top=False, labelbottom=True, labeltop=False)
+    for label, side in zip(bar.get_xticklabels(), ("left", "center", "right"), strict=True):
+        label.set(horizontalalignment=side)
 
 
 def _show(page: Sheet, place: Place, prediction: Prediction, picture: np.ndarray, look: dict[str, Any]) -> Axes:
     height, width = prediction.size
-    axes = page.figure.add_axes(page.place(*place))
-    axes.imshow(_shrunk(picture), extent=(0, width, height, 0), **look)
+    axes = _axes(page, place)
+    axes.imshow(_shrunk(picture), extent=(0, width, height, 0), aspect="equal", **IMAGE, **look)
     for line in _outlines(prediction.mask):
         closed = np.concatenate([line, line[:1]])[:, 0] + 0.5
-        axes.plot(*closed.T, color=INK, linewidth=2.2)
-        axes.plot(*closed.T, color=OUTLINE, linewidth=1.2)
+        axes.plot(*closed.T, **LINE, color=INK, linewidth=2.2)
+        axes.plot(*closed.T, **LINE, color=OUTLINE, linewidth=1.2)
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
-    axes.spines[:].set(visible=True, color=RULE, linewidth=0.5)
+    axes.spines[:].set_linewidth(0.5)
     return axes
+
+
+def _axes(page: Sheet, place: Place) -> Axes:
+    axes = page.figure.add_axes(page.place(*place), facecolor="none", axisbelow=True)
+    axes.grid(False)
+    axes.minorticks_off()
+    axes.spines[:].set(visible=True, color=RULE, linewidth=0.8)
+    return axes
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, {"fontsize": 9.5, "fontweight": "bold", "color": INK}, loc="left", pad=6, y=1.0)
 
 
 def _outlines(mask: Bool[np.ndarray, "h w"]) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from uncertsam.api.drawing import limits, overlay, plot
+from uncertsam.api.drawing import limits, overlay, plot, write_png
 from uncertsam.api.prediction import Prediction
 from uncertsam.files import write_json, written_aside
 
@@ -30,7 +30,7 @@ def save(prediction: Prediction, folder: Path) -> dict[str, Path]:
     if prediction.pixels is not None:
         _write_png(files["overlay"], overlay(prediction)[..., ::-1])
         with written_aside(files["plot"]) as aside:
-            plot(prediction).savefig(aside, format="png", metadata={"Software": None})
+            write_png(plot(prediction), aside)
     low, high = ends(prediction)
     levels = ((prediction.uncertainty - low) / (high - low) * LEVELS).round()
     _write_png(files["uncertainty"], levels.clip(0, LEVELS).astype(np.uint16))

@@ -199,14 +199,14 @@ def disk(root: Path) -> Iterator[Finding]:
 
 def mlflow(root: Path) -> Iterator[Finding]:
     """Where runs are recorded, and whether some wait to be sent. Nothing needs it."""
-    from uncertsam.tracking.place import default_uri, read_params, read_settings
+    from uncertsam.tracking.place import default_uri, read_params, read_settings, sqlite_file
     from uncertsam.tracking.record import SPOOL
 
     uri = default_uri(root)
     if not read_settings(read_params(root)).enabled:
         yield Finding("mlflow", "note", "tracking is off.", "Set tracking.enabled: true, unset MLFLOW_DISABLED.")
-    elif uri.startswith("sqlite:///"):
-        there = Path(uri.removeprefix("sqlite:///")).is_file()
+    elif store := sqlite_file(uri):
+        there = store.is_file()
         text = "a store in a file" if there else "no store yet."
         yield Finding(
             "mlflow", "ok" if there else "note", text, "" if there else "dvc repro, or uncertsam track rebuild"

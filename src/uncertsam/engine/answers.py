@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from uncertsam.errors import UserError
+from uncertsam.stage import wait_passively
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def question(work: Callable[[Any], Any], shard: Any) -> bytes:
 
 def answer(message: bytes, threads: int) -> bytes:
     """Do a shard in a worker; the result, or the error that it raised. Never raises an Exception itself."""
+    wait_passively()
     try:
         work, shard = pickle.loads(message)
         limit_threads(threads)  # here, since reading the message imported whatever `work` needs

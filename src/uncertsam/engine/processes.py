@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from uncertsam.engine.answers import Died, answer, limit_threads
+from uncertsam.stage import PASSIVE, wait_passively
 
 PATIENCE = 5.0  # seconds that a worker has to put away what it writes, before it is killed
 
@@ -58,7 +59,7 @@ class _Worker:
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, threads), daemon=True)
         resource_tracker.ensure_running()  # else the first start of a process starts it, and lets Ctrl-C in again
-        with _deaf():
+        with _deaf(), _passive():
             self.process.start()
         theirs.close()  # else the pipe would outlive the worker
 
@@ -96,6 +97,18 @@ def _deaf() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _passive() -> Iterator[None]:
+    """What is started in here waits passively from its first import on: its main module may load torch."""
+    absent = PASSIVE.keys() - os.environ.keys()
+    wait_passively()
+    try:
+        yield
+    finally:
+        for name in absent:
+            os.environ.pop(name, None)
 
 
 def cores() -> int:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from uncertsam.figures.style import MUTED
+from uncertsam.figures.style import INK, MUTED, PAPER
 from uncertsam.files import written_aside
 
 LINE = 0.15  # height of a line of small print, inches
 MARGIN = 0.12  # inches
+DPI = 100
 
 
 @dataclass(frozen=True)
@@ -31,21 +32,28 @@ class Sheet:
 
 
 def sheet(
-    size: tuple[float, float], title: str, subtitle: str, notes: Sequence[str] = (), provenance: str = ""
+    size: tuple[float, float],
+    title: str,
+    subtitle: str,
+    notes: Sequence[str] = (),
+    provenance: str = "",
+    kind: type[Figure] = Figure,
 ) -> Sheet:
     """An empty figure with a body of `size` (width, height; inches) between its title and its small print.
 
-    Axes are placed in inches (`Sheet.place`): no layout engine, so that pictures of different data line up.
+    Axes are placed in inches (`Sheet.place`): no layout engine, so that pictures of different data line up. Sizes and
+    colours are given, not Matplotlib's settings.
     """
     width, body = size
     small = [line for note in notes for line in _wrapped(note, width)]
     above = 0.3 + LINE * len(_wrapped(subtitle, width)) + MARGIN
     below = LINE * (len(small) + bool(provenance)) + MARGIN
     height = body + above + below
-    figure = Figure(figsize=(width, height))
+    figure = kind(figsize=(width, height), dpi=DPI, facecolor=PAPER, frameon=True)
+    figure.set_layout_engine("none")
     left = MARGIN / width
-    figure.text(left, 1 - 0.08 / height, title, fontsize=12, fontweight="bold", va="top")
-    figure.text(left, 1 - 0.31 / height, "\n".join(_wrapped(subtitle, width)), color=MUTED, va="top")
+    figure.text(left, 1 - 0.08 / height, title, fontsize=12, fontweight="bold", color=INK, va="top")
+    figure.text(left, 1 - 0.31 / height, "\n".join(_wrapped(subtitle, width)), fontsize=8.5, color=MUTED, va="top")
     for rank, line in enumerate([provenance] * bool(provenance) + small[::-1]):
         figure.text(left, (0.06 + LINE * rank) / height, line, fontsize=7, color=MUTED, va="bottom")
     return Sheet(figure, width, height, below)

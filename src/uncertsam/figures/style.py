@@ -240,7 +240,10 @@ def in_order(names: Iterable[str], known: Iterable[str]) -> list[str]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw inside this: the project's style sheet on Matplotlib's defaults, whatever the machine's own settings are."""
+    """Draw inside this: the project's style sheet on Matplotlib's defaults, whatever the machine's own settings are.
+
+    For a process that draws in one thread only, as a stage does: Matplotlib's settings are shared by all threads.
+    """
     import matplotlib.style
 
     with matplotlib.style.context(["default", STYLE_SHEET]):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from uncertsam.errors import UserError
 from uncertsam.params import FILE, Tracking, check
@@ -47,7 +48,23 @@ def repository_root() -> Path:
 
 def default_uri(home: Path) -> str:
     """The MLflow store: $MLFLOW_TRACKING_URI, else a SQLite file at the repository root (never in a temporary copy)."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(home / "mlflow.db")
+
+
+def sqlite_uri(path: Path) -> str:
+    """The URL of a SQLite file, in which a path's `%` and `?` are quoted.
+
+    Such a URL names the driver too: from one that begins with `sqlite:///` MLflow makes a folder by the quoted name.
+    """
+    plain = str(path)
+    quoted = re.sub("[%?]", lambda found: f"%{ord(found[0]):02X}", plain)
+    return f"sqlite:///{plain}" if quoted == plain else f"sqlite+pysqlite:///{quoted}"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file that such a URL names; None for another kind of store."""
+    kind, _, path = uri.partition(":///")
+    return Path(unquote(path.partition("?")[0])) if kind in ("sqlite", "sqlite+pysqlite") else None
 
 
 def read_params(workspace: Path) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 from uncertsam.tracking.models import pack
-from uncertsam.tracking.place import default_uri, locate
+from uncertsam.tracking.place import default_uri, locate, sqlite_file
 from uncertsam.tracking.record import MODELS, SPOOL, Group, Record, forget, read, waiting
 
 RECORD_TAG = "uncertsam.record"
@@ -93,7 +94,7 @@ class _Store:
         from mlflow import MlflowClient
 
         uri = default_uri(home)
-        local = (home / "mlartifacts").as_uri() if uri.startswith("sqlite:") else None
+        local = (home / "mlartifacts").as_uri() if sqlite_file(uri) else None
         store = _Store(MlflowClient(uri, registry_uri=uri), local)
         store.ask()
         return store
@@ -138,7 +139,7 @@ class _Store:
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
         if not self.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"):
-            source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODELS}/{kept.name}"
+            source = f"{self.client.get_run(run_id).info.artifact_uri}/{MODELS}/{quote(kept.name)}"
             self.client.create_model_version(name, source, run_id)
 
     def experiment(self, name: str) -> str:

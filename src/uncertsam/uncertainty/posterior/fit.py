@@ -97,7 +97,7 @@ def summands(model: PromptableModel, examples: Iterable[Example], params: FitPar
 
 
 def summed(model: PromptableModel, images: Iterable[list[Summand]], params: FitParams) -> LaplaceState:
-    """The posterior, of the summands of every image. The same bits as if laplace-torch had added them up itself.
+    """The posterior, of the summands of every image, added up in the order in which laplace-torch itself would.
 
     Raises UserError without images.
     """
