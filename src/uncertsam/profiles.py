@@ -7,7 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from uncertsam.errors import UserError
-from uncertsam.files import written_aside
+from uncertsam.files import refuse_odd_names, written_aside
 
 FOLDER = "folder"
 VOLUMES = {"files": [["images/*.nii.gz", "masks/*.nii.gz"]]}
@@ -54,6 +54,7 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
     """
     from uncertsam.data.adapters.folder import discover
 
+    refuse_odd_names(root)
     rules, found = values.pop("discovered"), discover(root)
     known = {name: _known(rules["known"].get(name), folder) for name, folder in found.items()}
     chosen = fit_on or next((name for name in rules["fit_preferred"] if known.get(name)), None)

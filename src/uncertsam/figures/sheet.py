@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -44,10 +45,11 @@ def sheet(
     height = body + above + below
     figure = Figure(figsize=(width, height))
     left = MARGIN / width
-    figure.text(left, 1 - 0.08 / height, title, fontsize=12, fontweight="bold", va="top")
-    figure.text(left, 1 - 0.31 / height, "\n".join(_wrapped(subtitle, width)), color=MUTED, va="top")
+    plain: dict[str, Any] = {"parse_math": False}  # a file's name may hold $
+    figure.text(left, 1 - 0.08 / height, title, fontsize=12, fontweight="bold", va="top", **plain)
+    figure.text(left, 1 - 0.31 / height, "\n".join(_wrapped(subtitle, width)), color=MUTED, va="top", **plain)
     for rank, line in enumerate([provenance] * bool(provenance) + small[::-1]):
-        figure.text(left, (0.06 + LINE * rank) / height, line, fontsize=7, color=MUTED, va="bottom")
+        figure.text(left, (0.06 + LINE * rank) / height, line, fontsize=7, color=MUTED, va="bottom", **plain)
     return Sheet(figure, width, height, below)
 
 
