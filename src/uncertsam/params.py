@@ -29,6 +29,7 @@ from uncertsam.sections import (
     Tabulate,
     Tracking,
     TrainingPhase,
+    check_dataset_names,
 )
 from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
@@ -77,6 +78,9 @@ class Params:
 
     def __init__(self, values: dict[str, Any], path: Path = FILE) -> None:
         self.values, self.path = values, path
+        clash = sorted({*SECTIONS, *LISTS, *NAMED}.intersection(method_names()))
+        if clash:
+            raise UserError(f"{path}: {clash[0]} is a section and a method.", "Rename the method's file.")
         self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *method_names()})
         for key, model in SECTIONS.items():
             if key in values:
@@ -85,6 +89,7 @@ class Params:
             for name in self._keys(key):
                 check(path, f"{key}.{name}", values[key][name], model)
         there = [*self._keys("data"), *self._keys("subset")]
+        check_dataset_names(there, f"{path}: data and subset", "Give it another name, everywhere in the file.")
         for key, known in (("datasets", there), ("methods", method_names())):
             if key in values:
                 self._check_names(f"{key}: there is no", self.names(key), known)
