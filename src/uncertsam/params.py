@@ -127,7 +127,7 @@ class Params:
         except FileNotFoundError:
             raise UserError(f"{path} is missing.", "Run from the repository's root.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Mend what it names.") from None
+            raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Correct what it names.") from None
         if not isinstance(values, dict):
             raise UserError(f"{path} holds no sections.", "Restore it, for instance with `uncertsam use demo`.")
         return cls(values, path)
@@ -175,7 +175,7 @@ def check(path: Path, key: str, value: Any, model: type[S]) -> S:
         first = error.errors()[0]
         name = ".".join([key, *map(str, first["loc"])])
         known = _fields(model, first["loc"])
-        mend = suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Mend the value."
+        mend = suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Correct the value."
         raise UserError(f"{path}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}.", mend) from None
 
 

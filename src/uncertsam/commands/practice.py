@@ -128,7 +128,7 @@ def report() -> None:
 
 
 def _mixed(target: Path, boxes: Path | None) -> tuple[str, str]:
-    """Why target and boxes do not fit together, and the mend."""
+    """Why target and boxes do not fit together, and the remedy."""
     if not target.exists():
         return f"There is no file {target}.", "Check the name."
     if boxes is None:
