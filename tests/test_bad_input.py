@@ -178,6 +178,10 @@ def photos_cut_off() -> None:
         path.write_bytes(path.read_bytes()[:400])
 
 
+def named_oddly() -> None:
+    Path("photos/images/cat 1x.png").rename(os.fsdecode(b"photos/images/cat \xe4.png"))
+
+
 def other_table() -> None:
     pd.DataFrame({"value": [1.0]}).to_parquet(RESULTS)
 
@@ -208,6 +212,7 @@ FILES: dict[str, Case] = {
     "inventory cut off": ("preprocess", halved(f"{RAW}/inventory.json"), ("inventory.json", "acquire stage again")),
     "reserved list broken": ("preprocess", holds(RESERVED, "{"), (RESERVED, "Restore")),
     "no photos": ("acquire", lambda: shutil.rmtree("photos"), ("data.cats.source", "photos", "Name the folder")),
+    "a name that is no UTF-8": ("acquire", named_oddly, ("images/cat \\xe4.png is not in UTF-8", "Rename it")),
     "annotations cut off": ("encode", halved(ANNOTATIONS), (ANNOTATIONS, "preprocess")),
     "no image": ("predict", annotated(image_id=99), ("00000099.jpg", "Restore the image")),
     "broken RLE": ("predict", annotated(segmentation={"size": [48, 64], "counts": "AAAA"}), (ANNOTATIONS, "mask")),
