@@ -5,6 +5,7 @@ from pathlib import Path
 from uncertsam import tracking
 from uncertsam.data import acquire
 from uncertsam.data.remote import published
+from uncertsam.files import refuse_odd_names
 from uncertsam.params import Dataset, Params
 from uncertsam.stage import run_stage
 
@@ -18,6 +19,7 @@ def main(dataset: str, source: Path, out: Path, archives: Path, hashes: Path) ->
         elif spec.acquire == "download":
             published.download(spec.options, out, archives, hashes)
         else:
+            refuse_odd_names(source)
             acquire.local(source, out)
     print(f"acquired {dataset} from {source}")
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.clicking.settings import Clicking
-from uncertsam.clicking.table import ALL, DIFFERENCE, summary, write_clicks, write_summary
+from uncertsam.clicking.table import DIFFERENCE, summary, write_clicks, write_summary
 from uncertsam.data.splits import check_unseen
 from uncertsam.params import Base, Model, Params, Predict, Tabulate
 from uncertsam.results.intervals import facts_of
+from uncertsam.sections import ALL
 from uncertsam.stage import run_stage
 
 

@@ -5,6 +5,7 @@ A tiny experiment is run once by the real stages; every test spoils a copy of it
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -28,6 +29,7 @@ from staging import ROOT, WEIGHTS, arguments, draw, stage
 
 from uncertsam.cli import main as cli
 from uncertsam.data.format import encode_rle, read_split
+from uncertsam.files import remove
 from uncertsam.uncertainty.core.maps import MapWriter
 
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
@@ -178,6 +180,10 @@ def photos_cut_off() -> None:
         path.write_bytes(path.read_bytes()[:400])
 
 
+def named_oddly() -> None:
+    Path("photos/images/cat 1x.png").rename(os.fsdecode(b"photos/images/cat \xe4.png"))
+
+
 def other_table() -> None:
     pd.DataFrame({"value": [1.0]}).to_parquet(RESULTS)
 
@@ -208,6 +214,7 @@ FILES: dict[str, Case] = {
     "inventory cut off": ("preprocess", halved(f"{RAW}/inventory.json"), ("inventory.json", "acquire stage again")),
     "reserved list broken": ("preprocess", holds(RESERVED, "{"), (RESERVED, "Restore")),
     "no photos": ("acquire", lambda: shutil.rmtree("photos"), ("data.cats.source", "photos", "Name the folder")),
+    "a name that is no UTF-8": ("acquire", named_oddly, ("images/cat \\xe4.png is not in UTF-8", "Rename it")),
     "annotations cut off": ("encode", halved(ANNOTATIONS), (ANNOTATIONS, "preprocess")),
     "no image": ("predict", annotated(image_id=99), ("00000099.jpg", "Restore the image")),
     "broken RLE": ("predict", annotated(segmentation={"size": [48, 64], "counts": "AAAA"}), (ANNOTATIONS, "mask")),
@@ -302,6 +309,31 @@ def test_a_broken_file_is_named_with_its_mend_and_nothing_is_written(here: Path,
     refused(name, *says)
 
 
+ADVICE = [  # one of each kind
+    "raw file changed", "annotations cut off", "no image", "shard lost", "posterior broken", "maps cut off",
+    "maps to draw", "measures cut off", "curves cut off", "refined measures missing", "refinement missing",
+    "panel broken",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ADVICE)
+def test_what_an_error_advises_helps(here: Path, case: str) -> None:
+    """What it says to delete is deleted, the stages that it names are run again; then what failed succeeds."""
+    name, spoil, _ = FILES[case]
+    spoil()
+    with pytest.raises(SystemExit) as stop:
+        stage(name)
+    said = str(stop.value.code).removeprefix("error: ")
+    path = Path(said.split(" ")[0])
+    for word, spoilt in {"it": path, "its folder": path.parent, "the method's folder": Path(SAM)}.items():
+        if f"Delete {word}," in said:
+            remove(spoilt)
+    advised = re.findall(r"the (\w+)(?: and (\w+))? stages?(?: \(or (\w+)\))?", said)
+    for again in filter(lambda word: word in ALL, advised[-1]):
+        stage(again)
+    stage(name)
+
+
 @pytest.mark.parametrize("spoil", [flipped, halved, lost])
 @pytest.mark.parametrize("name", ["posterior.safetensors", "manifest.json"])
 def test_a_broken_posterior_is_named_with_its_mend(here: Path, name: str, spoil: Callable[[str], Spoil]) -> None:
@@ -341,8 +373,8 @@ PARAMS: dict[str, Case] = {
     "tracking": ("measure", param("tracking", "enable", True), ("tracking.enable", "'enabled'")),
     "a section": ("measure", param("", "trakcing", {}), ("'trakcing'", "'tracking'")),
     "a number as a section": ("measure", param("", "tracking", 3), ("tracking", "dictionary")),
-    "no YAML": ("measure", holds("params.yaml", "a: [1,\nb: }"), ("params.yaml is not YAML", "line 2", "Mend")),
-    "no text": ("measure", holds("params.yaml", b"a: \xff\xfe"), ("params.yaml is not YAML", "Mend")),
+    "no YAML": ("measure", holds("params.yaml", "a: [1,\nb: }"), ("params.yaml is not YAML", "line 2", "Correct")),
+    "no text": ("measure", holds("params.yaml", b"a: \xff\xfe"), ("params.yaml is not YAML", "Correct")),
     "no sections": ("measure", holds("params.yaml", "- 1"), ("params.yaml", "uncertsam use demo")),
     "no file": ("measure", lost("params.yaml"), ("params.yaml", "checkout's root")),
 }

@@ -102,7 +102,7 @@ def test_a_folder_is_answered_box_by_box(photos, uncertsam, tmp_path):
 def test_what_cannot_be_used_in_a_folder_is_named_and_the_rest_goes_on(photos, uncertsam):
     (photos / "text.jpg").write_text("no picture")
     boxes = {
-        "text.jpg": [[0, 0, 9, 9]], "lost.jpg": [[0, 0, 9, 9]], "cat.jpg": [[5, 5, 5, 9], [20, 30, 180, 150]],
+        "text.jpg": [[0, 0, 9, 9]], "lost.jpg": [[0, 0, 9, 9]], "cat.jpg": [[5, 5, 4, 9], [20, 30, 180, 150]],
         "more/dog.jpg": [],
     }  # fmt: skip
     Path("boxes.json").write_text(json.dumps(boxes))
@@ -162,7 +162,9 @@ BOX = ("--box", 20, 30, 180, 150)
         (["photos/cat.jpg", "--box", 1, 2, "x", 4], "--box takes 4 numbers, but got 1 2 x 4."),
         (["photos/cat.jpg", "--point"], "--point takes 2 numbers, but got nothing."),
         (["photos/cat.jpg", "--box", 5000, 2, 6000, 4], "lies outside of the picture, which has 320x192 pixels"),
-        (["photos/cat.jpg", "--box", 20, 30, 20, 90], "The box [20, 30, 20, 90] has no area."),
+        (["photos/cat.jpg", "--box", 20, 30, 19, 90], "The box [20, 30, 19, 90] has no area"),
+        (["photos/cat.jpg", "--box=a,b,c,d"], "--box takes 4 numbers, but got a,b,c,d. Such as --box 20 30 180 200"),
+        (["photos/cat.jpg", "--box", 0.1, 0.1, 0.9, 0.9], "looks normalised"),
         (["photos/cat.jpg", "--box", "nan", 30, 20, 90], "is of the wrong form"),
         (["photos/cat.jpg", "--point", 500, 30], "The point [500, 30] is outside"),
         (["photos/cat.jpg", "--point", 50, 30, "--label", 3], "The labels are [3]."),
@@ -227,12 +229,39 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(photos, u
         ('{"a.jpg": [[1, 2, 3, true]]}', "box 1 of 'a.jpg'"), ('{"../a.jpg": []}', "leads out of the folder"),
         ('{"/etc/a.jpg": []}', "leads out of the folder"),
         ('{"a.jpg": [], "a.png": []}', "a.jpg and a.png would both be written to a."),
+        ('{"a.jpg": [[1, 1, 3, 3]], "a.jpg": []}', "boxes.json names 'a.jpg' twice. Put all boxes"),
+        ('{"": []}', "'' names no picture"), ('{".": []}', "'.' names no picture"), ("[" * 99999, "is not JSON"),
+        ('{"a.jpg": [[1, 2, 3, 1' + "0" * 400 + "]]}", "box 1 of 'a.jpg' is not four numbers"),
+        ('{"more/predictions.json.jpg": []}', "would take the place of predictions.json"),
     ],
 )  # fmt: skip
 def test_a_file_of_boxes_that_is_none_is_refused(photos, uncertsam, text, told):
     Path("boxes.json").write_text(text)
     code, said, errors = uncertsam("predict", photos, "--boxes", "boxes.json")
     assert (code, said) == (1, "") and told in errors[0]
+
+
+ODD = os.fsdecode(b"K\xe4tz\nchen $a$ $\\foo$.jpg")
+
+
+def test_any_name_is_answered_written_and_shown(photos, uncertsam, tmp_path):
+    """Not UTF-8, a line's end, a formula: in the picture's name and the folder's."""
+    (photos / "cat.jpg").rename(photos / ODD)
+    code, said, errors = uncertsam("predict", photos / ODD, *BOX, "--out", ODD)
+    shown = "K\\xe4tz\\nchen $a$ $\\foo$.jpg"
+    assert (code, errors) == (0, []) and said.startswith(f"{shown}: mean")
+    assert {path.name for path in (tmp_path / ODD).iterdir()} == FILES | {"predictions.json"}
+    assert json.loads((tmp_path / ODD / "prediction.json").read_text())["image"] == shown
+
+
+@pytest.mark.parametrize("narrow", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "cp1252"}])
+def test_a_narrow_terminal_loses_nothing(photos, tmp_path, narrow):
+    (photos / "cat.jpg").rename(photos / "貓ä.jpg")
+    code = "from uncertsam.cli import main; main()"
+    words = [sys.executable, "-c", code, "predict", photos / "貓ä.jpg", *map(str, BOX), "--out", "ausgä"]
+    done = subprocess.run(words, env={**os.environ, **narrow}, capture_output=True)
+    assert (done.returncode, b"Error" in done.stderr) == (0, False) and b"mean uncertainty" in done.stdout
+    assert json.loads((tmp_path / "ausgä" / "prediction.json").read_text())["image"] == "貓ä.jpg"
 
 
 def test_grouped_numbers_survive_the_way_through_typer():

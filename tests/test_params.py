@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from uncertsam.clicking.settings import Clicking
+from uncertsam.clicking.table import summary as summary_of_clicks
 from uncertsam.errors import UserError
 from uncertsam.guarantees.settings import Guarantees
 from uncertsam.params import (
@@ -23,6 +25,7 @@ from uncertsam.params import (
     Tabulate,
     Tracking,
 )
+from uncertsam.results.controls import summary as summary_of_controls
 from uncertsam.uncertainty import load_method
 
 STAGES = {
@@ -91,6 +94,41 @@ def test_a_wrong_key_or_value_is_named(root, section, key, value, says):
     values[section][key] = value
     with pytest.raises(UserError, match=says):
         Params(values).section(section, STAGES[section])
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "says"),
+    [
+        ("data", "all", "'all' and 'pooled' stand for several datasets in the reports.*another name"),
+        ("data", "Pooled", "'Pooled'"),
+        ("subset", "all", "'all'"),
+        ("data", "Camouflage", "'camouflage' and 'Camouflage' are the same but for their case"),
+        ("subset", "camouflage", "the same but for their case"),
+        *[("data", odd, "names are of letters a to z") for odd in ("a/b", "a.b", "..", "", "-x", "my cats", "@", 7)],
+    ],
+)
+def test_a_name_that_no_dataset_can_have_is_refused(root, section, name, says):
+    values = demo(root)
+    values[section][name] = values[section][next(iter(values[section]))]
+    with pytest.raises(UserError, match=says):
+        Params(values)
+
+
+def test_no_report_takes_a_dataset_for_several_together():
+    """Whoever builds a table without params.yaml is refused too, before two values stand under one key."""
+    rows = {"dataset": ["all"], "method": "sam", "metric": "iou", "region": "full", "value": 0.5}
+    for made in (
+        lambda table: summary_of_clicks(table, {}, 20, 0),
+        lambda table: summary_of_controls(table, {}, {}, 20, 0),
+    ):
+        with pytest.raises(UserError, match="stand for several datasets"):
+            made(pd.DataFrame(rows))
+
+
+def test_a_method_named_like_a_section_is_named(root, monkeypatch):
+    monkeypatch.setattr("uncertsam.params.method_names", lambda: ["fit", "sam"])
+    with pytest.raises(UserError, match="fit is a section and a method"):
+        Params(demo(root))
 
 
 def test_a_missing_key_is_named(root):

@@ -1,5 +1,7 @@
 """`uncertsam use`: a profile becomes params.yaml; found folders become datasets without being named."""
 
+import os
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -80,6 +82,21 @@ def test_scans_beside_known_slices_are_a_set_of_their_own_and_of_the_same_qualit
         slices, scans = (params.section(f"data.{name}{end}", Dataset) for end in ("", "_volumes"))
         assert f"{name}_volumes" in found and scans.adapter == "nifti" and scans.split == {"test": 1.0}
         assert scans.adapter_options["quality"] == slices.adapter_options["quality"]
+
+
+def test_a_folder_with_a_name_that_no_dataset_can_have_is_refused(root, photos, tmp_path):
+    """The reports' own words, two that differ in case, a name that is no UTF-8."""
+    for name, says in (
+        ("all", "'all'.*Rename"),
+        ("GLASS", "but for their case"),
+        (b"c\xe4ts", r"c\\xe4ts is not in UTF-8"),
+    ):
+        odd = (photos / "glass").parent / os.fsdecode(name)
+        shutil.copytree(photos / "glass", odd)
+        with pytest.raises(UserError, match=says):
+            use("folder", root / "profiles", tmp_path / "params.yaml", photos)
+        shutil.rmtree(odd)
+    assert not (tmp_path / "params.yaml").exists()
 
 
 @pytest.mark.parametrize(

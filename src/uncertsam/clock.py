@@ -91,7 +91,7 @@ def questions(
         left -= len(boxes)
         asked.append(replace(whole.of(image, boxes), image=partial(_given, split.pixels(image.id))))
     if not asked:
-        raise UserError(f"{dataset} has no mask to time the methods on.", "Name another dataset to fit on.")
+        raise UserError(f"{dataset} has no mask to time the methods on.", "Name a dataset with masks as fit.dataset.")
     return asked
 
 

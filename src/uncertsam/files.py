@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from uncertsam.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
@@ -118,6 +119,35 @@ def write_json(target: Path, value: Any) -> None:
     """Write readable JSON with sorted keys, whole or not at all. NaN is refused: JSON has none."""
     with written_aside(target) as aside:
         aside.write_text(json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def refuse_odd_names(root: Path) -> None:
+    """Raise UserError where `root` or a name below it is no UTF-8: DVC and Parquet take no other names."""
+    for folder, folders, names in os.walk(root):
+        for path in (os.path.join(os.path.abspath(folder), name) for name in ("", *folders, *names)):
+            try:
+                path.encode()
+            except UnicodeEncodeError:
+                raise odd_name(path) from None
+
+
+def odd_name(path: str) -> UserError:
+    """Why a name that could not be encoded cannot be used: it is no UTF-8, or the locale is not."""
+    try:
+        path.encode("utf-8", "surrogateescape").decode()
+    except UnicodeError:
+        return UserError(f"The name {path[:300]} is not in UTF-8.", "Rename it, for instance in letters a to z.")
+    return UserError(f"The locale is too narrow for {path[:300]}.", "Set the environment variable LC_ALL=C.UTF-8.")
+
+
+def encoded(picture: "np.ndarray", suffix: str, options: Sequence[int] = ()) -> bytes:
+    """A picture [h,w] or, blue first, [h,w,3] as a file's bytes. OpenCV's own writer crashes on names not in UTF-8."""
+    import cv2
+
+    done, content = cv2.imencode(suffix, picture, list(options))
+    if not done:
+        raise OSError(errno.EIO, f"a picture could not be written as {suffix}")
+    return bytes(content)
 
 
 def sha256(path: Path) -> str:

@@ -29,6 +29,7 @@ from uncertsam.sections import (
     Tabulate,
     Tracking,
     TrainingLeg,
+    check_dataset_names,
 )
 from uncertsam.training.settings import TrainFusion, TrainVariance
 from uncertsam.uncertainty import method_names
@@ -77,6 +78,9 @@ class Params:
 
     def __init__(self, values: dict[str, Any], path: Path = FILE) -> None:
         self.values, self.path = values, path
+        clash = sorted({*SECTIONS, *LISTS, *NAMED}.intersection(method_names()))
+        if clash:
+            raise UserError(f"{path}: {clash[0]} is a section and a method.", "Rename the method's file.")
         self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *method_names()})
         for key, model in SECTIONS.items():
             if key in values:
@@ -85,6 +89,7 @@ class Params:
             for name in self._keys(key):
                 check(path, f"{key}.{name}", values[key][name], model)
         there = [*self._keys("data"), *self._keys("subset")]
+        check_dataset_names(there, f"{path}: data and subset", "Give it another name, everywhere in the file.")
         for key, known in (("datasets", there), ("methods", method_names())):
             if key in values:
                 self._check_names(f"{key}: there is no", self.names(key), known)
@@ -123,7 +128,7 @@ class Params:
             mend = "Change to a checkout's root; there `uncertsam use demo` writes it anew."
             raise UserError(f"{path} is missing.", mend if path.name == FILE.name else "Check the path.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Mend what it names.") from None
+            raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Correct what it names.") from None
         if not isinstance(values, dict):
             raise UserError(f"{path} holds no sections.", "Restore it, for instance with `uncertsam use demo`.")
         return cls(values, path)
@@ -171,7 +176,7 @@ def check(path: Path, key: str, value: Any, model: type[S]) -> S:
         first = error.errors()[0]
         name = ".".join([key, *map(str, first["loc"])])
         known = _fields(model, first["loc"])
-        mend = suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Mend the value."
+        mend = suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Correct the value."
         raise UserError(f"{path}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}.", mend) from None
 
 

@@ -7,12 +7,15 @@
 Asked with the pipeline's seed, dataset and image id it answers what the pipeline does, number for number.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
+
+from PIL.Image import Image
 
 from uncertsam.api import loading
 from uncertsam.api.answering import ask
@@ -20,7 +23,7 @@ from uncertsam.api.pictures import MOST, name_of, notes_of, pixels_of
 from uncertsam.api.prediction import Origin, Prediction
 from uncertsam.api.questions import Question, question
 from uncertsam.api.seen import Seen, model_of, see, seen_by
-from uncertsam.errors import UserError
+from uncertsam.errors import UserError, printable
 from uncertsam.rng import torch_generator
 from uncertsam.sam.model import PromptableModel
 from uncertsam.uncertainty.core.algebra import Method
@@ -36,6 +39,9 @@ class UncertaintyPredictor:
     the checkout (elsewhere uncertsam_fitted), else what the package has for an embedded model. params: the methods'
     sections, or a file of them, None for params.yaml of the checkout, else the package's own. seed: of all random
     numbers. max_megapixels: of a picture.
+
+    It can be pickled, for spawned processes, Ray or joblib. What travels is the model's file, name, hash and device,
+    parameters and seed: the model is loaded again at its first use there. The picture that is set stays here.
     """
 
     def __init__(
@@ -47,9 +53,15 @@ class UncertaintyPredictor:
         seed: int = 0,
         max_megapixels: float = MOST,
     ) -> None:
-        if isinstance(methods, str) or not methods:
+        if not isinstance(methods, list | tuple) or not methods:
             raise UserError(f"methods={methods!r} is no list of names.", 'Give such as methods=["sam"].')
-        self.model, self.seed, self.max_megapixels = model, seed, max_megapixels
+        _check(seed, Integral, "seed", "a whole number")
+        _check(max_megapixels, Real, "max_megapixels", "a number")
+        _check(fitted, str | Path | None, "fitted", "a folder")
+        _check(params, str | Path | Mapping | None, "params", "a file, or {section: {key: value}}")
+        self._model: PromptableModel | None = model
+        self._known: dict[str, str] = {}
+        self.seed, self.max_megapixels = seed, max_megapixels
         self.fitted = None if fitted is None else Path(fitted)
         self._given = loading.sections(Path(params) if isinstance(params, str) else params)
         self._built: dict[str, tuple[Method, Any]] = {}
@@ -72,6 +84,8 @@ class UncertaintyPredictor:
         device: auto, cpu, cuda or mps. name: which model a file holds, where it does not say. options: as for the
         class. Raises UserError where weights, device, method or fitted part are missing or do not fit together.
         """
+        _check(name_or_path, str | Path, "name_or_path", "the name of a model, or a file of weights")
+        _check(name, str | None, "name", "the name of a model")
         return cls(loading.load(name_or_path, device, name), methods, **options)
 
     @classmethod
@@ -93,8 +107,33 @@ class UncertaintyPredictor:
         own._seen = seen_by(predictor, DATASET)
         return own
 
+    @property
+    def model(self) -> PromptableModel:
+        """Shared by all methods. Raises UserError where it was to be loaded again, and is not there."""
+        if self._model is None:
+            self._model = loading.found_by(self._known)
+        return self._model
+
+    def __getstate__(self) -> dict[str, Any]:
+        known = loading.known_by(self._model) if self._model else self._known
+        fresh = {
+            "_model": None,
+            "_known": known,
+            "_built": {},
+            "_seen": None,
+            "fitted": self.fitted and self.fitted.absolute(),
+        }
+        return vars(self) | fresh
+
+    def __copy__(self) -> "UncertaintyPredictor":
+        """One that shares model and methods, and may look at another picture."""
+        own = object.__new__(type(self))
+        vars(own).update(vars(self))
+        return own
+
     def method(self, name: str) -> Method:
         """A method, built at the first time. Raises UserError where there is none, or its fitted part is of no use."""
+        _check(name, str, "method", "a name")
         if name not in self._built:
             self._built[name] = loading.build(name, self.model, self.fitted, self._given)
         return self._built[name][0]
@@ -131,7 +170,7 @@ class UncertaintyPredictor:
     def predict_boxes(self, boxes: Any, method: str | None = None, decompose: bool = True) -> list[Prediction]:
         """One answer per box, decoded together: much faster than one by one. Raises UserError as `predict` does."""
         seen = self._looked_at()
-        return self._ask(seen, [question(seen.size, box) for box in boxes], method, decompose)
+        return self._ask(seen, [question(seen.size, box) for box in _listed(boxes)], method, decompose)
 
     def predict_images(
         self,
@@ -147,10 +186,15 @@ class UncertaintyPredictor:
         Pictures are opened when their turn comes, and the one that is set stays so. Raises ValueError where there are
         not as many lists of boxes as pictures.
         """
-        pairs = zip(images, boxes, strict=True)
+        _check(batch, Integral, "batch", "a whole number of at least 1")
+        if batch < 1:
+            raise UserError(f"batch={batch} encodes nothing.", "Give a whole number of at least 1.")
+        if isinstance(images, str | Path | Image) or getattr(images, "ndim", 4) < 4 or not isinstance(images, Iterable):
+            raise UserError(f"images is one {type(images).__name__}, no list of pictures.", "Give [picture, ...].")
+        pairs = zip(images, _listed(boxes), strict=True)
         while several := list(islice(pairs, batch)):
             for seen, some in zip(self._see([i for i, _ in several], dataset), (b for _, b in several), strict=True):
-                yield self._ask(seen, [question(seen.size, box) for box in some], method, decompose)
+                yield self._ask(seen, [question(seen.size, box) for box in _listed(some)], method, decompose)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -160,7 +204,7 @@ class UncertaintyPredictor:
     def _see(self, images: Sequence[Any], dataset: str, ids: Sequence[Any] | None = None) -> list[Seen]:
         dtype = self._given[1].get("encode", {}).get("dtype", "float32")
         pixels = [pixels_of(image, self.max_megapixels) for image in images]
-        names, notes = [name_of(image) for image in images], [notes_of(image) for image in images]
+        names, notes = [printable(name_of(image)) for image in images], [notes_of(image) for image in images]
         seen = see(self.model, pixels, names, ids or [None] * len(names), dataset, dtype)
         return [replace(one, notes=some) for one, some in zip(seen, notes, strict=True)]
 
@@ -194,3 +238,17 @@ class UncertaintyPredictor:
             image_id=seen.image_id,
             seed=self.seed,
         )
+
+
+def _listed(boxes: Any) -> Iterable[Any]:
+    """Raises UserError where there is nothing to go through."""
+    try:
+        return iter(boxes)
+    except TypeError:
+        raise UserError(f"boxes={boxes!r} is no list of boxes.", "Give [[x0, y0, x1, y1], ...].") from None
+
+
+def _check(value: Any, kind: Any, name: str, what: str) -> None:
+    """Raise UserError where an argument is of another kind."""
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise UserError(f"{name}={value!r} is not {what}.", f"Give {name} as {what}.")

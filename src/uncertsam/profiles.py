@@ -7,7 +7,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from uncertsam.errors import UserError
-from uncertsam.files import written_aside
+from uncertsam.files import refuse_odd_names, written_aside
+from uncertsam.sections import check_dataset_names
 
 FOLDER = "folder"
 
@@ -53,9 +54,11 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
     """
     from uncertsam.data.adapters.folder import adapter_of, discover
 
+    refuse_odd_names(root)
     rules, found = values.pop("discovered"), discover(root)
     known = {name: _known(rules["known"].get(name), folder) for name, folder in found.items()}
     chosen = fit_on or next((name for name in rules["fit_preferred"] if known.get(name)), None)
+    check_dataset_names(list(found), str(root), "Rename the folder.")
     if rules["fit_fallback"] in found:
         raise UserError(f"{found[rules['fit_fallback']]} is named as the set to fit on.", "Rename the folder.")
     if fit_on and fit_on not in found:
@@ -67,6 +70,9 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         values["data"][name] = _entry(folder, adapter, known[name], split)
         scans = _known(rules["volumes"].get(name), folder)
         if scans:
+            if f"{name}_volumes" in found:
+                both = f"{found[f'{name}_volumes']} and the volumes of {folder} would both be named {name}_volumes"
+                raise UserError(f"{both}.", "Rename the first folder.")
             values["data"][f"{name}_volumes"] = _entry(folder, "nifti", scans, rules["split"])
     if chosen is None:
         chosen = rules["fit_fallback"]

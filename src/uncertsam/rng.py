@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def derive_seed(seed: int, *names: str | int) -> int:
     """A 63-bit seed from a base seed and any names, such as (dataset, image id, member)."""
     text = "\x1f".join([str(seed), *map(str, names)])
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") >> 1
 
 
 def numpy_generator(seed: int, *names: str | int) -> np.random.Generator:

@@ -1,9 +1,41 @@
 """The sections of `params.yaml` that belong to the pipeline; a method's own section is its module's `Params`."""
 
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, StrictBool
+
+from uncertsam.errors import UserError
+
+ALL, POOLED = RESERVED = ("all", "pooled")  # what reports call several datasets together: no dataset's name
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def refuse_reserved(names: Iterable[Any], place: str, mend: str) -> None:
+    """Raise UserError where a dataset has a name that reports use themselves, in whatever case."""
+    for name in names:
+        if str(name).casefold() in RESERVED:
+            told = " and ".join(map(repr, RESERVED))
+            problem = f"{place}: a dataset cannot be named {name!r}: {told} stand for several datasets in the reports."
+            raise UserError(problem, mend)
+
+
+def check_dataset_names(names: Sequence[Any], place: str, mend: str) -> None:
+    """Raise UserError on a name that reports use, that breaks a path or a dotted key, or that is there twice.
+
+    Names that differ in case only are one file on some machines.
+    """
+    refuse_reserved(names, place, mend)
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            rule = "letters a to z, digits, - and _, a letter or a digit first"
+            raise UserError(f"{place}: a dataset cannot be named {name!r}, for names are of {rule}.", mend)
+        if name.casefold() in seen:
+            raise UserError(f"{place}: {seen[name.casefold()]!r} and {name!r} are the same but for their case.", mend)
+        seen[name.casefold()] = name
 
 
 class Section(BaseModel):

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from uncertsam.errors import UserError
+from uncertsam.errors import UserError, printable
+from uncertsam.files import odd_name
 
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 
@@ -49,16 +51,24 @@ def _parser(main: Callable[..., None]) -> argparse.ArgumentParser:
 
 
 def guarded(call: Callable[..., Any], **arguments: Any) -> None:
-    """Run `call`; whatever a user can mend ends as one line on stderr and exit code 1, Ctrl-C as 130."""
+    """Run `call`; whatever a user can correct ends as one line on stderr and exit code 1, Ctrl-C as 130.
+
+    What a terminal cannot show (its encoding, a name that is no text) is escaped there.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         call(**arguments)
     except UserError as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
+        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         print("interrupted: nothing was half-written; run again to go on", file=sys.stderr)
         sys.exit(130)
+    except UnicodeEncodeError as error:  # native writers take paths in UTF-8 only
+        sys.exit(f"error: {odd_name(error.object)}")
     except MemoryError as error:
         sys.exit(f"error: memory ran out ({error}). Close other programs, or leave the largest images out, run again.")
     except OSError as error:
         what = f"{error.filename or 'a file'}: {error.strerror or error}"
-        sys.exit(f"error: {what}. Free space, or fix the path or its permissions, run again.")
+        sys.exit(f"error: {printable(what)}. Free space, or fix the path or its permissions, run again.")

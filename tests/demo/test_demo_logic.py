@@ -166,7 +166,7 @@ def _huge() -> bytes:
         (steps.upload, lambda: [png(NOISE)[:3000]], "cannot be used"),
         (steps.upload, lambda: [_huge()], "100.0 megapixels"),
         (steps.take_sample, lambda: ["../../etc/passwd"], "no such sample"),
-        (steps.type_box, lambda: [50, 50, 50, 90], "no area"),
+        (steps.type_box, lambda: [50, 50, 40, 90], "no area"),
         (steps.type_box, lambda: [900, 900, 990, 990], "outside of the picture"),
         (steps.type_box, lambda: [None, 1, 2, 3], "four numbers"),
         (steps.type_box, lambda: [float("nan"), 1, 2, 3], "wrong form"),

@@ -17,7 +17,7 @@ from uncertsam.guarantees.report import (
     write_guarantees,
     write_summary,
 )
-from uncertsam.guarantees.rows import COLUMNS, KEYS
+from uncertsam.guarantees.rows import COLUMNS, KEYS, rows
 from uncertsam.guarantees.run import guarantee
 from uncertsam.guarantees.settings import Guarantees
 from uncertsam.metrics.measure import measure_cell
@@ -201,3 +201,8 @@ def test_where_no_named_method_is_predicted_the_first_that_is_stands_in(made):
     root, splits = made
     found = guarantee(root, splits, [METHODS[1], "prompt"], KNOBS.model_copy(update={"methods": ["absent"]}), 0)
     assert set(found["method"]) == {METHODS[1]}
+
+
+def test_a_dataset_is_not_taken_for_all_of_them(calibrated):
+    with pytest.raises(UserError, match="a dataset cannot be named 'all'"):
+        rows({("all", "sam"): calibrated()}, {}, KNOBS, 0)

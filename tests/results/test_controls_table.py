@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from uncertsam.controls.design import CELLS, FACTORS, LA, POOLED, SAM, TOTAL
+from uncertsam.controls.design import CELLS, FACTORS, LA, SAM, TOTAL
 from uncertsam.errors import UserError
 from uncertsam.figures.waterfall import steps, waterfall
 from uncertsam.results.check_controls import control_problems
 from uncertsam.results.controls import attributed, differences, metrics_of, read_controls
 from uncertsam.results.report_controls import control_contents, reading
 from uncertsam.results.shapley import shapley
+from uncertsam.sections import POOLED
 
 
 @pytest.fixture(scope="module")

@@ -52,6 +52,23 @@ def load(name_or_path: str | Path, device: str, name: str | None = None) -> "Pro
     return load_model(name, weights, device_named(device))
 
 
+def known_by(model: "PromptableModel") -> dict[str, str]:
+    """By what another process finds the model: its file, name, SHA-256 and device. Raises UserError without a file."""
+    if model.weights is None:
+        mend = "Load it with from_pretrained, or name its file: wrap(predictor, weights=FILE)."
+        raise UserError("The model has no file of weights that another process could load.", mend)
+    return {"weights": str(model.weights), "name": model.name, "sha256": model.digest, "device": str(model.device)}
+
+
+def found_by(known: Mapping[str, str]) -> "PromptableModel":
+    """The model of `known_by`: its file, or where there is none here the model's name. Raises UserError on another."""
+    there = Path(known["weights"]).is_file()
+    model = load(known["weights"], known["device"], known["name"]) if there else load(known["name"], known["device"])
+    if model.digest != known["sha256"]:
+        raise UserError(f"{model.weights} holds other weights than where the predictor was made.", "Copy that file.")
+    return model
+
+
 def weights_of(name: str) -> Path:
     """Where the weights of a named model lie, or would after a download. Raises UserError on an unknown name."""
     published = _published()

@@ -1,5 +1,6 @@
 """What is asked about a picture, checked and in the picture's own pixels."""
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from uncertsam.sam.transforms import scale_boxes, scale_points
 
 BOX = "A box is x0, y0, x1, y1 in pixels, left, top, right, bottom, counted from 0, both ends inside."
 POINT = "A point is x, y in pixels counted from 0; its label 1 on the object, 0 beside it."
+SHARES = "Multiply x by the picture's width and y by its height."
+TINY = 4  # pixels: on a picture that small a prompt within [0, 1] may be meant in pixels
 
 
 @dataclass(frozen=True)
@@ -59,17 +62,31 @@ def question(
 
 
 def checked_box(box: Any, height: int, width: int) -> tuple[tuple[float, float, float, float], tuple[str, ...]]:
-    """The box within the picture, and a note where it had to be cut. Raises UserError where nothing is left."""
+    """The box within the picture, and a note where it had to be cut or is odd; one pixel is a box.
+
+    Raises UserError where nothing is left, where the ends are exchanged, and where the numbers can only be shares.
+    """
     values = _numbers(box, (4,), "The box", BOX)
     x0, y0, x1, y1 = map(float, values)
     told = f"The box {_told(values)}"
-    if x1 <= x0 or y1 <= y0:
-        raise UserError(f"{told} has no area.", BOX)
-    cut = (max(x0, 0.0), max(y0, 0.0), min(x1, width - 1.0), min(y1, height - 1.0))
-    if cut[2] <= cut[0] or cut[3] <= cut[1]:
+    if x1 < x0 or y1 < y0:
+        raise UserError(f"{told} has no area: it ends before it begins.", f"{BOX} COCO's width and height are no ends.")
+    _refuse_shares(values, told, height, width)
+    if x0 >= width or y0 >= height or x1 <= -1 or y1 <= -1:
         raise UserError(f"{told} lies outside of the picture, which has {width}x{height} pixels.", BOX)
-    changed = cut != (x0, y0, x1, y1)
-    return cut, (f"{told} was cut to the picture: {_told(cut)}.",) if changed else ()
+    found = np.clip(values, 0, [width - 1, height - 1] * 2)
+    notes = () if (found == values).all() else (f"{told} was cut to the picture: {_told(found)}.",)
+    if (x0, y0, x1, y1) == (0, 0, 1, 1) and max(height, width) > TINY:
+        notes = (f"{told} has two by two pixels; the whole picture is {[0, 0, width - 1, height - 1]}.",)
+    left, top, right, bottom = map(float, found)
+    return (left, top, right, bottom), notes
+
+
+def _refuse_shares(values: np.ndarray, told: str, height: int, width: int) -> None:
+    """Raise UserError where all numbers lie in [0, 1] and not all are whole: no two pixels are so near."""
+    within = ((values >= 0) & (values <= 1)).all()
+    if within and (values != values.round()).any() and max(height, width) > TINY:
+        raise UserError(f"{told} looks normalised: all numbers lie in [0, 1], but pixels are wanted.", SHARES)
 
 
 def _clicks(points: Any, labels: Any, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -83,6 +100,7 @@ def _clicks(points: Any, labels: Any, height: int, width: int) -> tuple[np.ndarr
         raise UserError(f"There are {len(where)} points and {len(kinds)} labels.", "Give each point one label.")
     if not np.isin(kinds, (BACKGROUND, FOREGROUND)).all():
         raise UserError(f"The labels are {_told(kinds)}.", POINT)
+    _refuse_shares(where, f"Of the points the first, {_told(where[0])},", height, width)
     outside = (where < 0) | (where > (width - 1, height - 1))
     if outside.any():
         first = where[outside.any(1)][0]
@@ -92,26 +110,48 @@ def _clicks(points: Any, labels: Any, height: int, width: int) -> tuple[np.ndarr
 
 def _mask(mask: Any, side: int) -> np.ndarray:
     """The low-resolution logits of an earlier answer, which may be the answer itself."""
-    values = np.asarray(getattr(mask, "logits", mask))
+    mend = f"Give an earlier prediction, or its logits: finite floats of shape [{side}, {side}]."
+    values = _array(getattr(mask, "logits", mask), "The mask prompt", mend)
     values = values[0] if values.ndim == 3 and len(values) == 1 else values
-    if values.dtype.kind != "f" or values.shape != (side, side) or not np.isfinite(values).all():
+    fits = values.dtype.kind == "f" and values.shape == (side, side)
+    with np.errstate(over="ignore"):
+        logits = values.astype(np.float32) if fits else None
+    if logits is None or not np.isfinite(logits).all():
         raise UserError(
             f"A mask prompt of shape {[*values.shape]} and type {values.dtype} is none that the model takes.",
-            f"Give an earlier prediction, or its logits: finite floats of shape [{side}, {side}].",
+            mend,
         )
-    return values.astype(np.float32)
+    return logits
 
 
 def _numbers(values: Any, shape: tuple[int | None, ...], what: str, mend: str) -> np.ndarray:
     try:
-        array = np.asarray(values.cpu() if hasattr(values, "cpu") else values, np.float64)
-    except (TypeError, ValueError):
-        raise UserError(f"{what}: {values!r} are no numbers.", mend) from None
+        given = _array(values, what, mend)
+        if given.dtype.kind in "cmM":  # complex numbers and times would be cut down to real numbers
+            raise TypeError
+        array = np.asarray(given, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise UserError(f"{what}: {reprlib.repr(values)} are no numbers.", mend) from None
     fits = array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
     if not fits or not np.isfinite(array).all() or not array.size:
         raise UserError(f"{what}: {_told(array) if array.size else 'nothing'} is of the wrong form.", mend)
     return array
 
 
+def _array(values: Any, what: str, mend: str) -> np.ndarray:
+    """Numbers in any form, of a tensor on any device or in a graph too. Raises UserError where they are ragged."""
+    try:
+        if isinstance(values, torch.Tensor):
+            values = values.detach().cpu()
+            values = values.float() if values.dtype == torch.bfloat16 else values
+        return np.asarray(values)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise UserError(f"{what}: {reprlib.repr(values)} is no array of numbers.", mend) from None
+
+
 def _told(values: np.ndarray | Sequence[float]) -> str:
-    return str(np.asarray(values).round(2).tolist()).replace(".0,", ",").replace(".0]", "]")
+    array = np.asarray(values, np.float64)
+    if array.size > 16:
+        return f"an array of shape {[*array.shape]}"
+    with np.errstate(over="ignore"):
+        return str(array.round(2).tolist()).replace(".0,", ",").replace(".0]", "]")

@@ -11,12 +11,11 @@ prediction.json     everything else: prompt, scores, what it was made from, COCO
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from uncertsam.api.drawing import limits, overlay, plot, write_png
 from uncertsam.api.prediction import Prediction
-from uncertsam.files import write_json, written_aside
+from uncertsam.files import encoded, write_json, written_aside
 
 LEVELS = 65535
 
@@ -79,5 +78,4 @@ def facts(prediction: Prediction) -> dict[str, Any]:
 
 def _write_png(path: Path, picture: np.ndarray) -> None:
     with written_aside(path) as aside:
-        if not cv2.imwrite(str(aside), picture):
-            raise OSError(5, "could not be written", str(path))
+        aside.write_bytes(encoded(picture, ".png"))

@@ -86,7 +86,7 @@ def model_of(predictor: Any, weights: Path | None, name: str | None) -> Promptab
         raise UserError(
             f"The wrapped model has other weights than {weights}.", "Name the file that it was loaded from."
         )
-    return PromptableModel(network, loaded.name, loaded.digest)
+    return PromptableModel(network, loaded.name, loaded.digest, loaded.weights)
 
 
 def seen_by(predictor: Any, dataset: str) -> Seen | None:

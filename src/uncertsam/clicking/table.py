@@ -16,18 +16,20 @@ import pandas as pd
 from uncertsam.clicking.names import GUIDED, ORACLE, RANDOM
 from uncertsam.files import read_report, read_table, write_report, written_aside
 from uncertsam.results.intervals import DatasetFacts, intervals
+from uncertsam.sections import ALL, refuse_reserved
 
 KEYS = ["dataset", "image_id", "mask_id", "method", "policy", "clicks"]
 COLUMNS = [*KEYS, "iou"]
 SUMMED = ["kind", "dataset", "method", "policy", "clicks"]
 SUMMARY = [*SUMMED, "value", "low", "high", "n_images", "n_masks", "note", "synthetic", "quality"]
-ALL, MEAN, DIFFERENCE = "all", "mean", "difference"
+MEAN, DIFFERENCE = "mean", "difference"
 AGAIN = "Run the click stage again."
 WORDS = ["kind", "dataset", "method", "policy", "note", "quality"]
 
 
 def summary(table: pd.DataFrame, facts: Mapping[str, DatasetFacts], draws: int, seed: int) -> pd.DataFrame:
     """The rows of `SUMMARY` from the table of `COLUMNS`. draws, seed: of the bootstrap."""
+    refuse_reserved(table["dataset"].unique(), "clicking", "Give it another name in params.yaml.")
     both = pd.concat([table, _pooled(table)], ignore_index=True)
     told = {**facts, ALL: _facts_of_all(facts)}
     parts = {MEAN: both.rename(columns={"iou": "value"}), DIFFERENCE: _differences(both)}

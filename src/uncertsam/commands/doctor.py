@@ -1,4 +1,4 @@
-"""`uncertsam doctor`: environment, device, weights, data, fitted parts, disk and MLflow, each with its mend."""
+"""`uncertsam doctor`: environment, device, weights, data, fitted parts, disk and MLflow, each with its remedy."""
 
 import importlib.metadata
 import re
@@ -21,7 +21,7 @@ LOW, TOO_LOW = 2 * GIB, GIB // 4  # bytes free: worth a note, and too little for
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing: "ok"; "note", where something can be had or mended; "broken", where something needed does not work."""
+    """One thing: "ok"; "note", where something can be improved; "broken", where something needed does not work."""
 
     name: str
     state: State
@@ -155,7 +155,7 @@ def data(root: Path) -> Iterator[Finding]:
     for name, entry in params.values.get("data", {}).items():
         if entry["acquire"] == "local" and not (root / entry["source"]).exists():
             yield Finding(
-                "data", "note", f"the source of {name}, {entry['source']}, is gone.", f"Mend data.{name}.source."
+                "data", "note", f"the source of {name}, {entry['source']}, is gone.", f"Correct data.{name}.source."
             )
 
 

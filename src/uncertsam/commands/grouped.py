@@ -18,17 +18,20 @@ class Grouped(TyperCommand):
 
 
 def joined(words: Sequence[str]) -> list[str]:
-    """`--box 1 2 3 4` as `--box=1,2,3,4`. Raises UserError where there are not as many numbers."""
+    """`--box 1 2 3 4` and `--box=1,2,3,4` as the latter. Raises UserError where there are not as many numbers."""
     found, rest = [], list(words)
     while rest:
-        word = rest.pop(0)
+        word, given_with, value = rest.pop(0).partition("=")
         count = COUNTS.get(word)
         if count is None:
-            found.append(word)
+            found.append(f"{word}{given_with}{value}")
             continue
-        values, rest = rest[:count], rest[count:]
-        if len(values) < count or not all(map(_is_number, values)):
-            given = " ".join(values) or "nothing"
+        if given_with:
+            values = value.split(",")
+        else:
+            values, rest = rest[:count], rest[count:]
+        if len(values) != count or not all(map(_is_number, values)):
+            given = value or " ".join(values) or "nothing"
             raise UserError(f"{word} takes {count} numbers, but got {given}.", _example(word))
         found.append(f"{word}={','.join(values)}")
     return found

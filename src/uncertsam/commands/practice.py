@@ -161,7 +161,7 @@ def _is_there(target: Path) -> bool:
 
 
 def _mixed(target: Path, boxes: Path | None) -> tuple[str, str]:
-    """Why target and boxes do not fit together, and the mend."""
+    """Why target and boxes do not fit together, and the remedy."""
     if not _is_there(target):
         return f"There is no file {target}.", "Check the name."
     if boxes is None:

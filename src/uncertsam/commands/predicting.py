@@ -11,10 +11,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from uncertsam.errors import UserError
+from uncertsam.errors import UserError, printable
 from uncertsam.files import write_json
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from uncertsam.predictor import UncertaintyPredictor
 
 Boxes = list[list[float]]
+SUMMARY = "predictions.json"
 FORM = 'It is {"cat.jpg": [[x0, y0, x1, y1], ...], ...}, file names relative to the folder.'
 
 
@@ -56,7 +58,7 @@ def predict_one(predictor: "UncertaintyPredictor", image: Path, prompt: Mapping[
     else:
         box = boxes[0] if boxes else None
         summary.add(predictor.predict(box, points, prompt["labels"] or None), out, PurePosixPath())
-    write_json(out / "predictions.json", vars(summary))
+    write_json(out / SUMMARY, vars(summary))
     return summary
 
 
@@ -75,21 +77,23 @@ def predict_folder(predictor: "UncertaintyPredictor", folder: Path, boxes: Path,
         for k, prediction in _answers(predictor, folder / name, some, summary):
             summary.add(prediction, out, homes[name] / str(k))
     summary.skipped = _unasked(folder, asked, {boxes.resolve(), out.resolve()})
-    write_json(out / "predictions.json", vars(summary))
+    write_json(out / SUMMARY, vars(summary))
     return summary
 
 
 def read_boxes(path: Path) -> dict[str, Boxes]:
     """The file of boxes. Raises UserError naming the entry that is none."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=partial(_once, path))
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.", FORM) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error}).", FORM) from None
     if not isinstance(value, dict) or not value:
         raise UserError(f"{path} names no pictures.", FORM)
     for name, boxes in value.items():
+        if not PurePosixPath(name).name:
+            raise UserError(f"{path}: {name!r} names no picture.", FORM)
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise UserError(f"{path}: {name!r} leads out of the folder.", FORM)
         if not isinstance(boxes, list):
@@ -98,6 +102,16 @@ def read_boxes(path: Path) -> dict[str, Boxes]:
             if not isinstance(box, list) or len(box) != 4 or not all(_is_number(v) for v in box):
                 raise UserError(f"{path}: box {k} of {name!r} is not four numbers.", FORM)
     return {name: [[float(v) for v in box] for box in boxes] for name, boxes in value.items()}
+
+
+def _once(path: Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises UserError on a key that it has twice: all but its last value would be lost."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise UserError(f"{path} names {key!r} twice.", "Put all boxes of a picture into one list.")
+        found[key] = value
+    return found
 
 
 def writable(out: Path) -> None:
@@ -133,7 +147,7 @@ def _answers(
                 checked_box(box, *predictor.size)
                 good[k] = box
             except UserError as error:
-                summary.problems.append(f"{image.name}, box {k}: {error}")
+                summary.problems.append(f"{printable(image.name)}, box {k}: {error}")
         yield from zip(good, predictor.predict_boxes(list(good.values())), strict=True)
     except UserError as error:
         summary.problems.append(str(error))
@@ -173,6 +187,8 @@ def _homes(names: Sequence[str] | Mapping[str, Any]) -> dict[str, PurePosixPath]
     for name in names:
         home = PurePosixPath(re.sub(r"\.[^./]+#(p\d+)$", r"_\1", name))
         home = home.with_suffix("") if str(home) == name else home
+        if home.name == SUMMARY:
+            raise UserError(f"The results of {name} would take the place of {SUMMARY}.", "Rename the picture.")
         if home in found:
             raise UserError(f"{found[home]} and {name} would both be written to {home}.", "Rename one of them.")
         found[home] = name
@@ -180,4 +196,5 @@ def _homes(names: Sequence[str] | Mapping[str, Any]) -> dict[str, PurePosixPath]
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether JSON's value is one that a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**1000

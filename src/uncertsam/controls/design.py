@@ -18,7 +18,6 @@ PRIMARY = ("pearson", "brier", "iou")
 SECONDARY = ("boundary_iou_0.02", "nll", "aurc")
 REGION = "full"
 TOTAL = "total"  # of all four factors
-POOLED = "pooled"  # over the datasets
 REFERENCE = "laplace_closed"  # what the other controls are held against
 
 

@@ -28,6 +28,7 @@ from uncertsam.files import write_json
 Quality = Literal["human", "derived", "model", "synthetic", "unknown"]  # who made the label
 Rle = dict[str, Any]
 ANNOTATIONS = Path("annotations", "dataset.json")
+REDO = "Restore the image, or run the preprocess stage again."
 LONGEST = 65535  # pixels of a side, as in JPEG; pycocotools counts in 32 bits
 
 
@@ -230,4 +231,4 @@ def _check(
     lost = [images[i].file_name if i in images else f"{i:08d}.jpg" for i in by_image]
     lost = [name for name in lost if name not in present]
     if lost:
-        raise UserError(f"{path} annotates {lost[0]}, which is not in {root / 'images'}.", "Restore the image.")
+        raise UserError(f"{path} annotates {lost[0]}, which is not in {root / 'images'}.", REDO)

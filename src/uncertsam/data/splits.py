@@ -108,7 +108,10 @@ def check_fractions(fractions: Mapping[str, float]) -> None:
     _check_names(fractions)
     total = sum(fractions.values())
     if min(fractions.values(), default=0.0) < 0 or not abs(total - 1) <= 1e-6:
-        raise UserError(f"split.fractions sum to {total:g}.", "Give fractions of at least 0 that sum to 1.")
+        raise UserError(
+            f"The shares of the splits (data.NAME.split) sum to {total:g}.",
+            "Give fractions of at least 0 that sum to 1.",
+        )
 
 
 def reserved_splits(images: Iterable[Fingerprint], reserved: Reserved, near: int) -> dict[str, str]:

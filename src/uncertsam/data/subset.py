@@ -53,11 +53,12 @@ def _check(benchmark: Path, out: Path, images: Mapping[str, int], masks: int | N
     unknown = sorted(set(images) - set(existing))
     if unknown or not images:
         raise UserError(
-            f"subset.images names {f'the split {unknown[0]!r}' if unknown else 'no split'}.",
+            f"subset.{out.name}.images names {f'the split {unknown[0]!r}' if unknown else 'no split'}.",
             f"{benchmark} has {', '.join(existing) or 'no split'}.",
         )
     if min(images.values()) < 1 or (masks is not None and masks < 1):
-        raise UserError("subset.images and subset.masks are numbers of at least 1.", "Leave the split out, or mend it.")
+        problem = f"subset.{out.name}: images and masks are numbers of at least 1."
+        raise UserError(problem, "Leave the split out, or correct the number.")
 
 
 def _sample(source: Path, target: Path, name: str, number: int, masks: int | None, seed: int) -> Rows:
@@ -65,7 +66,7 @@ def _sample(source: Path, target: Path, name: str, number: int, masks: int | Non
     split = read_split(source)
     hashes = _hashes(split)
     if len(hashes) < number:
-        raise UserError(f"{source} has {len(hashes)} images with masks, not {number}.", "Lower subset.images.")
+        raise UserError(f"{source} has {len(hashes)} images with masks, not {number}.", f"Lower subset.{name}.images.")
     records = [replace(split.images[i], sha256=hashes[i]) for i in sorted(chosen(hashes, number, seed))]
     kept = {r.id: _masks(split.annotations[r.id], r, masks, seed) for r in records}
     info = {**split.info, "dataset": name, "choices": [*split.info.get("choices", []), _sentence(number, masks, seed)]}

@@ -10,11 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from uncertsam.clicking.names import GUIDED, ORACLE, RANDOM
-from uncertsam.clicking.table import ALL, DIFFERENCE, MEAN, SUMMED
+from uncertsam.clicking.table import DIFFERENCE, MEAN, SUMMED
 from uncertsam.errors import UserError
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
 from uncertsam.figures.style import INK, METHODS, MUTED, MethodStyle, in_order, method_style, styled
+from uncertsam.sections import ALL
 
 WIDTH, LEFT, GAP, UPPER, LOWER = 8.0, 0.5, 0.35, 1.7, 1.0  # inches
 POLICIES: dict[str, MethodStyle] = {

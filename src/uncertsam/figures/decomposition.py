@@ -22,7 +22,7 @@ from uncertsam.results.intervals import facts_of, limits, resampled_means, resam
 
 METHOD, PREFIX = "combined_total", "part_"
 WIDTH, NAMES, ROW = 8.0, 2.1, 0.34  # of the sheet, of the column of names, of a row; inches
-AGAIN = "Run the predict stage again."
+AGAIN = "Delete the method's folder, then run the predict stage again."  # finished cells are kept
 PARTS: dict[str, MethodStyle] = {
     "model": MethodStyle("Model (last layer)", "#D55E00", "D"),
     "image": MethodStyle("Picture (colours)", "#009C6D", "^"),

@@ -17,7 +17,7 @@ from uncertsam.files import read_table
 
 RULES = {"median": 2, "lower quartile": 4}  # of the masks ordered by IoU: every second, every fourth
 LOWEST, SMALLEST = 10, 0.02  # the failure shown: which percentile of IoU; least share of the image that a mask covers
-AGAIN = "Run the predict stage again."
+AGAIN = "Delete the method's folder, then run the predict stage again."  # finished cells are kept
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def choose(results: pd.DataFrame, dataset: str, method: str = "sam") -> list[Cho
     rows = _scores(results, dataset, method)
     rows = rows[rows["metric"] == "iou"].dropna(subset="value").sort_values(["value", "image_id", "mask_id"])
     if rows.empty:
-        raise UserError(f"The results have no IoU of {method} on {dataset}.", "Run the measure and tabulate stages.")
+        raise UserError(
+            f"The results have no IoU of {method} on {dataset}.", "Run the measure and tabulate stages again."
+        )
     taken: dict[int, Choice] = {}
     for rule, part in RULES.items():
         place = (len(rows) - 1) // part
@@ -88,7 +90,7 @@ def choose_failure(results: pd.DataFrame, splits: Mapping[str, Split], method: s
     parts = [_scores(results, dataset, method) for dataset in splits]
     rows = pd.concat([part[part["metric"] == "iou"] for part in parts]).dropna(subset="value")
     if rows.empty:
-        raise UserError(f"The results have no IoU of {method}.", "Run the measure and tabulate stages.")
+        raise UserError(f"The results have no IoU of {method}.", "Run the measure and tabulate stages again.")
     rows = rows.merge(pd.concat([_kinds(dataset, split) for dataset, split in splits.items()]))
     kinds = ["synthetic", "small", "unsure"]
     rows = rows.sort_values([*kinds, "value", "dataset", "image_id", "mask_id"])

@@ -50,7 +50,10 @@ def forest(
     """
     drawn = frame[(frame["reference"] == reference) & frame["metric"].isin(list(metrics))][DRAWN]
     if drawn.empty:
-        raise UserError(f"Nothing was compared with {reference} by {', '.join(metrics)}.", "Add them to answers.")
+        raise UserError(
+            f"Nothing was compared with {reference} by {', '.join(metrics)}.",
+            "Add them to answers.references and answers.metrics.",
+        )
     names = in_order(drawn["method"], METHODS)
     body = ROW * len(names)
     panel = (WIDTH - NAMES - GAP * len(metrics)) / len(metrics)

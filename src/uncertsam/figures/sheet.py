@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -52,10 +53,12 @@ def sheet(
     figure = kind(figsize=(width, height), dpi=DPI, facecolor=PAPER, frameon=True)
     figure.set_layout_engine("none")
     left = MARGIN / width
-    figure.text(left, 1 - 0.08 / height, title, fontsize=12, fontweight="bold", color=INK, va="top")
-    figure.text(left, 1 - 0.31 / height, "\n".join(_wrapped(subtitle, width)), fontsize=8.5, color=MUTED, va="top")
+    plain: dict[str, Any] = {"parse_math": False}  # a file's name may hold $
+    lines = "\n".join(_wrapped(subtitle, width))
+    figure.text(left, 1 - 0.08 / height, title, fontsize=12, fontweight="bold", color=INK, va="top", **plain)
+    figure.text(left, 1 - 0.31 / height, lines, fontsize=8.5, color=MUTED, va="top", **plain)
     for rank, line in enumerate([provenance] * bool(provenance) + small[::-1]):
-        figure.text(left, (0.06 + LINE * rank) / height, line, fontsize=7, color=MUTED, va="bottom")
+        figure.text(left, (0.06 + LINE * rank) / height, line, fontsize=7, color=MUTED, va="bottom", **plain)
     return Sheet(figure, width, height, below)
 
 

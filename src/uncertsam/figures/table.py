@@ -14,6 +14,7 @@ KEYS = ["dataset", "method", "metric", "region"]
 NUMBERS = ["mean_masks", "mean_images", "low", "high", "n_images", "n_masks", "n_nan", "detectable"]
 FLAGS = ["note", "synthetic", "quality"]
 TOO_SMALL = "n too small"
+AGAIN = "Run the tabulate stage (or tabulate_refined) again."
 
 
 def read_intervals(path: Path) -> pd.DataFrame:
@@ -22,21 +23,21 @@ def read_intervals(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_csv(path, keep_default_na=False, na_values=empty, dtype=dict.fromkeys(KEYS, str))
     except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the tabulate stage first.") from None
+        raise UserError(f"{path} is missing.", "Run the tabulate stage (or tabulate_refined) first.") from None
     except ValueError as error:
-        raise UserError(f"{path} is not a table ({error}).", "Run the tabulate stage again.") from None
+        raise UserError(f"{path} is not a table ({error}).", AGAIN) from None
     lost = [name for name in KEYS + NUMBERS + FLAGS if name not in frame]
     if lost:
-        raise UserError(f"{path} has no column {', '.join(lost)}.", "Run the tabulate stage again.")
+        raise UserError(f"{path} has no column {', '.join(lost)}.", AGAIN)
     words = [name for name in NUMBERS if not pd.api.types.is_numeric_dtype(frame[name])]
     if words:
-        raise UserError(f"{path} holds words in the column {', '.join(words)}.", "Run the tabulate stage again.")
+        raise UserError(f"{path} holds words in the column {', '.join(words)}.", AGAIN)
     return frame
 
 
 def read_results(path: Path) -> pd.DataFrame:
     """Read the long table `results.parquet`: a row per value. Raises UserError if missing or broken."""
-    return read_table(path, "Run the tabulate stage again.", [*KEYS, "image_id", "mask_id", "value"])
+    return read_table(path, AGAIN, [*KEYS, "image_id", "mask_id", "value"])
 
 
 def chosen(
@@ -48,7 +49,9 @@ def chosen(
     """
     rows = frame[frame["metric"].isin(list(metrics)) & (frame["region"] == region)]
     if rows.empty:
-        raise UserError(f"The table has no row of {', '.join(metrics)} ({region}).", "Measure it, or drop the figure.")
+        raise UserError(
+            f"The table has no row of {', '.join(metrics)} ({region}).", "Run the measure and tabulate stages again."
+        )
     ranks = [
         ("dataset", in_order(rows["dataset"], DATASETS)),
         ("method", in_order(rows["method"], METHODS)),

@@ -8,11 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from uncertsam.controls.design import LA, POOLED, PRIMARY, REGION, SAM
+from uncertsam.controls.design import LA, PRIMARY, REGION, SAM
 from uncertsam.errors import UserError
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
 from uncertsam.figures.style import FACTORS, INK, MUTED, RULE, metric_style, styled
+from uncertsam.sections import POOLED
 
 WIDTH, NAMES, GAP, BODY, HEAD = 8.0, 1.45, 0.3, 1.9, 0.6  # inches
 STEPS = [SAM, *FACTORS, LA]

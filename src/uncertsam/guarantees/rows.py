@@ -29,10 +29,11 @@ from uncertsam.guarantees.halves import halves
 from uncertsam.guarantees.pool import EDGES, PLAIN, Pool
 from uncertsam.guarantees.settings import Guarantees
 from uncertsam.results.intervals import FEWEST_IMAGES, DatasetFacts
+from uncertsam.sections import ALL, refuse_reserved
 
 KEYS = ["part", "dataset", "calibrated_on", "method", "setting", "metric"]
 COLUMNS = [*KEYS, "value", "low", "high", "n_calibrate", "n_test", "note", "synthetic", "quality"]
-ALL, NEITHER = "all", ""
+NEITHER = ""
 TENTHS = np.arange(1, 11) / 10
 Row = dict[str, str | float | int]
 
@@ -94,6 +95,7 @@ def rows(
 
     Raises UserError where a dataset has too few images to be split.
     """
+    refuse_reserved(sorted({name for name, _ in pools}), "guarantees", "Give it another name in params.yaml.")
     beds = [
         Bed(dataset, method, pool, halves(dataset, pool.images, knobs.calibrate, knobs.splits, seed))
         for (dataset, method), pool in sorted(pools.items())

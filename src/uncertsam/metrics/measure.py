@@ -22,7 +22,7 @@ from uncertsam.metrics.region import REGIONS, TruthSide
 
 IMAGES = 4  # of a shard, or more: see `cut`
 KEYS = [(metric, region) for metric in METRICS for region in REGIONS]
-AGAIN = "Run the predict stage of this method and dataset again."
+AGAIN = "Delete its folder, then run the predict stage (or refine) again."  # finished cells are kept
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,10 @@ class Domain:
         """From `benchmark`/NAME/fit. Raises UserError where there is none."""
         folder = benchmark / name / "fit"
         if not folder.is_dir():
-            raise UserError(f"{name} has no fit split.", f"Give data.{name}.split a share for `fit`, or leave it out.")
+            raise UserError(
+                f"{name} has no fit split.",
+                f"Give data.{name}.split a share for `fit`, or leave it out of train_fusion.domains.",
+            )
         return cls(name, read_split(folder), open_embeddings(embeddings / name, model))
 
     @property

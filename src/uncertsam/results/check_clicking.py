@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from uncertsam.clicking.names import POLICIES
-from uncertsam.clicking.table import ALL, COLUMNS, DIFFERENCE, KEYS, MEAN, read_clicks, read_summary
+from uncertsam.clicking.table import COLUMNS, DIFFERENCE, KEYS, MEAN, read_clicks, read_summary
+from uncertsam.sections import ALL
 
 CLOSE = 1e-6  # numbers are written with eight digits
 

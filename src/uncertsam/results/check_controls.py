@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from uncertsam.controls.design import CELLS, FACTORS, POOLED, REFERENCE, REGION, TOTAL
+from uncertsam.controls.design import CELLS, FACTORS, REFERENCE, REGION, TOTAL
 from uncertsam.errors import UserError
 from uncertsam.files import read_table
 from uncertsam.metrics.masks import METRICS
 from uncertsam.results.controls import AGAIN, KEY, KINDS, read_controls
 from uncertsam.results.table import table_problems
+from uncertsam.sections import POOLED
 
 CASE = ["dataset", "method", "metric", "region"]
 SUBSET = ["dataset", "split", "image_id", "image_sha256", "mask_id", "mask_sha256"]

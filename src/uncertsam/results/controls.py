@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from uncertsam.controls.design import CELLS, FACTORS, LA, POOLED, PRIMARY, REFERENCE, REGION, SAM, SECONDARY, TOTAL
+from uncertsam.controls.design import CELLS, FACTORS, LA, PRIMARY, REFERENCE, REGION, SAM, SECONDARY, TOTAL
 from uncertsam.errors import UserError
 from uncertsam.files import written_aside
 from uncertsam.metrics.ranking import ratio
@@ -31,6 +31,7 @@ from uncertsam.results.intervals import (
     resamples,
 )
 from uncertsam.results.shapley import shapley
+from uncertsam.sections import POOLED, refuse_reserved
 
 MASK = ["dataset", "image_id", "mask_id", "metric", "region"]
 CASE = ["method", "metric", "region"]
@@ -46,6 +47,7 @@ def summary(
     table: pd.DataFrame, facts: Mapping[str, DatasetFacts], settings: Settings, draws: int, seed: int
 ) -> pd.DataFrame:
     """The rows of `reports/controls.csv` from the long table of all controls. draws, seed: of the bootstrap."""
+    refuse_reserved(table["dataset"].unique(), "control", "Give it another name in params.yaml.")
     judged = table[table["metric"].isin([*PRIMARY, *SECONDARY])]
     shown = table[table["metric"].isin([*PRIMARY, *SECONDARY, "mean_u"])]
     long = {"mean": shown, "shapley": attributed(judged), "difference": differences(judged)}

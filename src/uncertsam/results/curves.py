@@ -22,7 +22,8 @@ def read_curves(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)[COLUMNS]
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} holds no curves ({error}).", "Run the measure and tabulate stages again.") from None
+        again = "Delete it, then run the measure and tabulate stages again."
+        raise UserError(f"{path} holds no curves ({error}).", again) from None
 
 
 def write_curves(target: Path, table: pd.DataFrame) -> None:

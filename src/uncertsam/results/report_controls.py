@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from uncertsam.controls.design import FACTORS, LA, POOLED, PRIMARY, REFERENCE, REGION, SAM, TOTAL
+from uncertsam.controls.design import FACTORS, LA, PRIMARY, REFERENCE, REGION, SAM, TOTAL
 from uncertsam.figures.style import FACTORS as STYLES
 from uncertsam.figures.style import MetricStyle, in_order, metric_style, spoken
 from uncertsam.results.controls import read_controls
+from uncertsam.sections import POOLED
 
 TABLED = (*PRIMARY, "nll")
 ORDER = ("n5", "n10", "n100", "n1000", "closed", "bernoulli", "softmax_pixels", "prior_1", "prior_marglik")

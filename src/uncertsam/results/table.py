@@ -11,7 +11,8 @@ from uncertsam.files import read_table, written_aside
 
 KEY = ["dataset", "image_id", "mask_id", "method", "metric", "region"]
 COLUMNS = [*KEY, "value"]
-AGAIN = "Run the measure stage again."
+MEASURE = "then run the measure stage (or measure_refined) again."  # finished cells are kept
+AGAIN, ALL_AGAIN = f"Delete it, {MEASURE}", f"Delete data/measures (or data/measures_refined), {MEASURE}"
 
 
 def collect(measures: Mapping[tuple[str, str], Path]) -> pd.DataFrame:
@@ -56,12 +57,12 @@ def check_table(table: pd.DataFrame) -> None:
     """Raise UserError on a value given twice, or where the methods of a dataset were measured on different masks."""
     twice = table[table.duplicated(KEY)]
     if len(twice):
-        raise UserError(f"{len(twice)} measures are given twice, the first for {_first(twice)}.", AGAIN)
+        raise UserError(f"{len(twice)} measures are given twice, the first for {_first(twice)}.", ALL_AGAIN)
     methods = table.groupby("dataset")["method"].transform("nunique")
     sharing = table.groupby([c for c in KEY if c != "method"], sort=False)["method"].transform("size")
     uneven = table[sharing < methods]
     if len(uneven):
-        raise UserError(f"Not every method of its dataset has {_first(uneven)}.", AGAIN)
+        raise UserError(f"Not every method of its dataset has {_first(uneven)}.", ALL_AGAIN)
 
 
 def table_problems(table: pd.DataFrame, name: str) -> list[str]:

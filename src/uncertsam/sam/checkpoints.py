@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from uncertsam.checkout import DEFAULT, embedded
@@ -56,17 +56,17 @@ def load_model(name: str, weights: Path, device: torch.device) -> PromptableMode
             "--model in the shell.",
         ) from None
     _record(weights, name, digest)
-    return PromptableModel(network.float().eval().to(device), name, digest)
+    return PromptableModel(network.float().eval().to(device), name, digest, weights.absolute())
 
 
 def device_named(name: str) -> torch.device:
     """The device that a parameter names. Raises UserError where this machine has none such."""
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).cpu()  # the device "meta" computes nothing
         return device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0][:120]
+    except (RuntimeError, AssertionError, TypeError, ImportError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise UserError(f"base.device: there is no {name!r} here ({reason}).", "Set it to cpu, cuda or mps.") from None
 
 
@@ -142,7 +142,7 @@ def read_state(weights: Path) -> dict[str, Tensor]:
     """The tensors of a weights file; nothing in it is executed. Raises UserError where it is missing or broken."""
     try:
         if weights.suffix == ".safetensors":
-            return load_file(weights)
+            return load(weights.read_bytes())  # by path it takes names in UTF-8 only
         state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)["model"]
         return state
     except NO_WEIGHTS as error:

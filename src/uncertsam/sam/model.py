@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -56,10 +57,11 @@ class PromptableModel:
 
     network: `sam2`'s SAM2Base or our NanoSam: anything with forward_image, sam_prompt_encoder, sam_mask_decoder.
     name: the registry's name. digest: SHA-256 of the weights file, by which fitted parts recognise their model.
+    weights: that file, where it is known.
     """
 
-    def __init__(self, network: Any, name: str, digest: str) -> None:
-        self.network, self.name, self.digest = network, name, digest
+    def __init__(self, network: Any, name: str, digest: str, weights: Path | None = None) -> None:
+        self.network, self.name, self.digest, self.weights = network, name, digest, weights
         self.image_size: int = network.image_size
 
     @property

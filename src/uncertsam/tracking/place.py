@@ -37,7 +37,9 @@ def locate(root: Path | None = None) -> Place:
     workspace = next(marked, None)
     owner = os.environ.get("DVC_ROOT") or workspace
     if owner is None:
-        raise UserError(f"{here} has neither params.yaml nor .git, nor has any folder above it.", "Run it in the repo.")
+        raise UserError(
+            f"{here} has neither params.yaml nor .git, nor has any folder above it.", "Run it in the repository."
+        )
     return Place(workspace or here, Path(owner).resolve())
 
 
@@ -84,7 +86,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader) or {}
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}.", "Mend it, or restore it with git.") from error
+        raise UserError(f"{path} is not YAML: {error}.", "Correct it, or restore it with git.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a mapping.", "Write `name: value` lines, or restore it with git.")
     return content

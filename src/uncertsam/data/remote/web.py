@@ -32,7 +32,7 @@ def origin(url: str) -> str:
     """scheme://host[:port] of a URL, in lower case. Raises UserError where it is no plain http(s) URL."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise UserError(f"{parts.scheme}://{parts.hostname} is no http(s) address.", "Mend the source's entry.")
+        raise UserError(f"{parts.scheme}://{parts.hostname} is no http(s) address.", "Correct the source's address.")
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
@@ -100,7 +100,9 @@ def get(url: str, headers: dict[str, str], token: Token | None, timeout: float) 
         answer = Answer(error)
     except NETWORK as error:
         if "CERTIFICATE" in str(error):
-            raise UserError(f"{origin(url)} shows no certificate to trust.", "Mend the clock or the proxy.") from None
+            raise UserError(
+                f"{origin(url)} shows no certificate to trust.", "Correct the clock or the proxy."
+            ) from None
         raise Interrupted(reason(error)) from None
     if answer.status in AGAIN:
         with answer:

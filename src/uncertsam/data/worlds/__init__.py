@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import UInt8
 from pydantic import BaseModel, Field
 
+from uncertsam.files import encoded
+
 
 class WorldParams(BaseModel, extra="forbid"):
     """What every world asks for; `size` is the longest side of an image [px]."""
@@ -30,5 +32,4 @@ def save(path: Path, image: UInt8[np.ndarray, "..."]) -> None:
     """Write an RGB picture [h,w,3] or a mask [h,w] as PNG or JPEG, by the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(path), stored, [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix == ".jpg" else []):
-        raise OSError(f"{path} could not be written")
+    path.write_bytes(encoded(stored, path.suffix, [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix == ".jpg" else []))

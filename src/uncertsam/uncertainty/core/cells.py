@@ -160,7 +160,8 @@ def _writing(split: Split, cells: Sequence[Written]) -> Iterator[list[_Rows]]:
     """Cells that are there, whole, after the block, unless it fails."""
     masks = sum(len(split.annotations[image.id]) for image in split)
     if not masks:
-        raise UserError(f"{split.root} has no masks to ask about.", "Name another dataset, or preprocess it again.")
+        mend = "Leave the dataset out of `datasets`, or run the preprocess stage again."
+        raise UserError(f"{split.root} has no masks to ask about.", mend)
     with ExitStack() as open_:
         folders = [open_.enter_context(written_aside(cell.out)) for cell in cells]
         for folder in folders:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save_file
 from torch import Tensor
 
 from uncertsam.errors import UserError
@@ -75,9 +76,8 @@ def load(folder: Path, model: PromptableModel) -> LaplaceState:
     if manifest["model_sha256"] != model.digest:
         ours, theirs = _name(model.name, model.digest), _name(manifest["model"], manifest["model_sha256"])
         raise UserError(f"{folder} was fitted on {theirs}, but the model is {ours}.", REFIT)
-    state = LaplaceState(
-        manifest["model"], manifest["model_sha256"], manifest["images"], manifest["params"], **load_file(path)
-    )
+    tensors = tensors_of(path.read_bytes())
+    state = LaplaceState(manifest["model"], manifest["model_sha256"], manifest["images"], manifest["params"], **tensors)
     if state.curvature_weight.shape != model.last_layer.weight.shape:
         shapes = f"{[*state.curvature_weight.shape]}, but the model's layer is {[*model.last_layer.weight.shape]}"
         raise UserError(f"{folder} was fitted on a layer of {shapes}.", REFIT)

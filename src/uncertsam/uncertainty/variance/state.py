@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as tensors_of
+from safetensors.torch import save_file
 from torch import Tensor
 
 from uncertsam.errors import UserError
@@ -47,7 +48,7 @@ def load(folder: Path, model: PromptableModel, name: str = BEST) -> VarianceNetw
     if manifest["model_sha256"] != model.digest or manifest["width"] != width_of(model):
         raise UserError(f"{folder} was trained on {manifest['model']}, not on these weights of {model.name}.", AGAIN)
     network = build_network(model, manifest["params"]["token"], seed=0)
-    network.load_state_dict(load_file(path))
+    network.load_state_dict(tensors_of(path.read_bytes()))
     return network.to(model.device).eval().requires_grad_(False)
 
 
