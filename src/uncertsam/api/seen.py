@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from uncertsam.api.loading import load
 from uncertsam.api.pictures import Rgb, identity
+from uncertsam.data.images import Photo
 from uncertsam.errors import UserError
 from uncertsam.sam.model import Embedding, PromptableModel
 from uncertsam.sam.store import DTYPES, encode
@@ -24,7 +24,7 @@ from uncertsam.uncertainty.core.algebra import Method
 class Seen:
     """One picture's features. image_id: by which its random numbers are drawn. pixels: None where they are not known.
 
-    seconds: for encoding it. ready: methods whose part that is done once per picture is done.
+    notes: what was done to it. seconds: for encoding it. ready: methods whose part per picture is done.
     """
 
     size: tuple[int, int]
@@ -33,6 +33,7 @@ class Seen:
     image_id: str | int
     name: str = ""
     pixels: Rgb | None = field(repr=False, default=None)
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
     ready: dict[str, Method] = field(repr=False, default_factory=dict)
 
@@ -48,21 +49,23 @@ class Seen:
 
 def see(
     model: PromptableModel,
-    several: Sequence[np.ndarray],
+    several: Sequence[Photo],
     names: Sequence[str],
     ids: Sequence[str | int | None],
     dataset: str,
     dtype: str,
 ) -> list[Seen]:
-    """Encode RGB pictures together. ids: None for a hash of the pixels. dtype: of the encoder, as in `encode.dtype`."""
+    """Encode pictures together. ids: None for a hash of the pixels. dtype: of the encoder, as in `encode.dtype`."""
     begun = time.perf_counter()
-    inputs = torch.stack([to_input(pixels, model.image_size) for pixels in several])
+    inputs = torch.stack([to_input(photo.pixels, model.image_size) for photo in several])
     embedding = encode(model, inputs, DTYPES[dtype])
     seconds = (time.perf_counter() - begun) / len(several)
     found = []
-    for i, (pixels, name, number) in enumerate(zip(several, names, ids, strict=True)):
+    for i, (photo, name, number) in enumerate(zip(several, names, ids, strict=True)):
+        pixels = photo.pixels
         known = identity(pixels) if number is None else number
-        found.append(Seen(pixels.shape[:2], embedding[i : i + 1], dataset, known, name, pixels, seconds))
+        size, part = pixels.shape[:2], embedding[i : i + 1]
+        found.append(Seen(size, part, dataset, known, name, pixels, photo.notes, seconds))
     return found
 
 

@@ -127,11 +127,12 @@ def scan(masks: Iterable[Path]) -> Seen:
     colours, lossy, palette = 0, False, False
     for path in tqdm(masks, desc="recognising the masks", disable=None, leave=False):
         try:
-            image = load(path)
-            codes = codes_of(image)
+            found = load(path)
+            codes = codes_of(found)
         except Unusable:
             continue
-        lossy, palette = lossy or image.format == "JPEG", palette or image.mode == "P"
+        if found.image is not None:
+            lossy, palette = lossy or found.image.format == "JPEG", palette or found.image.mode == "P"
         if codes.ndim == 3:
             colours = max(colours, len(distinct(pack(codes))))
         else:

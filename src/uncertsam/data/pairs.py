@@ -99,7 +99,7 @@ def read_pairs(
         skipped += lonely
         for _, image, mask in pairs:
             name = below(root, image)
-            images.append(RawImage(name, image, partial(labels, mask), name, params.quality))
+            images.append(RawImage(name, image, partial(labels, mask), name, params.quality, mask=mask))
     rules = [*choices, f"Of the raw set this is read: {', '.join(params.splits)}."]
     return Reading(images, kind, params.licence, rules, skipped)
 

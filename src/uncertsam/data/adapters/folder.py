@@ -109,7 +109,7 @@ def read(root: Path, params: Params) -> Reading:
     for stem, (image, mask) in pairs.items():
         quality = next((q for rule, q in params.quality_by_name.items() if re.search(rule, stem)), params.quality)
         labels = partial(_labels, mask, coding, params)
-        images.append(RawImage(image.relative_to(root).as_posix(), image, labels, groups[stem], quality))
+        images.append(RawImage(image.relative_to(root).as_posix(), image, labels, groups[stem], quality, mask=mask))
     return Reading(images, coding.kind, params.licence, [*choices, sentence, *_rules(params)], skipped)
 
 
