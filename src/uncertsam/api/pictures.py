@@ -9,7 +9,7 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image
 
-from uncertsam.data.images import BROKEN, Decoded, Photo, Unusable, decode_image, load, photo_of, too_large
+from uncertsam.data.images import BROKEN, Decoded, Photo, Unusable, decode, decode_image, load, photo_of, too_large
 from uncertsam.errors import UserError
 
 MOST = 64.0  # megapixels, as where datasets are read; about 30 bytes per pixel are held while a picture is answered
@@ -47,6 +47,17 @@ def picture_of(picture: Any, most: float = MOST) -> Photo:
         raise UserError(f"The picture cannot be used: {error}.", FORMS) from None
 
 
+def picture_in(data: bytes, most: float = MOST) -> Photo:
+    """As `picture_of`, of an image file's bytes."""
+    reason = too_large(data, most)
+    if reason:
+        raise _too_large("The picture", reason)
+    try:
+        return photo_of(decode(data))
+    except (Unusable, *BROKEN):
+        raise UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.") from None
+
+
 def name_of(picture: Any) -> str:
     """The file's name; empty for a picture that has none."""
     source = getattr(picture, "filename", "") if isinstance(picture, Image.Image) else picture
@@ -81,17 +92,16 @@ def _decoded(given: Image.Image | np.ndarray) -> Decoded:
         return Decoded(None, given[..., None]) if deep else Decoded(Image.fromarray(given))
     try:
         return decode_image(given)
-    except (AttributeError, TypeError, *BROKEN) as error:
-        if getattr(given, "fp", None) is None and not _loaded(given):
+    except (AttributeError, TypeError, AssertionError, *BROKEN) as error:  # the first three: a file that is let go
+        if _is_closed(given):
             raise UserError("The PIL image is closed.", "Open it again, or give the file's path.") from None
         raise Unusable(str(error)) from None
 
 
-def _loaded(image: Image.Image) -> bool:
-    try:
-        return image.getpixel((0, 0)) is not None
-    except (AttributeError, TypeError, *BROKEN):
-        return False
+def _is_closed(image: Image.Image) -> bool:
+    """Whether an image that could not be read has no file any more to be read from."""
+    file = getattr(image, "fp", None)
+    return file is None or bool(getattr(file, "closed", False))
 
 
 def _array(picture: Any) -> np.ndarray:

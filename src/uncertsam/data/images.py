@@ -75,13 +75,13 @@ class Photo:
         return (*told, *(self.scale.sentences() if self.scale else ()))
 
 
-def too_large(path: Path, most: float) -> str | None:
+def too_large(file: Path | bytes, most: float) -> str | None:
     """Why an image file is left out that has more than `most` megapixels, by its header; None where it has not.
 
     None too where the header is broken: whoever reads the file says so.
     """
     try:
-        width, height = _size(path)
+        width, height = _size(file)
     except Image.DecompressionBombError:
         return f"it has more than {MOST_MEGAPIXELS} megapixels"
     except BROKEN:
@@ -90,14 +90,16 @@ def too_large(path: Path, most: float) -> str | None:
     return f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})" if megapixels > most else None
 
 
-def _size(path: Path) -> tuple[int, int]:
-    """Width and height by the header."""
+def _size(file: Path | bytes) -> tuple[int, int]:
+    """Width and height by the header. Raises what Pillow raises."""
     try:
-        with _large_ones_welcome(), Image.open(path) as image:
+        with _large_ones_welcome(), Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             return image.size
     except UnidentifiedImageError:
-        tags = tiff.tags_of(path.read_bytes()) if path.suffix.lower() in (".tif", ".tiff") else None
-        return tags.size if tags else (0, 0)
+        tags = tiff.tags_of(file if isinstance(file, bytes) else file.read_bytes())
+        if tags is None:
+            raise
+        return tags.size
 
 
 def load(path: Path) -> Decoded:
