@@ -194,9 +194,10 @@ def write_photo(photo: Photo, source: Path, target: Path) -> None:
 
 @contextmanager
 def _large_ones_welcome() -> Iterator[None]:
-    """PIL warns above half of what it refuses; here `max_megapixels` decides."""
+    """PIL warns above half of what it refuses, where `max_megapixels` decides, and of tags that it passes over."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore", UserWarning)
         yield
 
 

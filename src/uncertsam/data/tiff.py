@@ -83,7 +83,7 @@ def tags_of(data: bytes, page: int = 0) -> Tags | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            directory = TiffImagePlugin.ImageFileDirectory_v2(data[:16])
+            directory = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if data[2] == 43 or data[3] == 43 else 8])
             file = io.BytesIO(data)
             for _ in range(page + 1):
                 file.seek(directory.next)
