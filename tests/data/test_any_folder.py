@@ -1,6 +1,7 @@
 """Whatever lies in a folder becomes the benchmark format, or is listed with a reason, or is refused in a sentence."""
 
 import dataclasses
+import io
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from tiffs import tiff
 
 from uncertsam.data.acquire import local
 from uncertsam.data.format import Split, read_split, splits_of, write_split
@@ -19,6 +21,9 @@ from uncertsam.data.splits import Reserved
 from uncertsam.errors import UserError
 
 MODES = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "P": 1, "I;16": 1}  # channels
+TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"]
+File = tuple[str, bytes]  # its ending
+orientations = st.sampled_from([1, 1, 1, 2, 3, 6, 8])
 sides = st.integers(1, 20)
 pixels = st.one_of(st.sampled_from([0, 1, 2, 255]), st.integers(0, 65535))
 
@@ -44,14 +49,32 @@ def _with_palette(picture: Image.Image) -> Image.Image:
 
 
 @st.composite
-def folders(draw: st.DrawFn) -> list[tuple[Image.Image, Image.Image]]:
+def files(draw: st.DrawFn, height: int, width: int) -> File:
+    """A file with or without a tag that turns it upright: PNG, or TIFF of any type and number of bands."""
+    orientation = draw(orientations)
+    shape = (height, width) if orientation < 5 else (width, height)
+    if draw(st.booleans()):
+        data, exif = io.BytesIO(), Image.Exif()
+        exif[0x0112] = orientation
+        draw(pictures(*shape)).save(data, "PNG", exif=exif if orientation > 1 else None)
+        return "png", data.getvalue()
+    values = draw(arrays.arrays(np.uint16, (*shape, draw(st.integers(1, 5))), elements=pixels, fill=pixels))
+    with np.errstate(over="ignore"):
+        values = values.astype(draw(st.sampled_from(TYPES)))
+    white, nodata = draw(st.sampled_from([0, 1, 1])), draw(st.sampled_from([None, "0", "65535", "-9999", "nan"]))
+    extra = [draw(st.sampled_from([0, 1, 2]))] * (values.shape[2] - 1)
+    return "tif", tiff(values, white, extra, orientation, nodata, deflated=draw(st.booleans()))
+
+
+@st.composite
+def folders(draw: st.DrawFn) -> list[tuple[File, File]]:
     """One to three images with masks, now and then of another size."""
     found = []
     for _ in range(draw(st.integers(1, 3))):
         height, width = draw(sides), draw(sides)
         wrong = draw(st.integers(0, 9)) == 0
         size = (draw(sides), draw(sides)) if wrong else (height, width)
-        found.append((draw(pictures(height, width)), draw(pictures(*size))))
+        found.append((draw(files(height, width)), draw(files(*size))))
     return found
 
 
@@ -68,9 +91,9 @@ options = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(folders(), options)
-def test_a_folder_is_read_listed_or_refused(folder: list[tuple[Image.Image, Image.Image]], given_: Any) -> None:
+def test_a_folder_is_read_listed_or_refused(folder: list[tuple[File, File]], given_: Any) -> None:
     with tempfile.TemporaryDirectory() as place:
         root, out = Path(place, "photos"), Path(place, "out")
         names = _save(root, folder)
@@ -88,13 +111,12 @@ def test_a_folder_is_read_listed_or_refused(folder: list[tuple[Image.Image, Imag
         _check_round_trip(split, Path(place, "again"))
 
 
-def _save(root: Path, folder: list[tuple[Image.Image, Image.Image]]) -> set[str]:
-    for kind in ("images", "masks"):
-        (root / kind).mkdir(parents=True)
-    for i, (image, mask) in enumerate(folder):
-        image.save(root / "images" / f"{i}.png")
-        mask.save(root / "masks" / f"{i}.png")
-    return {f"images/{i}.png" for i in range(len(folder))}
+def _save(root: Path, folder: list[tuple[File, File]]) -> set[str]:
+    for i, pair in enumerate(folder):
+        for kind, (ending, data) in zip(("images", "masks"), pair, strict=True):
+            (root / kind).mkdir(parents=True, exist_ok=True)
+            (root / kind / f"{i}.{ending}").write_bytes(data)
+    return {f"images/{i}.{image[0]}" for i, (image, _) in enumerate(folder)}
 
 
 def _check(split: Split) -> None:
