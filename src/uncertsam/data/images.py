@@ -135,6 +135,7 @@ def decode_image(image: Image.Image) -> Decoded:
         alpha = upright(deep[..., 3], orientation) if deep.shape[2] == 4 else None
         return Decoded(None, upright(deep[..., :3], orientation), alpha, orientation)
     turned = ImageOps.exif_transpose(image) if orientation != 1 else image
+    turned = turned.convert(turned.mode.upper()) if turned.mode in ("La", "RGBa") else turned  # multiplied by alpha
     turned.format = image.format
     if turned.mode == "F" or turned.mode.startswith("I"):
         values = np.asarray(turned)[..., None]

@@ -35,13 +35,13 @@ def codes_of(found: Decoded) -> Codes:
 def read_colours(path: Path) -> UInt8[np.ndarray, "h w 3"]:
     """A mask file's colours as RGB in [0, 255], upright; see `by_alpha`. Raises Unusable where the file is broken."""
     found = load(path)
-    alpha = _alpha(found)
     if found.image is not None:
         colours = rgb(found.image)
     else:
         codes = _deep_codes(found)
         grey = codes[..., None] if codes.ndim == 2 else codes
         colours = np.repeat(grey.clip(max=255).astype(np.uint8), 3 // grey.shape[2], axis=2)
+    alpha = _alpha(found)
     return colours if alpha is None else by_alpha(colours, alpha)
 
 
