@@ -137,7 +137,7 @@ def test_sixteen_bits_of_colour_and_alpha(tmp_path: Path) -> None:
     grey = np.repeat(np.arange(6, dtype=np.uint16).reshape(2, 3, 1), 3, axis=2)
     (tmp_path / "b.tif").write_bytes(tiff(grey))  # labels 0 to 5, which the larger byte alone would lose
     assert read_codes(tmp_path / "b.tif").tolist() == grey[..., 0].tolist()
-    grey[0, 0, 0] = 3
+    grey[0, 0, 0] = 300
     (tmp_path / "c.tif").write_bytes(tiff(grey))
     with pytest.raises(Unusable, match="colours of 16 bits"):
         read_codes(tmp_path / "c.tif")

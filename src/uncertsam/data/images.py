@@ -231,7 +231,9 @@ def _unread(image: Image.Image) -> bytes | None:
 
 def _deep_colours(image: Image.Image, data: bytes) -> np.ndarray | None:
     """Colours of 16 bits, and alpha where the file has it; None where the file has no more than Pillow reads."""
-    if image.mode not in ("RGB", "RGBA", "LA") or (image.format == "PNG" and data[24] != 16):
+    if image.format not in DEEP_FORMATS or image.mode not in ("RGB", "RGBA", "LA"):
+        return None
+    if image.format == "PNG" and data[24] != 16:
         return None
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype != np.uint16 or found.ndim != 3:

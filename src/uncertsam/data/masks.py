@@ -105,9 +105,11 @@ def _deep_codes(found: Decoded) -> Codes:
         raise Unusable("the mask holds negative or fractional values, which are no labels")
     if codes.shape[2] == 1 or (codes == codes[..., :1]).all():
         return codes[..., 0] if codes.dtype in (np.uint8, np.uint16) else codes[..., 0].astype(np.uint32)
-    if codes.dtype != np.uint8 and (codes % 257).any():
+    if codes.max() <= 255:
+        return codes.astype(np.uint8)
+    if codes.dtype != np.uint16 or (codes % 257).any():
         raise Unusable("the mask holds colours of 16 bits, which are no labels: save them with 8 bits a channel")
-    return codes if codes.dtype == np.uint8 else (codes // 257).astype(np.uint8)
+    return (codes // 257).astype(np.uint8)
 
 
 def split_indices(codes: UInt[np.ndarray, "h w"], leave_out: Collection[int | None] = (0,)) -> dict[int, Mask]:
