@@ -12,6 +12,7 @@ from uncertsam.data.images import Decoded, Unusable, load, rgb
 Mask = Bool[np.ndarray, "h w"]
 Colour = tuple[int, int, int]
 Codes = UInt[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"]
+LARGEST = 2**32 - 1  # label
 SMALLEST = 8  # pixels; the reference code cannot even draw its 8 points in less
 
 
@@ -103,6 +104,8 @@ def _deep_codes(found: Decoded) -> Codes:
         codes = np.iinfo(codes.dtype).max - codes
     if not np.isfinite(codes).all() or (codes < 0).any() or (codes != np.rint(codes)).any():
         raise Unusable("the mask holds negative or fractional values, which are no labels")
+    if (codes > LARGEST).any():
+        raise Unusable(f"the mask holds values beyond {LARGEST}, which are no labels")
     if codes.shape[2] == 1 or (codes == codes[..., :1]).all():
         return codes[..., 0] if codes.dtype in (np.uint8, np.uint16) else codes[..., 0].astype(np.uint32)
     if codes.max() <= 255:
