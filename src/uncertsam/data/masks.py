@@ -104,7 +104,7 @@ def _deep_codes(found: Decoded) -> Codes:
         codes = np.iinfo(codes.dtype).max - codes
     if not np.isfinite(codes).all() or (codes < 0).any() or (codes != np.rint(codes)).any():
         raise Unusable("the mask holds negative or fractional values, which are no labels")
-    if (codes > LARGEST).any():
+    if float(codes.max(initial=0)) > LARGEST:
         raise Unusable(f"the mask holds values beyond {LARGEST}, which are no labels")
     if codes.shape[2] == 1 or (codes == codes[..., :1]).all():
         return codes[..., 0] if codes.dtype in (np.uint8, np.uint16) else codes[..., 0].astype(np.uint32)
