@@ -180,6 +180,12 @@ def test_transparent_grey_of_16_bits_has_no_data() -> None:
     assert np.array_equal(found.pixels[1:, :, :1], oracle(grey[1:])) and not found.pixels[0].any()
 
 
+def test_bytes_are_not_taken_for_pixels_where_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9 * 37)
+    for deflated, tile in product((False, True), (0, 16)):
+        assert read(tiff(values("f8", 5), deflated=deflated, tile=tile)).pixels.any()
+
+
 @pytest.mark.parametrize("cut", [9, 60, 200])
 def test_a_deep_tiff_that_is_cut_off_is_refused(tmp_path: Path, cut: int) -> None:
     whole = tiff(values("f8", 5), deflated=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from uncertsam.data.images import BROKEN, Decoded, Photo, Unusable, decode, decode_image, load, photo_of, too_large
 from uncertsam.errors import UserError
@@ -54,8 +54,10 @@ def picture_in(data: bytes, most: float = MOST) -> Photo:
         raise _too_large("The picture", reason)
     try:
         return photo_of(decode(data))
-    except (Unusable, *BROKEN):
+    except UnidentifiedImageError:
         raise UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.") from None
+    except (Unusable, *BROKEN) as error:
+        raise UserError(f"The picture cannot be used: {error}.", "Choose a JPEG or a PNG.") from None
 
 
 def name_of(picture: Any) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Shaped
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, ORIENTATION = 256, 257, 258, 259, 262, 273, 274
 CHANNELS, ROWS, COUNTS, PLANAR, PREDICTOR = 277, 278, 279, 284, 317
@@ -146,7 +146,8 @@ def _unpacked(data: bytes, entries: dict[int, Sequence[int]]) -> np.ndarray:
         beyond += raw if len(raw) > 4 else b""
         directory += struct.pack("<HHI", tag, 4, len(values)) + field
     whole = b"II*\0" + struct.pack("<I", start) + data[8:] + b"\0" * (len(data) % 2) + directory + b"\0" * 4 + beyond
-    with TiffImagePlugin.TiffImageFile(io.BytesIO(whole)) as image:  # not by `open`: a row of bytes is no row of pixels
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(whole)) as image:
+        image.im = Image.new("L", image.size).im  # Pillow's limit is for pixels, and these are bytes
         return np.array(image)
 
 
