@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import UInt
 from tqdm import tqdm
 
-from uncertsam.data.images import Source, Unusable, load
+from uncertsam.data.images import Unusable
 from uncertsam.data.masks import Colour, Mask, codes_of, distinct, pack, read_codes, read_colours, split_indices
+from uncertsam.data.pages import Source, load
 from uncertsam.errors import UserError
 
 Code = int | Colour
@@ -128,11 +129,12 @@ def scan(masks: Iterable[Source]) -> Seen:
     colours, lossy, palette = 0, False, False
     for source in tqdm(masks, desc="recognising the masks", disable=None, leave=False):
         try:
-            image = load(source)
-            codes = codes_of(image)
+            found = load(source)
+            codes = codes_of(found)
         except Unusable:
             continue
-        lossy, palette = lossy or image.format == "JPEG", palette or image.mode == "P"
+        if found.image is not None:
+            lossy, palette = lossy or found.image.format == "JPEG", palette or found.image.mode == "P"
         if codes.ndim == 3:
             colours = max(colours, len(distinct(pack(codes))))
         else:

@@ -8,30 +8,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
+import cv2
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
+from jaxtyping import Shaped, UInt8
+from PIL import Image, ImageOps
 
-SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif",
-    ".avif", ".avifs", ".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga",
-    ".qoi", ".pcx", ".sgi",
-})  # fmt: skip
-MOST_MEGAPIXELS = 178  # PIL refuses more, as a file that may be a trap
+from uncertsam.data import tiff
+from uncertsam.data.depth import Scale, eight_bits
+
 # PIL's decoders raise all of these on files that are cut off or altered
 BROKEN = (
     OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, OverflowError, MemoryError,
     struct.error, Image.DecompressionBombError,
 )  # fmt: skip
-LOST_PAGES = "Corrupt EXIF data|Invalid APNG"  # PIL takes what it cannot read for the end of the file, and warns
 ORIENTATION = 0x0112  # EXIF's tag
+DEEP_FORMATS = ("PNG", "PPM", "JPEG2000")  # Pillow reads their 16-bit colours as 8 bits
 
-SUBFILE, OLD_SUBFILE = 254, 255  # TIFF's tags that mark a smaller copy of another page, or its transparency
-
-Change = Literal["turned", "deep", "alpha"]
+Change = Literal["turned", "deep", "alpha", "bands"]
+SENTENCES: dict[Change, str] = {
+    "turned": "The picture was turned upright, as its EXIF tag says; coordinates are of the upright picture.",
+    "alpha": "The picture has transparency, which is left out: colours count as they are stored.",
+    "bands": "Of the picture's bands the first three are shown as red, green and blue, or the first alone where there "
+    "are two.",
+}
 
 
 class Unusable(Exception):
@@ -39,97 +40,80 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True)
-class Page:
-    """One page (frame) of a picture file that holds several. number: from 1, all of the file's pages counted."""
+class Decoded:
+    """What an image file holds, upright: `image` where Pillow reads it in 8 bits a channel or less, else `samples`.
 
-    file: Path
-    number: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.file.name}#p{self.number:03d}"
-
-    @property
-    def parent(self) -> Path:
-        return self.file.parent
-
-
-Source = Path | Page
-
-
-class Pages(NamedTuple):
-    """The numbers, from 1, of a file's pages that are pictures of their own, and how many others it holds.
-
-    Those are an MPO's further images (previews, gain maps) and a TIFF's smaller copies and masks of another page.
+    samples: one channel or three, and alpha, which may be None; none of them scaled. orientation: EXIF's, of the file,
+    1 where it has none. white_is_zero, nodata: of the samples. bands: more than those that were taken.
     """
 
-    numbers: list[int]
-    others: int
+    image: Image.Image | None
+    samples: Shaped[np.ndarray, "h w c"] | None = None
+    alpha: Shaped[np.ndarray, "h w"] | None = None
+    orientation: int = 1
+    white_is_zero: bool = False
+    nodata: float | None = None
+    bands: bool = False
 
 
 @dataclass(frozen=True)
 class Photo:
-    """An image as RGB in [0, 255], what was done to it, and whether its file can stay as it is."""
+    """An image as RGB in [0, 255], what was done to it, and whether its file can stay as it is.
+
+    scale: of a picture of more than 8 bits. orientation: EXIF's, by which it was turned, 1 where it was not. page:
+    which of several it is, as a sentence.
+    """
 
     pixels: UInt8[np.ndarray, "h w 3"]
     changes: frozenset[Change]
     is_jpeg: bool
+    scale: Scale | None = None
+    orientation: int = 1
+    page: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which page it is and what was done to it, in sentences; none for a plain picture."""
+        told = [text for change, text in SENTENCES.items() if change in self.changes]
+        return (*filter(None, [self.page]), *told, *(self.scale.sentences() if self.scale else ()))
 
 
-def too_large(source: Source, most: float) -> str | None:
-    """Why an image file is left out that has more than `most` megapixels, by its header; None where it has not.
-
-    None too where the header is broken: whoever reads the file says so.
-    """
-    try:
-        with _quietly(), Image.open(source.file if isinstance(source, Page) else source) as image:
-            if isinstance(source, Page) and image.format == "TIFF":  # elsewhere all pages are of one size
-                image.seek(source.number - 1)
-            megapixels = image.width * image.height / 1e6
-    except Image.DecompressionBombError:
-        return f"it has more than {MOST_MEGAPIXELS} megapixels"
-    except BROKEN:
-        return None
-    return f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})" if megapixels > most else None
+def decode(data: bytes, number: int = 1) -> Decoded:
+    """What an image file's bytes hold, of several pages that of this number. Raises what Pillow raises: `BROKEN`."""
+    tags = tiff.tags_of(io.BytesIO(data), number - 1)
+    if tags is not None and tags.beyond_pillow:
+        return _of_tiff(data, tags)
+    if tags is not None and number > 1:
+        data, number = tiff.alone(data, tags), 1
+    with quietly():
+        image = Image.open(io.BytesIO(data))
+        if image.tell() != number - 1:
+            image.seek(number - 1)
+        return decode_image(image)
 
 
-def pages_of(path: Path) -> Pages:
-    """The pages of an image file. Raises Unusable where they cannot be counted.
-
-    Of a file that is broken from its start there is one: whoever reads it says what is wrong.
-    """
-    with _quietly():
-        warnings.filterwarnings("error", LOST_PAGES, UserWarning)
-        try:
-            image = Image.open(path)
-        except (*BROKEN, UserWarning):
-            return Pages([1], 0)
-        try:
-            with image:
-                return _pages(image)
-        except (*BROKEN, UserWarning) as error:
-            raise Unusable(f"the pages of {path.name} cannot be counted ({str(error).strip()})") from None
-
-
-def load(source: Source) -> Image.Image:
-    """The decoded picture of an image file, or of one page. Raises Unusable with PIL's reason, which names no path.
-
-    So it does where a file of several pages is given without saying which. A GIF comes in colours: how its palette is
-    ordered is an accident, and from the second page on there is none.
-    """
-    path = source.file if isinstance(source, Page) else source
-    try:
-        with _quietly():
-            image = Image.open(io.BytesIO(path.read_bytes()))
-            _turn_to(image, source)
-            image.load()
-    except UnidentifiedImageError:
-        raise Unusable(f"{path.name} cannot be read as an image (no known format)") from None
-    except BROKEN as error:
-        raise Unusable(f"{source.name} cannot be read as an image ({error})") from None
-    if image.format == "GIF" and image.mode == "P":
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
-    return image
+def decode_image(image: Image.Image) -> Decoded:
+    """What a Pillow image holds: more than Pillow reads, where it is not loaded yet. Raises what Pillow raises."""
+    data = _unread(image)
+    tags = None if data is None else tiff.tags_of(io.BytesIO(data), image.tell())
+    if data is not None and tags is not None and tags.beyond_pillow:
+        return _of_tiff(data, tags)
+    before = _orientation(image)  # Pillow turns a TIFF when it loads it, and forgets the tag
+    image.load()
+    orientation = _orientation(image) if before == 1 else before
+    deep = None if data is None else _deep_colours(image, data)
+    if deep is not None:
+        alpha = upright(deep[..., 3], orientation) if deep.shape[2] == 4 else None
+        return Decoded(None, upright(deep[..., :3], orientation), alpha, orientation)
+    turned = ImageOps.exif_transpose(image) if orientation != 1 else image
+    turned = turned.convert(turned.mode.upper()) if turned.mode in ("La", "RGBa") else turned  # multiplied by alpha
+    turned.format = image.format
+    if turned.mode == "F" or turned.mode.startswith("I"):
+        values = np.asarray(turned)[..., None]
+        return Decoded(None, values.astype(values.dtype.newbyteorder("=")), None, orientation, *_said(image))
+    if turned.format == "GIF" and turned.mode == "P":  # its order is an accident; later pages have no palette
+        turned = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
+    return Decoded(turned, orientation=orientation)
 
 
 def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
@@ -142,30 +126,30 @@ def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
         raise Unusable(f"its colours ({image.mode}) cannot be read ({error})") from None
 
 
-def read_photo(source: Source) -> Photo:
-    """Read an image file as `photo_of` reads an image. Raises Unusable where the file is broken."""
-    return photo_of(load(source))
-
-
-def photo_of(image: Image.Image) -> Photo:
-    """An image turned upright by its EXIF tag, alpha dropped, more than 8 bits scaled by its largest value.
+def photo_of(found: Decoded) -> Photo:
+    """An image upright, alpha dropped, more than 8 bits as `uncertsam.data.depth` says.
 
     Raises Unusable on colour spaces that PIL cannot convert.
     """
-    changes: set[Change] = set()
-    if _is_turned(image):
-        changes.add("turned")
-        upright = ImageOps.exif_transpose(image)
-    else:
-        upright = image
-    if upright.mode == "F" or upright.mode.startswith("I"):
-        changes.add("deep")
-        pixels = _scaled(np.asarray(upright))
-    else:
-        changes |= {"alpha"} if upright.has_transparency_data else set()
-        pixels = rgb(upright)
-    is_jpeg = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and not changes
-    return Photo(pixels, frozenset(changes), is_jpeg)
+    changes: set[Change] = {"turned"} if found.orientation != 1 else set()
+    if found.bands:
+        changes.add("bands")
+    if found.alpha is not None:
+        changes.add("alpha")
+    if found.image is None:
+        pixels, scale = _shown(found)
+        return Photo(pixels, frozenset({*changes, "deep"} if scale else changes), False, scale, found.orientation)
+    changes |= {"alpha"} if found.image.has_transparency_data else set()
+    is_jpeg = found.image.format in ("JPEG", "MPO") and found.image.mode in ("RGB", "L") and not changes
+    return Photo(rgb(found.image), frozenset(changes), is_jpeg, None, found.orientation)
+
+
+def upright(values: np.ndarray, orientation: int) -> np.ndarray:
+    """An array [H, W, ...] turned as EXIF's orientation (1 to 8) asks."""
+    if orientation >= 5:
+        values = values.swapaxes(0, 1)
+    rows, columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+    return np.ascontiguousarray(values[:: -1 if rows else 1, :: -1 if columns else 1])
 
 
 def write_photo(photo: Photo, source: Path, target: Path) -> None:
@@ -178,48 +162,81 @@ def write_photo(photo: Photo, source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """PIL warns above half of what it refuses; here `max_megapixels` decides. And of tags that it passes over."""
+def quietly() -> Iterator[None]:
+    """PIL warns above half of what it refuses, where `max_megapixels` decides, and of tags that it passes over."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+        warnings.simplefilter("ignore", UserWarning)
         yield
 
 
-def _pages(image: Image.Image) -> Pages:
-    frames = int(getattr(image, "n_frames", 1))
-    if image.format == "MPO":
-        return Pages([1], frames - 1)
-    if frames == 1 or not isinstance(image, TiffImageFile):
-        return Pages(list(range(1, frames + 1)), 0)
-    numbers = [k + 1 for k in range(frames) if not _is_copy(image, k)] or [1]
-    return Pages(numbers, frames - len(numbers))
-
-
-def _is_copy(image: TiffImageFile, frame: int) -> bool:
-    image.seek(frame)
-    kind = image.tag_v2.get(SUBFILE)
-    return (isinstance(kind, int) and bool(kind & 5)) or image.tag_v2.get(OLD_SUBFILE) == 2
-
-
-def _turn_to(image: Image.Image, source: Source) -> None:
-    """Go to the page that is meant."""
-    pages = [source.number] if isinstance(source, Page) else _pages(image).numbers
-    if len(pages) > 1:
-        raise Unusable(f"{source.name} has {len(pages)} pages where one is expected; save each as a file of its own")
-    if image.tell() != pages[0] - 1:
-        image.seek(pages[0] - 1)
-
-
-def _is_turned(image: Image.Image) -> bool:
+def _orientation(image: Image.Image) -> int:
     try:
-        return image.getexif().get(ORIENTATION) in range(2, 9)
-    except BROKEN:  # a broken tag turns nothing
-        return False
+        number = image.getexif().get(ORIENTATION)
+    except (*BROKEN, TypeError):  # a broken tag turns nothing
+        return 1
+    return number if isinstance(number, int) and number in range(2, 9) else 1
 
 
-def _scaled(values: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
-    """Grey of any depth as RGB in [0, 255]: the image's largest value becomes 255; below 0 becomes 0."""
-    grey = np.nan_to_num(values.astype(np.float64), posinf=0.0).clip(min=0.0)
-    scaled = np.rint(grey * (255.0 / max(float(grey.max()), 1e-12))).astype(np.uint8)
-    return np.repeat(scaled[..., None], 3, axis=2)
+def _said(image: Image.Image) -> tuple[bool, float | None]:
+    """Whether the smallest value is white, and the value of pixels without data, of grey that Pillow has read."""
+    tags, clear = getattr(image, "tag_v2", {}), image.info.get("transparency")
+    nodata = float(clear) if isinstance(clear, int) else tiff.number(tags.get(tiff.GDAL_NODATA))
+    return tags.get(tiff.PHOTOMETRIC) == 0, nodata
+
+
+def _unread(image: Image.Image) -> bytes | None:
+    """The bytes of a file that Pillow has opened and not yet read, of a format that it cannot read in full."""
+    file = getattr(image, "fp", None)
+    if image.format not in (*DEEP_FORMATS, "TIFF") or not getattr(image, "tile", None) or file is None:
+        return None
+    at = file.tell()
+    file.seek(0)
+    data: bytes = file.read()
+    file.seek(at)
+    return data
+
+
+def _deep_colours(image: Image.Image, data: bytes) -> np.ndarray | None:
+    """Colours of 16 bits, and alpha where the file has it; None where the file has no more than Pillow reads.
+
+    Raises ValueError on a later page of an animated PNG.
+    """
+    if image.format not in DEEP_FORMATS or image.mode not in ("RGB", "RGBA", "LA"):
+        return None
+    if image.format == "PNG" and data[24] != 16:
+        return None
+    if image.tell():
+        raise ValueError("it has colours of 16 bits, which are read of an animated PNG's first page only")
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.dtype != np.uint16 or found.ndim != 3:
+        return None
+    return np.ascontiguousarray(found[..., [2, 1, 0, 3][: found.shape[2]]])
+
+
+def _of_tiff(data: bytes, tags: tiff.Tags) -> Decoded:
+    values = upright(tiff.samples(data, tags), tags.orientation)
+    alpha = None if tags.alpha is None else values[..., tags.alpha]
+    bands = values if tags.alpha is None else np.delete(values, tags.alpha, axis=2)
+    first = bands[..., : 3 if bands.shape[2] >= 3 else 1]
+    if alpha is not None and tags.associated:
+        first = _divided(first, alpha)
+    more = bands.shape[2] > first.shape[2] or (first.shape[2] == 3 and tags.one(tiff.PHOTOMETRIC) != 2)
+    return Decoded(None, first, alpha, tags.orientation, tags.white_is_zero, tags.nodata, more)
+
+
+def _divided(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours that were multiplied by alpha, as they were before."""
+    whole = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
+    share = alpha[..., None].astype(np.float64) / whole
+    return np.where(share > 0, colours / np.where(share > 0, share, 1), colours)
+
+
+def _shown(found: Decoded) -> tuple[UInt8[np.ndarray, "h w 3"], Scale | None]:
+    """Samples as RGB; of 8 bits as they are."""
+    assert found.samples is not None
+    if found.samples.dtype == np.uint8:
+        shown, scale = 255 - found.samples if found.white_is_zero else found.samples, None
+    else:
+        shown, scale = eight_bits(found.samples, found.nodata, found.white_is_zero)
+    return np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown, scale

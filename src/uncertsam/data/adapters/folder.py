@@ -40,8 +40,9 @@ from uncertsam.data.found import (
     page_pairs,
     rest,
 )
-from uncertsam.data.images import SUFFIXES, Page, Source, Unusable, read_photo
+from uncertsam.data.images import Unusable
 from uncertsam.data.masks import area_of
+from uncertsam.data.pages import SUFFIXES, Page, Source, read_photo
 from uncertsam.errors import UserError
 from uncertsam.rng import numpy_generator
 
@@ -149,7 +150,7 @@ def read(root: Path, params: Params) -> Reading:
         for image, mask in views:
             labels, picture = partial(_labels, mask, coding, params), partial(read_photo, image)
             name, file = name_of(root, image), image.file if isinstance(image, Page) else image
-            images.append(RawImage(name, file, labels, groups[stem], quality, picture))
+            images.append(RawImage(name, file, labels, groups[stem], quality, picture, mask))
     rules = [*choices, sentence, *_paged(found, others), *_rules(params)]
     return Reading(images, coding.kind, params.licence, rules, skipped)
 
