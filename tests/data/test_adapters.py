@@ -9,8 +9,7 @@ from PIL import Image
 
 from uncertsam.data.adapters.base import Labels, Reading, available, read_raw
 from uncertsam.data.adapters.folder import discover, group_hints, safe_name
-from uncertsam.data.images import Unusable
-from uncertsam.data.pages import read_photo
+from uncertsam.data.images import Unusable, read_photo
 from uncertsam.errors import UserError
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "real"

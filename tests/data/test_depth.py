@@ -14,15 +14,16 @@ from tiffs import tiff
 
 from uncertsam.api.pictures import picture_of, pixels_of
 from uncertsam.data import images
+from uncertsam.data.decoding import decode
 from uncertsam.data.depth import eight_bits
-from uncertsam.data.pages import Page, pages_of, read_photo
+from uncertsam.data.images import Page, pages_of, read_photo
 from uncertsam.demo.photos import uploaded
 
 TYPES = ["u2", "i2", "u4", "i4", "f2", "f4", "f8", "i1", "u8"]
 
 
 def read(data: bytes) -> images.Photo:
-    return images.photo_of(images.decode(data))
+    return images.photo_of(decode(data))
 
 
 def values(dtype: str, channels: int, seed: int = 0) -> np.ndarray:
@@ -213,6 +214,19 @@ def test_each_page_of_a_tiff_is_read_by_its_own_type_and_tags(tmp_path: Path, or
         assert np.array_equal(found.pixels, single.pixels) and found.notes == single.notes
     for first in (picture_of(tmp_path / "a.tif"), uploaded(whole)):
         assert "5 pages" in first.notes[0] and "upright" in first.notes[1] and "more than 8 bits" in first.notes[2]
+
+
+def test_an_opened_tiff_is_read_at_its_page_whatever_the_other_pages_are() -> None:
+    pages = [values("u1", 3, 1), values("f4", 3), values("u2", 3)]
+    whole = tiff(pages[0], then=tiff(pages[1], then=tiff(pages[2], orientation=6)))
+    with Image.open(io.BytesIO(whole)) as opened:
+        found = picture_of(opened)
+    assert np.array_equal(found.pixels, pages[0]) and "3 pages, of which this is page 1" in found.notes[0]
+    whole = tiff(pages[0], then=tiff(pages[2], orientation=6))
+    with Image.open(io.BytesIO(whole)) as opened:
+        opened.seek(1)
+        found = picture_of(opened)
+    assert np.array_equal(found.pixels, np.rot90(oracle(pages[2]), -1)) and "this is page 2" in found.notes[0]
 
 
 def test_of_an_animated_png_of_16_bits_the_first_page_is_read_and_the_others_are_refused(tmp_path: Path) -> None:

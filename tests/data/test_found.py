@@ -13,8 +13,7 @@ from PIL import Image
 from uncertsam.data.acquire import local
 from uncertsam.data.adapters.base import Reading, read_raw
 from uncertsam.data.format import Split, read_split
-from uncertsam.data.images import Unusable
-from uncertsam.data.pages import Page, read_photo
+from uncertsam.data.images import Page, Unusable, read_photo
 from uncertsam.data.preprocess import preprocess
 from uncertsam.data.splits import Reserved
 

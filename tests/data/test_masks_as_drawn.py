@@ -171,7 +171,7 @@ def test_the_same_opacity_everywhere_says_nothing(tmp_path: Path) -> None:
 
 
 def test_webp_masks_have_the_same_rules() -> None:
-    from uncertsam.data.images import decode
+    from uncertsam.data.decoding import decode
     from uncertsam.data.masks import codes_of
 
     data = io.BytesIO()

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
-from uncertsam.data.images import BROKEN, Decoded, Photo, Unusable, decode, decode_image, photo_of
-from uncertsam.data.pages import Page, Source, load, pages_of, too_large
+from uncertsam.data.decoding import BROKEN, Decoded, bytes_of, decode, decode_image
+from uncertsam.data.images import Page, Photo, Source, Unusable, load, pages_of, photo_of, too_large
 from uncertsam.errors import UserError
 
 MOST = 64.0  # megapixels, as where datasets are read; about 30 bytes per pixel are held while a picture is answered
@@ -116,8 +116,12 @@ def _page_note(count: int, number: int) -> str:
 def _frames(image: Image.Image) -> int:
     """Of a picture whose file may be closed by now: then none but this one can be meant."""
     try:
+        data = bytes_of(image) if image.format == "TIFF" else None  # Pillow loses its place at a page that it refuses
+        if data is not None:
+            pages = pages_of(data)
+            return len(pages.numbers) + pages.others if len(pages.numbers) > 1 else 1
         return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
-    except (AttributeError, *BROKEN):
+    except (AttributeError, Unusable, *BROKEN):
         return 1
 
 

@@ -19,7 +19,7 @@ from uncertsam.files import write_json
 
 if TYPE_CHECKING:
     from uncertsam.api.prediction import Prediction
-    from uncertsam.data.pages import Source
+    from uncertsam.data.images import Source
     from uncertsam.predictor import UncertaintyPredictor
 
 Boxes = list[list[float]]
@@ -152,8 +152,7 @@ def _unasked(folder: Path, asked: Mapping[str, Boxes], ours: set[Path]) -> list[
 
 def _without_box(path: Path, wanted: "set[Source]") -> str | None:
     from uncertsam.data.found import unread
-    from uncertsam.data.images import Unusable
-    from uncertsam.data.pages import SUFFIXES, Page, pages_of
+    from uncertsam.data.images import SUFFIXES, Page, Unusable, pages_of
 
     if path.suffix.lower() not in SUFFIXES or path.is_dir():
         return unread(path)

@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import UInt
 from tqdm import tqdm
 
-from uncertsam.data.images import Unusable
+from uncertsam.data.images import Source, Unusable, load
 from uncertsam.data.masks import Colour, Mask, codes_of, distinct, pack, read_codes, read_colours, split_indices
-from uncertsam.data.pages import Source, load
 from uncertsam.errors import UserError
 
 Code = int | Colour

@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from uncertsam.data.adapters.base import Skipped, plural
-from uncertsam.data.images import Unusable
-from uncertsam.data.pages import SUFFIXES, Page, Source, pages_of, too_large
+from uncertsam.data.images import SUFFIXES, Page, Source, Unusable, pages_of, too_large
 from uncertsam.errors import UserError
 
 VOLUMES, VOLUME_LABELS = (".nii", ".nii.gz"), ("labels", "masks")  # endings; folders beside images/

@@ -1,30 +1,28 @@
-"""Photos as they come (any orientation, depth or alpha) as 8-bit RGB, and JPEG out."""
+"""Photos as they come (any orientation, depth, alpha, number of pages) as 8-bit RGB, and JPEG out."""
 
 import io
 import shutil
-import struct
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
-from jaxtyping import Shaped, UInt8
-from PIL import Image, ImageOps
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
 
 from uncertsam.data import tiff
+from uncertsam.data.decoding import BROKEN, Decoded, decode, quietly
 from uncertsam.data.depth import Scale, eight_bits
 
-# PIL's decoders raise all of these on files that are cut off or altered
-BROKEN = (
-    OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError, OverflowError, MemoryError,
-    struct.error, Image.DecompressionBombError,
-)  # fmt: skip
-ORIENTATION = 0x0112  # EXIF's tag
-DEEP_FORMATS = ("PNG", "PPM", "JPEG2000")  # Pillow reads their 16-bit colours as 8 bits
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".tif", ".tiff", ".webp", ".bmp", ".dib", ".gif",
+    ".avif", ".avifs", ".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".tga",
+    ".qoi", ".pcx", ".sgi",
+})  # fmt: skip
+MOST_MEGAPIXELS = 178  # PIL refuses more, as a file that may be a trap
+LOST_PAGES = "Corrupt EXIF data|Invalid APNG"  # PIL takes what it cannot read for the end of the file, and warns
 
 Change = Literal["turned", "deep", "alpha", "bands"]
 SENTENCES: dict[Change, str] = {
@@ -40,20 +38,32 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """What an image file holds, upright: `image` where Pillow reads it in 8 bits a channel or less, else `samples`.
+class Page:
+    """One page (frame) of a picture file that holds several. number: from 1, all of the file's pages counted."""
 
-    samples: one channel or three, and alpha, which may be None; none of them scaled. orientation: EXIF's, of the file,
-    1 where it has none. white_is_zero, nodata: of the samples. bands: more than those that were taken.
+    file: Path
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.name}#p{self.number:03d}"
+
+    @property
+    def parent(self) -> Path:
+        return self.file.parent
+
+
+Source = Path | Page
+
+
+class Pages(NamedTuple):
+    """The numbers, from 1, of a file's pages that are pictures of their own, and how many others it holds.
+
+    Those are an MPO's further images (previews, gain maps) and a TIFF's smaller copies and masks of another page.
     """
 
-    image: Image.Image | None
-    samples: Shaped[np.ndarray, "h w c"] | None = None
-    alpha: Shaped[np.ndarray, "h w"] | None = None
-    orientation: int = 1
-    white_is_zero: bool = False
-    nodata: float | None = None
-    bands: bool = False
+    numbers: list[int]
+    others: int
 
 
 @dataclass(frozen=True)
@@ -78,52 +88,57 @@ class Photo:
         return (*filter(None, [self.page]), *told, *(self.scale.sentences() if self.scale else ()))
 
 
-def decode(data: bytes, number: int = 1) -> Decoded:
-    """What an image file's bytes hold, of several pages that of this number. Raises what Pillow raises: `BROKEN`."""
-    tags = tiff.tags_of(io.BytesIO(data), number - 1)
-    if tags is not None and tags.beyond_pillow:
-        return _of_tiff(data, tags)
-    if tags is not None and number > 1:
-        data, number = tiff.alone(data, tags), 1
-    with quietly():
-        image = Image.open(io.BytesIO(data))
-        if image.tell() != number - 1:
-            image.seek(number - 1)
-        return decode_image(image)
+def pages_of(file: Path | bytes) -> Pages:
+    """The pages of an image file. Raises Unusable where they cannot be counted.
 
-
-def decode_image(image: Image.Image) -> Decoded:
-    """What a Pillow image holds: more than Pillow reads, where it is not loaded yet. Raises what Pillow raises."""
-    data = _unread(image)
-    tags = None if data is None else tiff.tags_of(io.BytesIO(data), image.tell())
-    if data is not None and tags is not None and tags.beyond_pillow:
-        return _of_tiff(data, tags)
-    before = _orientation(image)  # Pillow turns a TIFF when it loads it, and forgets the tag
-    image.load()
-    orientation = _orientation(image) if before == 1 else before
-    deep = None if data is None else _deep_colours(image, data)
-    if deep is not None:
-        alpha = upright(deep[..., 3], orientation) if deep.shape[2] == 4 else None
-        return Decoded(None, upright(deep[..., :3], orientation), alpha, orientation)
-    turned = ImageOps.exif_transpose(image) if orientation != 1 else image
-    turned = turned.convert(turned.mode.upper()) if turned.mode in ("La", "RGBa") else turned  # multiplied by alpha
-    turned.format = image.format
-    if turned.mode == "F" or turned.mode.startswith("I"):
-        values = np.asarray(turned)[..., None]
-        return Decoded(None, values.astype(values.dtype.newbyteorder("=")), None, orientation, *_said(image))
-    if turned.format == "GIF" and turned.mode == "P":  # its order is an accident; later pages have no palette
-        turned = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
-    return Decoded(turned, orientation=orientation)
-
-
-def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
-    """8-bit colours, alpha dropped. Raises Unusable on colour spaces that PIL cannot convert."""
+    Of a file that is broken from its start there is one: whoever reads it says what is wrong.
+    """
     try:
-        if image.has_transparency_data:
-            image = image.convert("RGBA")  # a palette with transparency has to go this way
-        return np.array(image.convert("RGB"))
+        with quietly():
+            warnings.filterwarnings("error", LOST_PAGES, UserWarning)
+            return _counted(file)
+    except (*BROKEN, UserWarning) as error:
+        what = "its pages" if isinstance(file, bytes) else f"the pages of {file.name}"
+        raise Unusable(f"{what} cannot be counted ({str(error).strip()})") from None
+
+
+def too_large(source: Source | bytes, most: float, number: int = 1) -> str | None:
+    """Why an image file is left out that has more than `most` megapixels, by its header; None where it has not.
+
+    number: of the page, where bytes are given. None too where the header is broken: whoever reads the file says so.
+    """
+    file, number = (source.file, source.number) if isinstance(source, Page) else (source, number)
+    try:
+        width, height = _size(file, number)
+    except Image.DecompressionBombError:
+        return f"it has more than {MOST_MEGAPIXELS} megapixels"
+    except BROKEN:
+        return None
+    megapixels = width * height / 1e6
+    return f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})" if megapixels > most else None
+
+
+def load(source: Source) -> Decoded:
+    """What an image file, or one page of it, holds. Raises Unusable with PIL's reason, which names no path.
+
+    So it does where a file of several pages is given without saying which.
+    """
+    path = source.file if isinstance(source, Page) else source
+    try:
+        data = path.read_bytes()
+        pages = [source.number] if isinstance(source, Page) else pages_of(path).numbers
+        if len(pages) > 1:
+            raise Unusable(f"{path.name} has {len(pages)} pages where one is expected; save each as a file of its own")
+        return decode(data, pages[0])
+    except UnidentifiedImageError:
+        raise Unusable(f"{path.name} cannot be read as an image (no known format)") from None
     except BROKEN as error:
-        raise Unusable(f"its colours ({image.mode}) cannot be read ({error})") from None
+        raise Unusable(f"{source.name} cannot be read as an image ({error})") from None
+
+
+def read_photo(source: Source) -> Photo:
+    """Read an image file as `photo_of` takes its content. Raises Unusable where the file is broken."""
+    return photo_of(load(source))
 
 
 def photo_of(found: Decoded) -> Photo:
@@ -144,12 +159,14 @@ def photo_of(found: Decoded) -> Photo:
     return Photo(rgb(found.image), frozenset(changes), is_jpeg, None, found.orientation)
 
 
-def upright(values: np.ndarray, orientation: int) -> np.ndarray:
-    """An array [H, W, ...] turned as EXIF's orientation (1 to 8) asks."""
-    if orientation >= 5:
-        values = values.swapaxes(0, 1)
-    rows, columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
-    return np.ascontiguousarray(values[:: -1 if rows else 1, :: -1 if columns else 1])
+def rgb(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+    """8-bit colours, alpha dropped. Raises Unusable on colour spaces that PIL cannot convert."""
+    try:
+        if image.has_transparency_data:
+            image = image.convert("RGBA")  # a palette with transparency has to go this way
+        return np.array(image.convert("RGB"))
+    except BROKEN as error:
+        raise Unusable(f"its colours ({image.mode}) cannot be read ({error})") from None
 
 
 def write_photo(photo: Photo, source: Path, target: Path) -> None:
@@ -161,77 +178,6 @@ def write_photo(photo: Photo, source: Path, target: Path) -> None:
         Image.fromarray(photo.pixels).save(target, "JPEG", quality=95, subsampling=0)
 
 
-@contextmanager
-def quietly() -> Iterator[None]:
-    """PIL warns above half of what it refuses, where `max_megapixels` decides, and of tags that it passes over."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        warnings.simplefilter("ignore", UserWarning)
-        yield
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        number = image.getexif().get(ORIENTATION)
-    except (*BROKEN, TypeError):  # a broken tag turns nothing
-        return 1
-    return number if isinstance(number, int) and number in range(2, 9) else 1
-
-
-def _said(image: Image.Image) -> tuple[bool, float | None]:
-    """Whether the smallest value is white, and the value of pixels without data, of grey that Pillow has read."""
-    tags, clear = getattr(image, "tag_v2", {}), image.info.get("transparency")
-    nodata = float(clear) if isinstance(clear, int) else tiff.number(tags.get(tiff.GDAL_NODATA))
-    return tags.get(tiff.PHOTOMETRIC) == 0, nodata
-
-
-def _unread(image: Image.Image) -> bytes | None:
-    """The bytes of a file that Pillow has opened and not yet read, of a format that it cannot read in full."""
-    file = getattr(image, "fp", None)
-    if image.format not in (*DEEP_FORMATS, "TIFF") or not getattr(image, "tile", None) or file is None:
-        return None
-    at = file.tell()
-    file.seek(0)
-    data: bytes = file.read()
-    file.seek(at)
-    return data
-
-
-def _deep_colours(image: Image.Image, data: bytes) -> np.ndarray | None:
-    """Colours of 16 bits, and alpha where the file has it; None where the file has no more than Pillow reads.
-
-    Raises ValueError on a later page of an animated PNG.
-    """
-    if image.format not in DEEP_FORMATS or image.mode not in ("RGB", "RGBA", "LA"):
-        return None
-    if image.format == "PNG" and data[24] != 16:
-        return None
-    if image.tell():
-        raise ValueError("it has colours of 16 bits, which are read of an animated PNG's first page only")
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None or found.dtype != np.uint16 or found.ndim != 3:
-        return None
-    return np.ascontiguousarray(found[..., [2, 1, 0, 3][: found.shape[2]]])
-
-
-def _of_tiff(data: bytes, tags: tiff.Tags) -> Decoded:
-    values = upright(tiff.samples(data, tags), tags.orientation)
-    alpha = None if tags.alpha is None else values[..., tags.alpha]
-    bands = values if tags.alpha is None else np.delete(values, tags.alpha, axis=2)
-    first = bands[..., : 3 if bands.shape[2] >= 3 else 1]
-    if alpha is not None and tags.associated:
-        first = _divided(first, alpha)
-    more = bands.shape[2] > first.shape[2] or (first.shape[2] == 3 and tags.one(tiff.PHOTOMETRIC) != 2)
-    return Decoded(None, first, alpha, tags.orientation, tags.white_is_zero, tags.nodata, more)
-
-
-def _divided(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Colours that were multiplied by alpha, as they were before."""
-    whole = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
-    share = alpha[..., None].astype(np.float64) / whole
-    return np.where(share > 0, colours / np.where(share > 0, share, 1), colours)
-
-
 def _shown(found: Decoded) -> tuple[UInt8[np.ndarray, "h w 3"], Scale | None]:
     """Samples as RGB; of 8 bits as they are."""
     assert found.samples is not None
@@ -240,3 +186,38 @@ def _shown(found: Decoded) -> tuple[UInt8[np.ndarray, "h w 3"], Scale | None]:
     else:
         shown, scale = eight_bits(found.samples, found.nodata, found.white_is_zero)
     return np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown, scale
+
+
+def _opened(file: Path | bytes) -> tiff.File:
+    return io.BytesIO(file) if isinstance(file, bytes) else file.open("rb")
+
+
+def _counted(file: Path | bytes) -> Pages:
+    copies: list[bool] = []
+    try:
+        with _opened(file) as data:
+            copies.extend(tiff.copies(data))
+    except (*BROKEN, UserWarning):
+        if copies:
+            raise
+    if copies:  # Pillow cannot go past a page that it does not read
+        numbers = [k for k, copy in enumerate(copies, 1) if not copy] or [1]
+        return Pages(numbers, len(copies) - len(numbers))
+    with ExitStack() as stack:
+        try:
+            image = stack.enter_context(Image.open(stack.enter_context(_opened(file))))
+        except (*BROKEN, UserWarning):
+            return Pages([1], 0)
+        frames = int(getattr(image, "n_frames", 1))
+        return Pages([1], frames - 1) if image.format == "MPO" else Pages(list(range(1, frames + 1)), 0)
+
+
+def _size(file: Path | bytes, number: int) -> tuple[int, int]:
+    """Width and height of a page by the header. Raises what Pillow raises."""
+    with _opened(file) as data:
+        tags = tiff.tags_of(data, number - 1)
+        if tags is not None:
+            return tags.size
+        data.seek(0)
+        with quietly(), Image.open(data) as image:  # elsewhere all pages are of one size
+            return image.size

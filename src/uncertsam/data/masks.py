@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, UInt, UInt8
 
-from uncertsam.data.images import Decoded, Unusable, rgb
-from uncertsam.data.pages import Source, load
+from uncertsam.data.decoding import Decoded
+from uncertsam.data.images import Source, Unusable, load, rgb
 
 Mask = Bool[np.ndarray, "h w"]
 Colour = tuple[int, int, int]

@@ -22,6 +22,7 @@ UNPACKED = (1, 5, 8, 32773, 32946, 34925, 50000)  # none, LZW, deflate, PackBits
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, LookupError, TypeError, ZeroDivisionError)
 ASSOCIATED = 1  # alpha by which the colours are multiplied
 Samples = Shaped[np.ndarray, "h w c"]
+File = io.BytesIO | io.BufferedReader
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Tags:
         return self.dtype.str[1:] != "u1" or many
 
 
-def tags_of(file: io.BufferedIOBase, page: int = 0) -> Tags | None:
+def tags_of(file: File, page: int = 0) -> Tags | None:
     """The tags of one page; None where the file is no TIFF, has no such page, or the page's directory is broken."""
     try:
         with warnings.catch_warnings():
@@ -94,7 +95,7 @@ def tags_of(file: io.BufferedIOBase, page: int = 0) -> Tags | None:
     return Tags(whole, order, number(read.get(GDAL_NODATA)), offset)
 
 
-def copies(file: io.BufferedIOBase) -> Iterator[bool]:
+def copies(file: File) -> Iterator[bool]:
     """Of each page whether it is a smaller copy or a mask of another; none where the file is no TIFF.
 
     Raises what Pillow raises, and warns as Pillow does where a directory is cut off.
@@ -111,7 +112,7 @@ def alone(data: bytes, tags: Tags) -> bytes:
     return head + data[len(head) :]
 
 
-def _directories(file: io.BufferedIOBase) -> Iterator[tuple[int, TiffImagePlugin.ImageFileDirectory_v2]]:
+def _directories(file: File) -> Iterator[tuple[int, TiffImagePlugin.ImageFileDirectory_v2]]:
     """Where each page's directory lies, and the directory: one object, which goes from page to page."""
     file.seek(0)
     head = file.read(16)

@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol, cast
 import pydantic
 
 from uncertsam.data import adapters
+from uncertsam.data.decoding import upright
 from uncertsam.data.format import Quality
-from uncertsam.data.images import Photo, upright
+from uncertsam.data.images import MOST_MEGAPIXELS, Photo, Source, read_photo, too_large
 from uncertsam.data.masks import Mask, area_of, connected_components
-from uncertsam.data.pages import MOST_MEGAPIXELS, Source, read_photo, too_large
 from uncertsam.errors import UserError
 
 Kind = Literal["binary", "indexed", "colour", "instances"]

@@ -40,9 +40,8 @@ from uncertsam.data.found import (
     page_pairs,
     rest,
 )
-from uncertsam.data.images import Unusable
+from uncertsam.data.images import SUFFIXES, Page, Source, Unusable, read_photo
 from uncertsam.data.masks import area_of
-from uncertsam.data.pages import SUFFIXES, Page, Source, read_photo
 from uncertsam.errors import UserError
 from uncertsam.rng import numpy_generator
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, need_folder
 from uncertsam.data.adapters.folder import group_hints
 from uncertsam.data.format import Quality
-from uncertsam.data.images import Unusable
+from uncertsam.data.images import SUFFIXES, Unusable
 from uncertsam.data.masks import read_codes, split_indices
-from uncertsam.data.pages import SUFFIXES
 from uncertsam.errors import UserError
 
 LAYOUT = "images/NAME.jpg and masks/NAME.png, or masks/NAME_annotatorK.png for each annotator"
