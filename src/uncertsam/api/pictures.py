@@ -7,9 +7,20 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from uncertsam.data.images import BROKEN, Decoded, Photo, Unusable, decode, decode_image, load, photo_of, too_large
+from uncertsam.data.images import (
+    BROKEN,
+    Decoded,
+    Photo,
+    Unusable,
+    decode,
+    decode_image,
+    load,
+    photo_of,
+    size_of,
+    too_large,
+)
 from uncertsam.errors import UserError
 
 MOST = 64.0  # megapixels, as where datasets are read; about 30 bytes per pixel are held while a picture is answered
@@ -53,9 +64,11 @@ def picture_in(data: bytes, most: float = MOST) -> Photo:
     if reason:
         raise _too_large("The picture", reason)
     try:
-        return photo_of(decode(data))
-    except UnidentifiedImageError:
+        size_of(data)
+    except BROKEN:
         raise UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.") from None
+    try:
+        return photo_of(decode(data))
     except (Unusable, *BROKEN) as error:
         raise UserError(f"The picture cannot be used: {error}.", "Choose a JPEG or a PNG.") from None
 

@@ -81,7 +81,7 @@ def too_large(file: Path | bytes, most: float) -> str | None:
     None too where the header is broken: whoever reads the file says so.
     """
     try:
-        width, height = _size(file)
+        width, height = size_of(file)
     except Image.DecompressionBombError:
         return f"it has more than {MOST_MEGAPIXELS} megapixels"
     except BROKEN:
@@ -90,7 +90,7 @@ def too_large(file: Path | bytes, most: float) -> str | None:
     return f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})" if megapixels > most else None
 
 
-def _size(file: Path | bytes) -> tuple[int, int]:
+def size_of(file: Path | bytes) -> tuple[int, int]:
     """Width and height by the header. Raises what Pillow raises."""
     try:
         with _large_ones_welcome(), Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
