@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from uncertsam.data.images import (
     BROKEN,
@@ -63,12 +63,15 @@ def picture_in(data: bytes, most: float = MOST) -> Photo:
     reason = too_large(data, most)
     if reason:
         raise _too_large("The picture", reason)
+    unknown = UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.")
     try:
         size_of(data)
     except BROKEN:
-        raise UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.") from None
+        raise unknown from None
     try:
         return photo_of(decode(data))
+    except UnidentifiedImageError:
+        raise unknown from None
     except (Unusable, *BROKEN) as error:
         raise UserError(f"The picture cannot be used: {error}.", "Choose a JPEG or a PNG.") from None
 
