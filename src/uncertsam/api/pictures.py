@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from uncertsam.data.decoding import BROKEN, Decoded, bytes_of, decode, decode_image
-from uncertsam.data.images import Page, Photo, Source, Unusable, load, pages_of, photo_of, too_large
+from uncertsam.data.images import Page, Photo, Source, Unusable, load, pages_of, photo_of, size_of, too_large
 from uncertsam.errors import UserError
 
 MOST = 64.0  # megapixels, as where datasets are read; about 30 bytes per pixel are held while a picture is answered
@@ -54,14 +54,17 @@ def picture_of(picture: Any, most: float = MOST) -> Photo:
 
 def picture_in(data: bytes, most: float = MOST) -> Photo:
     """As `picture_of`, of an image file's bytes; of several pages the first."""
+    unknown = UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.")
     try:
         numbers = pages_of(data).numbers
         reason = too_large(data, most, numbers[0])
         if reason:
             raise _too_large("The picture", reason)
+        if not _has_header(data, numbers[0]):
+            raise unknown
         photo = photo_of(decode(data, numbers[0]))
     except UnidentifiedImageError:
-        raise UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.") from None
+        raise unknown from None
     except (Unusable, *BROKEN) as error:
         raise UserError(f"The picture cannot be used: {error}.", "Choose a JPEG or a PNG.") from None
     return replace(photo, page=_page_note(len(numbers), 1))
@@ -107,6 +110,14 @@ def _of_file(path: Path, most: float) -> Photo:
         return replace(photo_of(load(source)), page=note)
     except Unusable as error:
         raise UserError(f"{path} is no picture that can be used: {error}.", "Save it as JPEG or PNG.") from None
+
+
+def _has_header(data: bytes, number: int) -> bool:
+    try:
+        size_of(data, number)
+    except BROKEN:
+        return False
+    return True
 
 
 def _page_note(count: int, number: int) -> str:

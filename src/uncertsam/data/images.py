@@ -109,13 +109,24 @@ def too_large(source: Source | bytes, most: float, number: int = 1) -> str | Non
     """
     file, number = (source.file, source.number) if isinstance(source, Page) else (source, number)
     try:
-        width, height = _size(file, number)
+        width, height = size_of(file, number)
     except Image.DecompressionBombError:
         return f"it has more than {MOST_MEGAPIXELS} megapixels"
     except BROKEN:
         return None
     megapixels = width * height / 1e6
     return f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})" if megapixels > most else None
+
+
+def size_of(file: Path | bytes, number: int = 1) -> tuple[int, int]:
+    """Width and height of a page by the header. Raises what Pillow raises."""
+    with _opened(file) as data:
+        tags = tiff.tags_of(data, number - 1)
+        if tags is not None:
+            return tags.size
+        data.seek(0)
+        with quietly(), Image.open(data) as image:  # elsewhere all pages are of one size
+            return image.size
 
 
 def load(source: Source) -> Decoded:
@@ -210,14 +221,3 @@ def _counted(file: Path | bytes) -> Pages:
             return Pages([1], 0)
         frames = int(getattr(image, "n_frames", 1))
         return Pages([1], frames - 1) if image.format == "MPO" else Pages(list(range(1, frames + 1)), 0)
-
-
-def _size(file: Path | bytes, number: int) -> tuple[int, int]:
-    """Width and height of a page by the header. Raises what Pillow raises."""
-    with _opened(file) as data:
-        tags = tiff.tags_of(data, number - 1)
-        if tags is not None:
-            return tags.size
-        data.seek(0)
-        with quietly(), Image.open(data) as image:  # elsewhere all pages are of one size
-            return image.size
