@@ -214,9 +214,9 @@ def _counted(file: Path | bytes) -> Pages:
     if copies:  # Pillow cannot go past a page that it does not read
         numbers = [k for k, copy in enumerate(copies, 1) if not copy] or [1]
         return Pages(numbers, len(copies) - len(numbers))
-    with ExitStack() as stack:
+    with _opened(file) as data, ExitStack() as stack:
         try:
-            image = stack.enter_context(Image.open(stack.enter_context(_opened(file))))
+            image = stack.enter_context(Image.open(data))
         except (*BROKEN, UserWarning):
             return Pages([1], 0)
         frames = int(getattr(image, "n_frames", 1))
