@@ -87,6 +87,20 @@ def test_a_box_that_reaches_out_is_cut_with_a_note(photos, uncertsam):
     assert code == 0 and "note: The box [-20, 30, 9999, 150] was cut to the picture: [0, 30," in said
 
 
+def test_a_deep_and_turned_picture_is_answered_with_notes(photos, uncertsam, tmp_path):
+    deep = cv2.imread(str(photos / "cat.jpg")).astype(np.uint16) * 16
+    deep[:9] = 65535
+    cv2.imwrite(str(photos / "deep.tif"), deep)
+    Image.open(photos / "cat.jpg").save(
+        photos / "turned.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
+    )
+    code, said, _ = uncertsam("predict", photos / "deep.tif", "--box", 20, 30, 180, 150, "--out", "out")
+    assert code == 0 and "note: The picture has more than 8 bits: 0 is shown as black, 4080 as white." in said
+    assert any("65535" in note for note in json.loads((tmp_path / "out" / "prediction.json").read_text())["notes"])
+    code, said, _ = uncertsam("predict", photos / "turned.jpg", "--box", 20, 30, 180, 150, "--out", "out")
+    assert code == 0 and "note: The picture was turned upright" in said
+
+
 def test_a_folder_is_answered_box_by_box(photos, uncertsam, tmp_path):
     boxes = {"cat.jpg": [[20, 30, 180, 150], [0, 0, 60, 60]], "more/dog.jpg": [[10, 10, 200, 200]]}
     Path("boxes.json").write_text(json.dumps(boxes))

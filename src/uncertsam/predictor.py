@@ -8,7 +8,6 @@ Asked with the pipeline's seed, dataset and image id it answers what the pipelin
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from numbers import Integral, Real
@@ -19,7 +18,7 @@ from PIL.Image import Image
 
 from uncertsam.api import loading
 from uncertsam.api.answering import ask
-from uncertsam.api.pictures import MOST, name_of, notes_of, pixels_of
+from uncertsam.api.pictures import MOST, name_of, picture_of
 from uncertsam.api.prediction import Origin, Prediction
 from uncertsam.api.questions import Question, question
 from uncertsam.api.seen import Seen, model_of, see, seen_by
@@ -203,10 +202,9 @@ class UncertaintyPredictor:
 
     def _see(self, images: Sequence[Any], dataset: str, ids: Sequence[Any] | None = None) -> list[Seen]:
         dtype = self._given[1].get("encode", {}).get("dtype", "float32")
-        pixels = [pixels_of(image, self.max_megapixels) for image in images]
-        names, notes = [printable(name_of(image)) for image in images], [notes_of(image) for image in images]
-        seen = see(self.model, pixels, names, ids or [None] * len(names), dataset, dtype)
-        return [replace(one, notes=some) for one, some in zip(seen, notes, strict=True)]
+        photos = [picture_of(image, self.max_megapixels) for image in images]
+        names = [printable(name_of(image)) for image in images]
+        return see(self.model, photos, names, ids or [None] * len(names), dataset, dtype)
 
     def _looked_at(self) -> Seen:
         if self._seen is None:
@@ -220,7 +218,7 @@ class UncertaintyPredictor:
         replies = ask(self.model, seen, asked, name, built, generator, decompose)
         origin = self._origin(seen, name)
         return [
-            Prediction(origin, replace(one, notes=seen.notes + one.notes), seen.size, **vars(reply), pixels=seen.pixels)
+            Prediction(origin, one, seen.size, **vars(reply), pixels=seen.pixels, seen=seen.notes)
             for one, reply in zip(asked, replies, strict=True)
         ]
 

@@ -1,6 +1,7 @@
 """Whatever lies in a folder becomes the benchmark format, or is listed with a reason, or is refused in a sentence."""
 
 import dataclasses
+import io
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from tiffs import tiff
 
 from uncertsam.data.acquire import local
 from uncertsam.data.format import Split, read_split, splits_of, write_split
@@ -19,6 +21,8 @@ from uncertsam.data.splits import Reserved
 from uncertsam.errors import UserError
 
 MODES = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "P": 1, "I;16": 1}  # channels
+TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"]
+orientations = st.sampled_from([1, 1, 1, 2, 3, 6, 8])
 sides = st.integers(1, 20)
 pixels = st.one_of(st.sampled_from([0, 1, 2, 255]), st.integers(0, 65535))
 
@@ -44,19 +48,54 @@ def _with_palette(picture: Image.Image) -> Image.Image:
 
 
 @dataclasses.dataclass(frozen=True)
+class File:
+    ending: str
+    data: bytes
+    pages: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Item:
     """A picture file and its mask file, of one page or more, by the name that they share below images/ and masks/."""
 
     name: str
-    image: list[Image.Image]
-    mask: list[Image.Image]
+    image: File
+    mask: File
 
     def views(self) -> set[str]:
         """What the reading has to name: each page, or the file where the two have not as many."""
-        ending = ".tif" if len(self.image) > 1 else ".png"
-        if len(self.image) == len(self.mask) > 1:
-            return {f"images/{self.name}{ending}#p{k:03d}" for k in range(1, len(self.image) + 1)}
-        return {f"images/{self.name}{ending}"}
+        file = f"images/{self.name}.{self.image.ending}"
+        if self.image.pages == self.mask.pages > 1:
+            return {f"{file}#p{k:03d}" for k in range(1, self.image.pages + 1)}
+        return {file}
+
+
+@st.composite
+def files(draw: st.DrawFn, height: int, width: int, pages: int) -> File:
+    """A file with or without a tag that turns it upright: by Pillow, or TIFF of any type and number of bands."""
+    orientation = draw(orientations)
+    shape = (height, width) if orientation < 5 else (width, height)
+    if draw(st.booleans()):
+        data, exif = io.BytesIO(), Image.Exif()
+        exif[0x0112] = orientation
+        first, *others = [draw(pictures(*shape)) for _ in range(pages)]
+        more: dict[str, Any] = {"save_all": True, "append_images": others} if others else {}
+        first.save(data, "TIFF" if others else "PNG", **more, **({"exif": exif} if orientation > 1 else {}))
+        return File("tif" if others else "png", data.getvalue(), pages)
+    written = b""
+    for _ in range(pages):
+        written = draw(tiffs(*shape, orientation, written))
+    return File("tif", written, pages)
+
+
+@st.composite
+def tiffs(draw: st.DrawFn, height: int, width: int, orientation: int, then: bytes) -> bytes:
+    values = draw(arrays.arrays(np.uint16, (height, width, draw(st.integers(1, 5))), elements=pixels, fill=pixels))
+    with np.errstate(over="ignore"):
+        values = values.astype(draw(st.sampled_from(TYPES)))
+    white, nodata = draw(st.sampled_from([0, 1, 1])), draw(st.sampled_from([None, "0", "65535", "-9999", "nan"]))
+    extra = [draw(st.sampled_from([0, 1, 2]))] * (values.shape[2] - 1)
+    return tiff(values, white, extra, orientation, nodata, deflated=draw(st.booleans()), then=then)
 
 
 @st.composite
@@ -69,9 +108,8 @@ def folders(draw: st.DrawFn) -> list[Item]:
         size = (draw(sides), draw(sides)) if wrong else (height, width)
         pages = draw(st.sampled_from([1, 1, 1, 2, 3]))
         answers = draw(st.integers(1, 3)) if draw(st.integers(0, 4)) == 0 else pages
-        image = [draw(pictures(height, width)) for _ in range(pages)]
         name = draw(st.sampled_from(["", "", "a/", "b/c/"])) + str(i)
-        found.append(Item(name, image, [draw(pictures(*size)) for _ in range(answers)]))
+        found.append(Item(name, draw(files(height, width, pages)), draw(files(*size, answers))))
     return found
 
 
@@ -95,7 +133,7 @@ options = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(folders(), strange, options)
 def test_a_folder_is_read_listed_or_refused(folder: list[Item], beside: list[str], given_: Any) -> None:
     with tempfile.TemporaryDirectory() as place:
@@ -122,10 +160,10 @@ def _save(root: Path, folder: list[Item]) -> set[str]:
     for kind in ("images", "masks"):
         (root / kind).mkdir(parents=True)
     for item in folder:
-        for kind, pages in (("images", item.image), ("masks", item.mask)):
-            path = root / kind / f"{item.name}{'.tif' if len(pages) > 1 else '.png'}"
+        for kind, file in (("images", item.image), ("masks", item.mask)):
+            path = root / kind / f"{item.name}.{file.ending}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            pages[0].save(path, **({"save_all": True, "append_images": pages[1:]} if len(pages) > 1 else {}))
+            path.write_bytes(file.data)
     return set().union(*(item.views() for item in folder))
 
 

@@ -2,22 +2,22 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from uncertsam.data.images import BROKEN, Page, Source, Unusable, load, pages_of, photo_of, too_large
+from uncertsam.data.decoding import BROKEN, Decoded, bytes_of, decode, decode_image
+from uncertsam.data.images import Page, Photo, Source, Unusable, load, pages_of, photo_of, size_of, too_large
 from uncertsam.errors import UserError
-
-if TYPE_CHECKING:
-    import torch
 
 MOST = 64.0  # megapixels, as where datasets are read; about 30 bytes per pixel are held while a picture is answered
 FORMS = (
-    "Give a path, a PIL image, a numpy array [H, W, 3] of uint8 (or [H, W] of uint8 or uint16), or a tensor [3, H, W] "
+    "Give a path, a PIL image, a numpy array [H, W, 3] of uint8 (or [H, W] of any integers), or a tensor [3, H, W] "
     "of uint8, or of floats in [0, 1]."
 )
 
@@ -25,25 +25,49 @@ Rgb = UInt8[np.ndarray, "h w 3"]
 
 
 def pixels_of(picture: Any, most: float = MOST) -> Rgb:
-    """RGB in [0, 255], upright by its EXIF tag, alpha dropped, more than 8 bits scaled by the picture's largest value.
+    """RGB in [0, 255], upright by its EXIF tag, alpha dropped, more than 8 bits by the rule of `uncertsam.data.depth`.
 
     picture: a path (of a file with several pages its first, or stack.tif#p002), a PIL image, an array [H, W],
     [H, W, 1], [H, W, 3] or [H, W, 4], or a tensor with the channels first. most: megapixels. Raises UserError on
     anything else, on a broken file, and on a picture that is too large.
     """
+    return picture_of(picture, most).pixels
+
+
+def picture_of(picture: Any, most: float = MOST) -> Photo:
+    """As `pixels_of`, with notes on which page of several it is, and on what was done to it."""
     if isinstance(picture, str | Path):
         return _of_file(Path(picture), most)
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(_array(picture))
-    megapixels = image.width * image.height / 1e6
+    given = picture if isinstance(picture, Image.Image) else _array(picture)
+    height, width = (given.height, given.width) if isinstance(given, Image.Image) else given.shape[:2]
+    megapixels = width * height / 1e6
     if not megapixels:
-        raise UserError(f"The picture has {image.width}x{image.height} pixels.", FORMS)
+        raise UserError(f"The picture has {width}x{height} pixels.", FORMS)
     if megapixels > most:
         raise _too_large("The picture", f"it has {megapixels:.1f} megapixels, more than `max_megapixels` ({most:g})")
+    note = _page_note(_frames(given), given.tell() + 1) if isinstance(given, Image.Image) else ""
     try:
-        image.load()
-        return photo_of(image).pixels
+        return replace(photo_of(_decoded(given)), page=note)
     except (Unusable, *BROKEN) as error:
         raise UserError(f"The picture cannot be used: {error}.", FORMS) from None
+
+
+def picture_in(data: bytes, most: float = MOST) -> Photo:
+    """As `picture_of`, of an image file's bytes; of several pages the first."""
+    unknown = UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.")
+    try:
+        numbers = pages_of(data).numbers
+        reason = too_large(data, most, numbers[0])
+        if reason:
+            raise _too_large("The picture", reason)
+        if not _has_header(data, numbers[0]):
+            raise unknown
+        photo = photo_of(decode(data, numbers[0]))
+    except UnidentifiedImageError:
+        raise unknown from None
+    except (Unusable, *BROKEN) as error:
+        raise UserError(f"The picture cannot be used: {error}.", "Choose a JPEG or a PNG.") from None
+    return replace(photo, page=_page_note(len(numbers), 1))
 
 
 def page_named(path: Path) -> Source:
@@ -52,23 +76,6 @@ def page_named(path: Path) -> Source:
     if found and not path.is_file() and path.with_name(found[1]).is_file():
         return Page(path.with_name(found[1]), int(found[2]))
     return path
-
-
-def notes_of(picture: Any) -> tuple[str, ...]:
-    """Which page of several is the picture; empty where there is one, or where the page was named.
-
-    Raises UserError where the pages cannot be counted.
-    """
-    if isinstance(picture, Image.Image):
-        count, at = _frames(picture), picture.tell() + 1
-        return (f"The picture has {count} pages, of which this is page {at}.",) if count > 1 else ()
-    if not isinstance(picture, str | Path) or isinstance(page_named(Path(picture)), Page):
-        return ()
-    numbers, path = _numbers(Path(picture)), Path(picture)
-    if len(numbers) < 2:
-        return ()
-    other = Page(path, numbers[1]).name
-    return (f"{path.name} has {len(numbers)} pages, of which this is the first; the second is {other}.",)
 
 
 def name_of(picture: Any) -> str:
@@ -83,30 +90,49 @@ def identity(pixels: Rgb) -> str:
     return hashlib.sha256(shape.encode() + pixels.tobytes()).hexdigest()[:16]
 
 
-def _of_file(path: Path, most: float) -> Rgb:
-    source = page_named(path)
+def _of_file(path: Path, most: float) -> Photo:
+    source, note = page_named(path), ""
     file = source.file if isinstance(source, Page) else source
     if not file.is_file():
         raise UserError(f"There is no file {path}.", "Check the name.")
     numbers = _numbers(file)
     if not isinstance(source, Page):
         source = Page(file, numbers[0]) if numbers != [1] else file
+        if len(numbers) > 1:
+            other = Page(file, numbers[1]).name
+            note = f"{file.name} has {len(numbers)} pages, of which this is the first; the second is {other}."
     elif source.number not in numbers:
         raise UserError(f"{file} has no page {source.number}.", f"Its pages are {', '.join(map(str, numbers))}.")
     reason = too_large(source, most)
     if reason:
         raise _too_large(str(path), reason)
     try:
-        return photo_of(load(source)).pixels
+        return replace(photo_of(load(source)), page=note)
     except Unusable as error:
         raise UserError(f"{path} is no picture that can be used: {error}.", "Save it as JPEG or PNG.") from None
+
+
+def _has_header(data: bytes, number: int) -> bool:
+    try:
+        size_of(data, number)
+    except BROKEN:
+        return False
+    return True
+
+
+def _page_note(count: int, number: int) -> str:
+    return f"The picture has {count} pages, of which this is page {number}." if count > 1 else ""
 
 
 def _frames(image: Image.Image) -> int:
     """Of a picture whose file may be closed by now: then none but this one can be meant."""
     try:
+        data = bytes_of(image) if image.format == "TIFF" else None  # Pillow loses its place at a page that it refuses
+        if data is not None:
+            pages = pages_of(data)
+            return len(pages.numbers) + pages.others if len(pages.numbers) > 1 else 1
         return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
-    except (AttributeError, *BROKEN):
+    except (AttributeError, Unusable, *BROKEN):
         return 1
 
 
@@ -121,28 +147,45 @@ def _too_large(what: str, reason: str) -> UserError:
     return UserError(f"{what} is too large: {reason}.", "Shrink it; or raise max_megapixels, memory permitting.")
 
 
+def _decoded(given: Image.Image | np.ndarray) -> Decoded:
+    if isinstance(given, np.ndarray):
+        deep = given.dtype != np.uint8
+        return Decoded(None, given[..., None]) if deep else Decoded(Image.fromarray(given))
+    try:
+        return decode_image(given)
+    except (AttributeError, TypeError, AssertionError, *BROKEN) as error:  # the first three: a file that is let go
+        if _is_closed(given):
+            raise UserError("The PIL image is closed.", "Open it again, or give the file's path.") from None
+        raise Unusable(str(error)) from None
+
+
+def _is_closed(image: Image.Image) -> bool:
+    """Whether an image that could not be read has no file any more to be read from."""
+    file = getattr(image, "fp", None)
+    return file is None or bool(getattr(file, "closed", False))
+
+
 def _array(picture: Any) -> np.ndarray:
-    """What PIL takes: [H, W] of 8 or 16 bits, or [H, W, 3 or 4] of 8 bits."""
-    if type(picture).__module__ == "torch":
-        picture = _of_tensor(picture)
+    """[H, W] of integers, or [H, W, 3 or 4] of 8 bits."""
+    if isinstance(picture, torch.Tensor):
+        picture = _of_tensor(picture.detach().as_subclass(torch.Tensor))
     if not isinstance(picture, np.ndarray):
         raise UserError(f"A {type(picture).__name__} is no picture.", FORMS)
     array = picture[..., 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
-    deep = array.dtype == np.uint16 and array.ndim == 2
-    colour = array.ndim == 3 and array.shape[2] in (3, 4)
-    if not deep and not (array.dtype == np.uint8 and (array.ndim == 2 or colour)):
+    colour = array.ndim == 3 and array.shape[2] in (3, 4) and array.dtype == np.uint8
+    if not colour and not (array.ndim == 2 and array.dtype.kind in "ui"):
         raise UserError(f"An array of shape {[*picture.shape]} and type {picture.dtype} is no picture.", FORMS)
     return np.ascontiguousarray(array)
 
 
-def _of_tensor(picture: "torch.Tensor") -> np.ndarray:
-    """Channels last, uint8."""
+def _of_tensor(picture: torch.Tensor) -> np.ndarray:
+    """Channels last, floats as uint8."""
     if picture.ndim != 3 or picture.shape[0] not in (1, 3, 4):
         raise UserError(f"A tensor of shape {[*picture.shape]} is no picture.", FORMS)
     if picture.is_floating_point():
-        values = picture.detach().float()
+        values = picture.float()
         if not bool(((values >= 0) & (values <= 1)).all()):
             raise UserError("A tensor of floats has values outside of [0, 1], or NaN.", FORMS)
         picture = (values * 255).round().byte()
-    array: np.ndarray = picture.detach().cpu().movedim(0, -1).numpy()
+    array: np.ndarray = picture.cpu().movedim(0, -1).numpy()
     return array

@@ -50,7 +50,7 @@ class Prediction:
     size: H, W. logits: logit of the mean probability, in +-16.12, on the low-resolution grid of the square input;
     low_uncertainty, low_parts: the same for U and what it is made of. iou: predicted IoU in [0, 1]. object_score: logit
     that there is an object. timings: seconds for encoding the picture, for what the method does once per picture, and
-    for this object. pixels: the picture, None where only its features are known.
+    for this object. pixels: the picture, None where only its features are known. seen: what was done to it.
     """
 
     origin: Origin
@@ -63,6 +63,7 @@ class Prediction:
     object_score: float
     timings: Mapping[str, float]
     pixels: UInt8[np.ndarray, "height width 3"] | None = field(repr=False, default=None)
+    seen: tuple[str, ...] = ()
 
     @property
     def method(self) -> str:
@@ -96,8 +97,8 @@ class Prediction:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was changed to make sense of the prompt."""
-        return self.question.notes
+        """What was done to the picture to see it, and changed to make sense of the prompt."""
+        return self.seen + self.question.notes
 
     @property
     def picture(self) -> UInt8[np.ndarray, "height width 3"]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from uncertsam.api.loading import load
 from uncertsam.api.pictures import Rgb, identity
+from uncertsam.data.images import Photo
 from uncertsam.errors import UserError
 from uncertsam.sam.model import Embedding, PromptableModel
 from uncertsam.sam.store import DTYPES, encode
@@ -50,21 +50,23 @@ class Seen:
 
 def see(
     model: PromptableModel,
-    several: Sequence[np.ndarray],
+    several: Sequence[Photo],
     names: Sequence[str],
     ids: Sequence[str | int | None],
     dataset: str,
     dtype: str,
 ) -> list[Seen]:
-    """Encode RGB pictures together. ids: None for a hash of the pixels. dtype: of the encoder, as in `encode.dtype`."""
+    """Encode pictures together. ids: None for a hash of the pixels. dtype: of the encoder, as in `encode.dtype`."""
     begun = time.perf_counter()
-    inputs = torch.stack([to_input(pixels, model.image_size) for pixels in several])
+    inputs = torch.stack([to_input(photo.pixels, model.image_size) for photo in several])
     embedding = encode(model, inputs, DTYPES[dtype])
     seconds = (time.perf_counter() - begun) / len(several)
     found = []
-    for i, (pixels, name, number) in enumerate(zip(several, names, ids, strict=True)):
+    for i, (photo, name, number) in enumerate(zip(several, names, ids, strict=True)):
+        pixels = photo.pixels
         known = identity(pixels) if number is None else number
-        found.append(Seen(pixels.shape[:2], embedding[i : i + 1], dataset, known, name, pixels, seconds=seconds))
+        size, part = pixels.shape[:2], embedding[i : i + 1]
+        found.append(Seen(size, part, dataset, known, name, pixels, photo.notes, seconds))
     return found
 
 

@@ -128,11 +128,12 @@ def scan(masks: Iterable[Source]) -> Seen:
     colours, lossy, palette = 0, False, False
     for source in tqdm(masks, desc="recognising the masks", disable=None, leave=False):
         try:
-            image = load(source)
-            codes = codes_of(image)
+            found = load(source)
+            codes = codes_of(found)
         except Unusable:
             continue
-        lossy, palette = lossy or image.format == "JPEG", palette or image.mode == "P"
+        if found.image is not None:
+            lossy, palette = lossy or found.image.format == "JPEG", palette or found.image.mode == "P"
         if codes.ndim == 3:
             colours = max(colours, len(distinct(pack(codes))))
         else:

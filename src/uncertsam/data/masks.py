@@ -5,13 +5,14 @@ from collections.abc import Collection
 import cv2
 import numpy as np
 from jaxtyping import Bool, UInt, UInt8
-from PIL import Image
 
+from uncertsam.data.decoding import Decoded
 from uncertsam.data.images import Source, Unusable, load, rgb
 
 Mask = Bool[np.ndarray, "h w"]
 Colour = tuple[int, int, int]
 Codes = UInt[np.ndarray, "h w"] | UInt8[np.ndarray, "h w 3"]
+LARGEST = 2**32 - 1  # label
 SMALLEST = 8  # pixels; the reference code cannot even draw its 8 points in less
 
 
@@ -20,25 +21,98 @@ def read_codes(source: Source) -> Codes:
     return codes_of(load(source))
 
 
-def codes_of(image: Image.Image) -> Codes:
-    """A palette's index and not its colour, three equal channels as one, otherwise RGB; alpha is dropped.
+def codes_of(found: Decoded) -> Codes:
+    """A palette's index and not its colour, three equal channels as one, otherwise RGB; upright; see `by_alpha`.
 
-    Raises Unusable on negative or fractional values.
+    Raises Unusable on values that are no labels: negative or fractional ones, and colours that 8 bits cannot hold.
     """
-    if image.mode not in ("1", "L", "P", "F") and not image.mode.startswith("I"):
-        colours = rgb(image)
-        return colours[..., 0] if (colours == colours[..., :1]).all() else colours
-    codes = np.asarray(image)
-    if codes.dtype in (np.uint8, np.uint16):
-        return codes
-    if not np.isfinite(codes).all() or (codes < 0).any() or (codes != np.rint(codes)).any():
-        raise Unusable("the mask holds negative or fractional values, which are no labels")
-    return codes.astype(np.uint8 if image.mode == "1" else np.uint32)
+    codes = _deep_codes(found) if found.image is None else _plain_codes(found)
+    alpha = _alpha(found)
+    codes = codes if alpha is None else by_alpha(codes, alpha)
+    grey = codes.ndim == 3 and (codes == codes[..., :1]).all()
+    return np.ascontiguousarray(codes[..., 0]) if grey else codes
 
 
 def read_colours(source: Source) -> UInt8[np.ndarray, "h w 3"]:
-    """A mask file's colours as RGB in [0, 255], alpha dropped. Raises Unusable where the file is broken."""
-    return rgb(load(source))
+    """A mask file's colours as RGB in [0, 255], upright; see `by_alpha`. Raises Unusable where the file is broken."""
+    found = load(source)
+    if found.image is not None:
+        colours = rgb(found.image)
+    else:
+        codes = _deep_codes(found)
+        grey = codes[..., None] if codes.ndim == 2 else codes
+        colours = np.repeat(grey.clip(max=255).astype(np.uint8), 3 // grey.shape[2], axis=2)
+    alpha = _alpha(found)
+    return colours if alpha is None else by_alpha(colours, alpha)
+
+
+def by_alpha(codes: Codes, alpha: Bool[np.ndarray, "h w"]) -> Codes:
+    """Codes whose shape is, at least in part, in the transparency. alpha: where the mask is opaque.
+
+    What is transparent is background, code 0. What is opaque keeps its code, except where that says nothing: where it
+    is 0 all over, or as varied as a photo (a cut-out); then it becomes white.
+    """
+    inside = codes[alpha]
+    found = np.zeros_like(codes)
+    found[alpha] = 255 if not inside.any() or _varied(codes, alpha) else inside
+    return found
+
+
+def told_by(source: Source) -> tuple[int, bool]:
+    """EXIF's orientation of a mask file, 1 where it has none, and whether its shape is in its transparency.
+
+    Raises Unusable where the file is broken.
+    """
+    found = load(source)
+    return found.orientation, _alpha(found) is not None
+
+
+def _alpha(found: Decoded) -> Mask | None:
+    """Where a mask is opaque: more so than half-way between its extremes. None where it is so everywhere alike."""
+    alpha = found.alpha
+    if found.image is not None:
+        if not found.image.has_transparency_data:
+            return None
+        alpha = np.asarray(found.image.convert("RGBA"))[..., 3]
+    if alpha is None or alpha.min() == alpha.max():
+        return None
+    return np.asarray(alpha > (float(alpha.min()) + float(alpha.max())) / 2)
+
+
+def _varied(codes: Codes, inside: Mask) -> bool:
+    """Whether fewer than half of the neighbours inside have the same code, in which labels differ from a photo."""
+    flat = pack(codes) if codes.ndim == 3 else codes
+    both = inside[:, 1:] & inside[:, :-1]
+    return bool(2 * area_of(both & (flat[:, 1:] == flat[:, :-1])) < area_of(both))
+
+
+def _plain_codes(found: Decoded) -> Codes:
+    assert found.image is not None
+    if found.image.mode not in ("1", "L", "P"):
+        return rgb(found.image)
+    codes = np.asarray(found.image).astype(np.uint8)
+    alpha = _alpha(found) if found.image.mode == "P" else None
+    if alpha is not None and alpha[codes == 0].any() and rgb(found.image)[codes == 0].any():
+        codes[codes == 0] = codes[~alpha].max()  # an object's index, not the background's, which is transparent
+    return codes
+
+
+def _deep_codes(found: Decoded) -> Codes:
+    assert found.samples is not None
+    codes = found.samples
+    if found.white_is_zero and codes.dtype.kind == "u":
+        codes = np.iinfo(codes.dtype).max - codes
+    if not np.isfinite(codes).all() or (codes < 0).any() or (codes != np.rint(codes)).any():
+        raise Unusable("the mask holds negative or fractional values, which are no labels")
+    if float(codes.max(initial=0)) > LARGEST:
+        raise Unusable(f"the mask holds values beyond {LARGEST}, which are no labels")
+    if codes.shape[2] == 1 or (codes == codes[..., :1]).all():
+        return codes[..., 0] if codes.dtype in (np.uint8, np.uint16) else codes[..., 0].astype(np.uint32)
+    if codes.max() <= 255:
+        return codes.astype(np.uint8)
+    if codes.dtype != np.uint16 or (codes % 257).any():
+        raise Unusable("the mask holds colours of 16 bits, which are no labels: save them with 8 bits a channel")
+    return (codes // 257).astype(np.uint8)
 
 
 def split_indices(codes: UInt[np.ndarray, "h w"], leave_out: Collection[int | None] = (0,)) -> dict[int, Mask]:

@@ -101,7 +101,7 @@ def read_pairs(
         skipped += lonely
         for _, image, mask in pairs:
             name = below(root, image)
-            images.append(RawImage(name, image, partial(labels, mask), name, params.quality))
+            images.append(RawImage(name, image, partial(labels, mask), name, params.quality, mask=mask))
         used += [below(root, path) for _, *both in pairs for path in both]
     rules = [*choices, f"Of the raw set this is read: {', '.join(params.splits)}."]
     others = rest(root, {*used, *(skip.file for skip in skipped)}, "it fits no pattern of `files` that is read")

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from uncertsam.data.acquire import Inventory
 from uncertsam.data.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural, read_raw
 from uncertsam.data.format import Annotation, ImageRecord, Rle, encode_rle, write_split
-from uncertsam.data.images import Change, Unusable, write_photo
-from uncertsam.data.masks import area_of, fault
+from uncertsam.data.images import Photo, Unusable, write_photo
+from uncertsam.data.masks import area_of, fault, told_by
 from uncertsam.data.splits import (
     FEWEST_GROUPS,
     SPLITS,
@@ -31,10 +31,22 @@ from uncertsam.data.splits import (
 from uncertsam.errors import UserError
 from uncertsam.files import remove, written_aside
 
-CHANGES: dict[Change, str] = {
+CHANGES = {
     "turned": "{} turned upright, as the EXIF tag says.",
-    "deep": "{} of more than 8 bits scaled to 8, each image's own largest value becoming 255.",
+    "deep": "{} of more than 8 bits scaled to 8, each image's own largest value becoming 255, and 0, or its smallest "
+    "value where some are negative, becoming 0; all channels alike.",
+    "inverted": "{} whose smallest value is white, as the file says: inverted.",
+    "missing": "{} with pixels that have no data (NaN, infinity, or a value that the file declares), which are black.",
+    "alone": "{} with a value that lies alone, far from all others, such as 65535 or -9999: left out of the scale.",
+    "bands": "{} of several bands: the first three are taken as red, green and blue, or the first alone where there "
+    "are two.",
     "alpha": "{} stripped of transparency.",
+    "mask_alpha": "{} whose mask has its shape in its transparency: transparent pixels are background; opaque ones are "
+    "white where their colour says nothing (all black, or a photo's).",
+    "mask_turned": "{} whose mask was turned upright, as its own tag says.",
+    "mask_left": "{} whose mask was not turned as its tag says: only so it has the picture's size.",
+    "mask_assumed": "{} turned by its tag whose mask has none and would fit either way: it is taken as drawn on the "
+    "upright picture.",
 }
 
 
@@ -45,7 +57,7 @@ class Kept:
     record: ImageRecord
     fingerprint: Fingerprint
     masks: list[tuple[str, int, Rle]]  # label, area in pixels, RLE
-    changes: frozenset[Change]
+    changes: frozenset[str]  # of `CHANGES`
     copied: bool
     reasons: list[str]  # why some of its masks are left out
 
@@ -167,12 +179,9 @@ def _renumbered(kept: Kept, number: int, pool: Path) -> Kept:
 
 
 def _convert_one(raw: RawImage, number: int, sha256: str, pool: Path) -> Kept:
-    photo, labels = raw.photo(), raw.read_labels()
+    photo = raw.photo()
+    labels, changes = _fitted(raw, photo)
     height, width = photo.pixels.shape[:2]
-    if labels.shape != (height, width):
-        mask = f"{labels.shape[1]}x{labels.shape[0]}"
-        turned = " after its EXIF rotation" if "turned" in photo.changes else ""
-        raise Unusable(f"the mask is {mask} pixels large, the image {width}x{height}{turned}")
     masks, reasons = _usable(labels)
     if not masks:
         raise Unusable(f"no mask is left ({'; '.join(reasons) or 'there is none'})")
@@ -181,7 +190,35 @@ def _convert_one(raw: RawImage, number: int, sha256: str, pool: Path) -> Kept:
     write_photo(photo, raw.path, pool / record.file_name)
     coded = [(label, area_of(mask), encode_rle(mask)) for label, mask in masks]
     fingerprint = Fingerprint(sha256, dhash(photo.pixels), raw.group)
-    return Kept(record, fingerprint, coded, photo.changes, photo.is_jpeg, reasons)
+    return Kept(record, fingerprint, coded, changes | _seen(photo), photo.is_jpeg, reasons)
+
+
+def _fitted(raw: RawImage, photo: Photo) -> tuple[Labels, frozenset[str]]:
+    """The labels as they lie on the upright picture, and what was done to them, by `CHANGES`.
+
+    A mask lies on the upright picture, and is turned by its own tag, if it has one; where it has the picture's size
+    only as stored, the tag is stale. Raises Unusable where it has the picture's size in neither way.
+    """
+    labels, size = raw.read_labels(), photo.pixels.shape[:2]
+    own, alpha = told_by(raw.mask) if raw.mask else (1, False)
+    changes = {"mask_alpha"} if alpha else set()
+    across = labels.shape[::-1] == size
+    if labels.shape == size:
+        doubt = own == 1 and photo.orientation != 1 and (photo.orientation < 5 or across)
+        return labels, frozenset(changes | ({"mask_turned"} if own != 1 else {"mask_assumed"} if doubt else set()))
+    if across and own >= 5:
+        return labels.turned({6: 8, 8: 6}.get(own, own)), frozenset(changes | {"mask_left"})
+    mask, after = f"{labels.shape[1]}x{labels.shape[0]}", ""
+    if photo.orientation != 1:
+        after = " after its EXIF rotation" + ("; turn the mask as well, or give it the same tag" if across else "")
+    raise Unusable(f"the mask is {mask} pixels large, the image {size[1]}x{size[0]}{after}")
+
+
+def _seen(photo: Photo) -> frozenset[str]:
+    """What was done to the picture, by `CHANGES`."""
+    scale = photo.scale
+    facts = {} if scale is None else {"inverted": scale.inverted, "missing": scale.missing, "alone": scale.alone}
+    return photo.changes | {name for name, there in facts.items() if there}
 
 
 def _usable(labels: Labels) -> tuple[Parts, list[str]]:

@@ -1,18 +1,14 @@
 """Pictures for the page: an uploaded file's bytes, or a sample that comes with the box of its object."""
 
-import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image
 
-from uncertsam.api.pictures import notes_of, pixels_of
+from uncertsam.api.pictures import picture_in
 from uncertsam.checkout import checkout
-from uncertsam.data.images import BROKEN
 from uncertsam.errors import UserError
 
 LARGEST = 2.0  # megapixels that a session keeps; about 60 bytes per pixel and method are held
@@ -36,16 +32,9 @@ def uploaded(data: bytes | None) -> Photo:
     """The picture in a file's bytes, by the API's rules. Raises UserError where it is none or too large."""
     if not data:
         raise UserError("The file is empty.", "Choose a JPEG or a PNG.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the API's own limit decides
-            image = Image.open(io.BytesIO(data))
-    except Image.DecompressionBombError:
-        raise UserError("The picture has too many pixels to be opened.", "Shrink it below 64 megapixels.") from None
-    except BROKEN:
-        raise UserError("The file is no picture that can be read.", "Choose a JPEG or a PNG.") from None
-    pixels, name, notes = shrunk(pixels_of(image)[..., :3])
-    return Photo(pixels, name, notes_of(image) + notes)
+    found = picture_in(data)
+    pixels, name, notes = shrunk(found.pixels)
+    return Photo(pixels, name, found.notes + notes)
 
 
 def shrunk(pixels: UInt8[np.ndarray, "height width 3"]) -> tuple[Rgb, str, tuple[str, ...]]:

@@ -10,8 +10,9 @@ from typing import Any, Literal, Protocol, cast
 import pydantic
 
 from uncertsam.data import adapters
+from uncertsam.data.decoding import upright
 from uncertsam.data.format import Quality
-from uncertsam.data.images import MOST_MEGAPIXELS, Photo, read_photo, too_large
+from uncertsam.data.images import MOST_MEGAPIXELS, Photo, Source, read_photo, too_large
 from uncertsam.data.masks import Mask, area_of, connected_components
 from uncertsam.errors import UserError
 
@@ -28,13 +29,21 @@ class Labels:
     ignore: Mask | None = None
     skipped: list[str] = field(default_factory=list)
 
+    def turned(self, orientation: int) -> "Labels":
+        """Turned as EXIF's orientation asks."""
+        masks = [(label, upright(mask, orientation)) for label, mask in self.masks]
+        ignore = None if self.ignore is None else upright(self.ignore, orientation)
+        shape = self.shape[::-1] if orientation >= 5 else self.shape
+        return Labels(shape, masks, ignore, self.skipped)
+
 
 @dataclass(frozen=True)
 class RawImage:
     """One image of a raw set. Its masks are read when asked for, and `read_labels` may raise Unusable.
 
     `name` is its path below the raw root (with /); images of one `group` (a scene, a video, a patient) stay together.
-    `picture` is set where `path` is no image file, such as for one slice of a volume; it may raise Unusable too.
+    `picture` is set where `path` is no image file, such as for one slice of a volume; it may raise Unusable too. `mask`
+    is the mask's image file or page, where there is one: its tags tell how it lies on the image.
     """
 
     name: str
@@ -43,6 +52,7 @@ class RawImage:
     group: str
     quality: Quality
     picture: Callable[[], Photo] | None = None
+    mask: Source | None = None
 
     def photo(self) -> Photo:
         """The image as RGB. Raises Unusable where its file is broken."""

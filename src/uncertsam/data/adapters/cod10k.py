@@ -44,7 +44,8 @@ def read(root: Path, params: Params) -> Reading:
                 skipped.append(Skipped(name, f"it has a mask neither in GT_Instance nor in {OBJECT}"))
             else:
                 coarse += mask.parent.name == OBJECT
-                images.append(RawImage(name, path, partial(_labels, mask, params), path.stem, params.quality))
+                labels = partial(_labels, mask, params)
+                images.append(RawImage(name, path, labels, path.stem, params.quality, mask=mask))
     if not images and without:
         raise UserError(f"{root} holds only images without an object (NonCAM).", "Choose another split.")
     return Reading(images, "instances", params.licence, _choices(params, without, coarse), skipped)

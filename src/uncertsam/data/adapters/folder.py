@@ -149,7 +149,7 @@ def read(root: Path, params: Params) -> Reading:
         for image, mask in views:
             labels, picture = partial(_labels, mask, coding, params), partial(read_photo, image)
             name, file = name_of(root, image), image.file if isinstance(image, Page) else image
-            images.append(RawImage(name, file, labels, groups[stem], quality, picture))
+            images.append(RawImage(name, file, labels, groups[stem], quality, picture, mask))
     rules = [*choices, sentence, *_paged(found, others), *_rules(params)]
     return Reading(images, coding.kind, params.licence, rules, skipped)
 

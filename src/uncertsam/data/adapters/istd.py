@@ -29,7 +29,8 @@ def read(root: Path, params: Params) -> Reading:
             name, mask = path.relative_to(root).as_posix(), masks / path.name
             if mask.is_file():
                 labels = partial(_labels, mask, params)
-                images.append(RawImage(name, path, labels, path.stem.rpartition("-")[0] or path.stem, params.quality))
+                scene = path.stem.rpartition("-")[0] or path.stem
+                images.append(RawImage(name, path, labels, scene, params.quality, mask=mask))
             else:
                 skipped.append(Skipped(name, f"it has no mask in {split}_B"))
     choices = [
