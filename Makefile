@@ -34,10 +34,10 @@ repro: setup
 # code is 0 where both pass. JUNIT: a folder for both runs' results.
 test: setup
 	@tests=0; page=0; \
-	pytest -n auto --dist loadfile --ignore tests/demo/test_demo_page.py $(if $(JUNIT),--junitxml="$(JUNIT)/tests.xml") \
+	pytest -n auto --dist loadfile --ignore tests/app/demo/test_demo_page.py $(if $(JUNIT),--junitxml="$(JUNIT)/tests.xml") \
 		|| tests=$$?; \
 	{ $(MAKE) --silent --no-print-directory $(PAGE)/.ready && \
-		$(PAGE)/bin/python -m pytest tests/demo/test_demo_page.py $(if $(JUNIT),--junitxml="$(JUNIT)/page.xml"); } \
+		$(PAGE)/bin/python -m pytest tests/app/demo/test_demo_page.py $(if $(JUNIT),--junitxml="$(JUNIT)/page.xml"); } \
 		|| page=$$?; \
 	echo "exit codes (0: all passed): tests $$tests, the page's tests $$page"; \
 	test "$$tests $$page" = "0 0"

@@ -11,11 +11,11 @@ from unittest import mock
 
 import pandas as pd
 
+from uncertsam.config.params import Model, Params, Predict
 from uncertsam.figures import bars, radar
 from uncertsam.figures.provenance import figure_footer
-from uncertsam.figures.table import read_intervals
-from uncertsam.params import Model, Params, Predict
-from uncertsam.results.compare import differences
+from uncertsam.report.compare import differences
+from uncertsam.statistics.selection import read_intervals
 
 
 def redrawn(reports: Path, frame: pd.DataFrame) -> list[str]:

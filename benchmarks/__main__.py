@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uncertsam.errors import UserError
-from uncertsam.files import write_json
-from uncertsam.stage import guarded, wait_passively
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import write_json
+from uncertsam.base.stage import guarded, wait_passively
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ def main(
 
     Examples: python -m benchmarks; python -m benchmarks --model sam2_nano --size 256 --repeats 1
     """
-    from uncertsam.sam.checkpoints import names
+    from uncertsam.models.checkpoints import names
 
     at_least = {"threads": (threads, 1), "repeats": (repeats, 1), "objects": (objects, 1), "size": (size, 32)}
     for flag, (value, least) in at_least.items():
@@ -86,7 +86,7 @@ def run(
 
 
 def _device(name: str) -> "torch.device":
-    from uncertsam.sam.checkpoints import device_named
+    from uncertsam.models.checkpoints import device_named
 
     try:
         return device_named(name)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from uncertsam.errors import UserError
-from uncertsam.uncertainty.core.algebra import Answer
+from uncertsam.base.errors import UserError
+from uncertsam.inference.algebra import Answer
 
 
 def demand_equal(part: str, ours: Any, naive: Any, tolerance: float) -> None:

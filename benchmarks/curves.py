@@ -17,9 +17,9 @@ from benchmarks.parts import metrics
 from benchmarks.setting import Setting, pictures_changed, prompts_moved
 from benchmarks.timing import Clock, Job, laps
 from benchmarks.whole import staged
-from uncertsam.engine import Engine, opened
-from uncertsam.files import written_aside
-from uncertsam.uncertainty.core.algebra import answer
+from uncertsam.base.files import written_aside
+from uncertsam.compute import Engine, opened
+from uncertsam.inference.algebra import answer
 
 OBJECTS, SIZES, MEMBERS, VIEWS, IMAGES = (1, 2, 4, 8, 16), (256, 512, 1024, 2048), (1, 2, 5, 10), (1, 2, 4), (1, 2, 4)
 WORKERS, SHARDS, METHODS = (1, 2, 4), 8, 10  # processes; masks that they share; of which each is measured so often

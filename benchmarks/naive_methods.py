@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uncertsam.sam.model import Decoded, PromptableModel
-from uncertsam.sam.store import encode
-from uncertsam.uncertainty.core.algebra import Inputs
-from uncertsam.uncertainty.core.perturb import BoxNoise, Colours, moved_prompts, train_view
-from uncertsam.uncertainty.posterior.curvature import DiagLaplace, Head
-from uncertsam.uncertainty.posterior.state import LaplaceState
+from uncertsam.inference.algebra import Inputs
+from uncertsam.inference.perturb import BoxNoise, Colours, moved_prompts, train_view
+from uncertsam.methods.posterior.curvature import DiagLaplace, Head
+from uncertsam.methods.posterior.state import LaplaceState
+from uncertsam.models.promptable import Decoded, PromptableModel
+from uncertsam.models.store import encode
 
 NODES = 64  # of Gauss-Hermite quadrature
 AT_ONCE = 100  # samples, some 200 MB of logits for 8 masks of 256x256

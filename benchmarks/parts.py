@@ -12,13 +12,13 @@ from benchmarks import naive_methods, naive_metrics, whole
 from benchmarks.part import ENCODER, PLAIN, REFERENCE, SECONDS, Part, Reach
 from benchmarks.setting import FIT, MEMBERS, SAMPLES, Setting, mask_and_maps, pictures_changed, prompts_moved
 from benchmarks.timing import Job
+from uncertsam.base.rng import torch_generator
+from uncertsam.inference.algebra import answer, objects_at_once
+from uncertsam.methods.posterior.curvature import DiagLaplace, Head, LastLayerGgn
+from uncertsam.methods.posterior.fit import accumulate, draw_example
 from uncertsam.metrics.masks import measure_mask
-from uncertsam.rng import torch_generator
-from uncertsam.sam.model import Decoded
-from uncertsam.sam.prompts import Prompts
-from uncertsam.uncertainty.core.algebra import answer, objects_at_once
-from uncertsam.uncertainty.posterior.curvature import DiagLaplace, Head, LastLayerGgn
-from uncertsam.uncertainty.posterior.fit import accumulate, draw_example
+from uncertsam.models.promptable import Decoded
+from uncertsam.models.prompts import Prompts
 
 METRIC_REACH = {1024: Reach(0.05, SECONDS), 2048: Reach(0.25, SECONDS)}  # by the side of the picture
 SMALL = 32  # side of the masks for laplace-torch's own backend: 8 of 128x128 would take 9 GB of Jacobians at a time

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from benchmarks.setting import Setting
 from benchmarks.timing import Clock, Job, timed
-from uncertsam.uncertainty.core.algebra import answer
+from uncertsam.inference.algebra import answer
 
 GIGA = 1e9
 SIDE = 1024  # of the matrices of the product

@@ -19,7 +19,7 @@ from benchmarks.agreement import demand_equal
 from benchmarks.part import ENCODER, PLAIN, REFERENCE, SECONDS, Part
 from benchmarks.setting import Setting
 from benchmarks.timing import Clock, Job, Spread, laps, with_peak
-from uncertsam.uncertainty.core.algebra import answer
+from uncertsam.inference.algebra import answer
 
 OURS, NAIVE = "ours", "naive"
 

@@ -14,16 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, UInt8
 
-from uncertsam.metrics.masks import upsample
-from uncertsam.metrics.region import TruthSide
-from uncertsam.rng import numpy_generator, torch_generator
-from uncertsam.sam.checkpoints import build_network
-from uncertsam.sam.model import PromptableModel
-from uncertsam.sam.prompts import box_of_mask, from_boxes
-from uncertsam.sam.select import TokenPolicy
-from uncertsam.sam.store import encode
-from uncertsam.sam.transforms import scale_boxes, to_input
-from uncertsam.uncertainty import (
+from uncertsam.base.rng import numpy_generator, torch_generator
+from uncertsam.inference.algebra import Inputs, Method
+from uncertsam.methods import (
     boundary_distance,
     constant,
     laplace,
@@ -35,11 +28,18 @@ from uncertsam.uncertainty import (
     variance_logvar,
     variance_var,
 )
-from uncertsam.uncertainty.core.algebra import Inputs, Method
-from uncertsam.uncertainty.posterior.fit import FitParams, draw_example, fit
-from uncertsam.uncertainty.posterior.state import LaplaceState
-from uncertsam.uncertainty.variance.method import VarianceMethod
-from uncertsam.uncertainty.variance.network import build_network as variance_network
+from uncertsam.methods.posterior.fit import FitParams, draw_example, fit
+from uncertsam.methods.posterior.state import LaplaceState
+from uncertsam.methods.variance.method import VarianceMethod
+from uncertsam.methods.variance.network import build_network as variance_network
+from uncertsam.metrics.masks import upsample
+from uncertsam.metrics.region import TruthSide
+from uncertsam.models.checkpoints import build_network
+from uncertsam.models.geometry import scale_boxes, to_input
+from uncertsam.models.promptable import PromptableModel
+from uncertsam.models.prompts import box_of_mask, from_boxes
+from uncertsam.models.select import TokenPolicy
+from uncertsam.models.store import encode
 
 MEMBERS, SAMPLES = 10, 1000  # of the ensembles, of Laplace
 FIT = FitParams.model_validate({"objects": "all"})  # curvature on 128x128, as in the paper

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from uncertsam.clock import MB, PeakMemory
-from uncertsam.sam.store import set_threads
+from uncertsam.experiments.cost.timing import MB, PeakMemory
+from uncertsam.models.store import set_threads
 
 Job = Callable[[], Any]
 Clock = Literal["wall", "cpu"]

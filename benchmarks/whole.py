@@ -14,13 +14,13 @@ from PIL import Image
 
 from benchmarks.setting import Setting
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
+from uncertsam.inference.algebra import Answer, Inputs, Method, PerImage, answer, joined, portions, read_off
+from uncertsam.inference.predictions import PredictionTask, predict_cell
 from uncertsam.metrics.masks import measure_mask, upsample
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.metrics.region import TruthSide
-from uncertsam.sam.store import encode, encode_dataset, open_embeddings
-from uncertsam.sam.transforms import to_input
-from uncertsam.uncertainty.core.algebra import Answer, Inputs, Method, PerImage, answer, joined, portions, read_off
-from uncertsam.uncertainty.core.cells import Cell, predict_cell
+from uncertsam.models.geometry import to_input
+from uncertsam.models.store import encode, encode_dataset, open_embeddings
 
 Measured = dict[str, float]
 
@@ -55,7 +55,7 @@ def staged(setting: Setting, images: int) -> None:
         encode_dataset(setting.model, root / "set", root / "embeddings", "float32", 1, False)
         split, store = read_split(root / "set" / "test"), open_embeddings(root / "embeddings", setting.model)
         for name, method in setting.methods.items():
-            predict_cell(Cell(setting.model, method, store, split, "set", 0), root / name, _meta(name))
+            predict_cell(PredictionTask(setting.model, method, store, split, "set", 0), root / name, _meta(name))
             measure_cell(root / name, root / "set" / "test", name, "set")
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.data import acquire
-from uncertsam.data.remote import published
-from uncertsam.files import refuse_odd_names
-from uncertsam.params import Dataset, Params
-from uncertsam.stage import run_stage
+from uncertsam.base.files import refuse_odd_names
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Dataset, Params
+from uncertsam.data.raw import acquire
+from uncertsam.data.raw.remote import published
 
 
 def main(dataset: str, source: Path, out: Path, archives: Path, hashes: Path) -> None:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Answers, Base, Params, Predict
 from uncertsam.data.format import read_split
-from uncertsam.figures.table import read_results
-from uncertsam.params import Answers, Base, Params, Predict
-from uncertsam.results.answers import answer_metrics, limits_of_proof, write_answers, write_answers_json
-from uncertsam.results.comparisons import Plan, compare
-from uncertsam.results.intervals import facts_of
-from uncertsam.stage import run_stage
+from uncertsam.statistics.answers import answer_metrics, limits_of_proof, write_answers, write_answers_json
+from uncertsam.statistics.comparisons import Plan, compare
+from uncertsam.statistics.intervals import facts_of
+from uncertsam.statistics.selection import read_results
 
 
 def main(results: Path, benchmark: Path, answers: Path, summary: Path) -> None:

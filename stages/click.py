@@ -3,20 +3,20 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.clicking.settings import Clicking
-from uncertsam.clicking.table import DIFFERENCE, summary, write_clicks, write_summary
+from uncertsam.base.stage import run_stage
+from uncertsam.config.clicking import Clicking
+from uncertsam.config.params import Base, Model, Params, Predict, Tabulate
+from uncertsam.config.sections import ALL
 from uncertsam.data.splits import check_unseen
-from uncertsam.params import Base, Model, Params, Predict, Tabulate
-from uncertsam.results.intervals import facts_of
-from uncertsam.sections import ALL
-from uncertsam.stage import run_stage
+from uncertsam.experiments.clicking.table import DIFFERENCE, summary, write_clicks, write_summary
+from uncertsam.statistics.intervals import facts_of
 
 
 def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: Path, bounds: Path) -> None:
     """Write every mask's IoU after each click, and means and paired differences with their intervals."""
-    from uncertsam.clicking.run import built, clicked, subset
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.store import set_threads
+    from uncertsam.experiments.clicking.run import built, clicked, subset
+    from uncertsam.models.checkpoints import device_named, load_model
+    from uncertsam.models.store import set_threads
 
     params = Params.read()
     base, knobs = params.section("base", Base), params.section("clicking", Clicking)

@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Base, Clock, Encode, Model, Params
 from uncertsam.data.format import read_split
-from uncertsam.params import Base, Clock, Encode, Model, Params
-from uncertsam.results.cost import write_cost
-from uncertsam.stage import run_stage
+from uncertsam.experiments.cost.table import write_cost
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
     """Time every method on a few masks that are not reported: their numbers change from run to run."""
-    from uncertsam.clock import Timed, clock, questions, size_of
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.store import DTYPES, open_embeddings, set_threads
-    from uncertsam.uncertainty import load_method
+    from uncertsam.base.registry import load_method
+    from uncertsam.experiments.cost.timing import Timed, clock, questions, size_of
+    from uncertsam.models.checkpoints import device_named, load_model
+    from uncertsam.models.store import DTYPES, open_embeddings, set_threads
 
     params = Params.read()
     base, knobs, chosen = (params.section(*s) for s in (("base", Base), ("clock", Clock), ("model", Model)))

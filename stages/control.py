@@ -6,25 +6,25 @@ Factors, subset and what is judged were registered in profiles/controls_registra
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.controls.subset import check_registered, drawn, listing
+from uncertsam.base.files import written_aside
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Base, Control, Fit, Model, Params, Predict, Tabulate
 from uncertsam.data.format import Split, read_split
 from uncertsam.data.splits import check_unseen
-from uncertsam.files import written_aside
-from uncertsam.params import Base, Control, Fit, Model, Params, Predict, Tabulate
-from uncertsam.results.controls import metrics_of, summary, write_controls
-from uncertsam.results.intervals import facts_of
-from uncertsam.results.table import check_table, write_table
-from uncertsam.stage import run_stage
+from uncertsam.experiments.controls.table import metrics_of, summary, write_controls
+from uncertsam.experiments.subset import check_registered, drawn, listing
+from uncertsam.statistics.intervals import facts_of
+from uncertsam.statistics.table import check_table, write_table
 
 
 def main(
     benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: Path, bounds: Path, masks: Path
 ) -> None:
     """Write every control's measures; their means, Shapley values and differences with intervals; the list of masks."""
-    from uncertsam.controls.run import Bench
-    from uncertsam.controls.single import settings_of
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.store import set_threads
+    from uncertsam.experiments.controls.run import ControlInputs
+    from uncertsam.experiments.controls.single import settings_of
+    from uncertsam.models.checkpoints import device_named, load_model
+    from uncertsam.models.store import set_threads
 
     params = Params.read()
     base, knobs = params.section("base", Base), params.section("control", Control)
@@ -35,7 +35,7 @@ def main(
     with tracking.stage("control", knobs.model_dump()) as run:
         set_threads(base.threads)
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        bench = Bench(model, benchmark, embeddings, fitted, params)
+        bench = ControlInputs(model, benchmark, embeddings, fitted, params)
         check_unseen(chosen, bench.calibration().split.root)
         single = bench.single()
         found = bench.run(chosen, single)

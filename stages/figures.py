@@ -5,31 +5,31 @@ from pathlib import Path
 import pandas as pd
 
 from uncertsam import tracking
-from uncertsam.clicking.table import read_summary
+from uncertsam.base.files import written_aside
+from uncertsam.base.stage import run_stage
+from uncertsam.catalogue import QUALITY
+from uncertsam.config.params import Answers, Model, Params, Predict
 from uncertsam.data.format import read_split
+from uncertsam.experiments.clicking.figure import clicking as draw_clicking
+from uncertsam.experiments.clicking.table import read_summary
+from uncertsam.experiments.controls.figure import waterfall
+from uncertsam.experiments.controls.table import read_controls
+from uncertsam.experiments.decomposition import METHOD as COMBINED
+from uncertsam.experiments.decomposition import decomposition, shares
+from uncertsam.experiments.guarantees.figure import guarantees as draw_guarantees
+from uncertsam.experiments.guarantees.summary import read_guarantees
+from uncertsam.experiments.refinement.names import PLAIN, steps_of
 from uncertsam.figures.bars import bars, mask_quality
-from uncertsam.figures.clicking import clicking as draw_clicking
 from uncertsam.figures.curves import reliability, risk_coverage
-from uncertsam.figures.decomposition import METHOD as COMBINED
-from uncertsam.figures.decomposition import decomposition, shares
 from uncertsam.figures.examples import choose, choose_failure, load
 from uncertsam.figures.forest import forest
-from uncertsam.figures.guarantees import guarantees as draw_guarantees
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
-from uncertsam.figures.style import QUALITY
-from uncertsam.figures.table import read_intervals, read_results
 from uncertsam.figures.teaser import teaser
-from uncertsam.figures.waterfall import waterfall
-from uncertsam.files import written_aside
-from uncertsam.guarantees.report import read_guarantees
-from uncertsam.params import Answers, Model, Params, Predict
-from uncertsam.refinement.names import PLAIN, steps_of
-from uncertsam.results.answers import read_answers
-from uncertsam.results.controls import read_controls
-from uncertsam.results.curves import read_curves
-from uncertsam.stage import run_stage
+from uncertsam.statistics.answers import read_answers
+from uncertsam.statistics.curves import read_curves
+from uncertsam.statistics.selection import read_intervals, read_results
 
 
 def main(

@@ -3,22 +3,22 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import sha256
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Base, Model, Params
 from uncertsam.data.format import read_split
-from uncertsam.errors import UserError
-from uncertsam.files import sha256
-from uncertsam.params import Base, Model, Params
-from uncertsam.stage import run_stage
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, laplace: Path, out: Path) -> None:
     """Write one weight per source, none negative, and the posterior beside them."""
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.store import open_embeddings, set_threads
-    from uncertsam.uncertainty.combined_fitted import Params as CombinedParams
-    from uncertsam.uncertainty.core.cells import Questions
-    from uncertsam.uncertainty.joint.calibration import pairs
-    from uncertsam.uncertainty.joint.combination import fit, save
-    from uncertsam.uncertainty.posterior.state import load
+    from uncertsam.inference.predictions import PromptSet
+    from uncertsam.methods.combined_fitted import Params as CombinedParams
+    from uncertsam.methods.joint.calibration import pairs
+    from uncertsam.methods.joint.combination import fit, save
+    from uncertsam.methods.posterior.state import load
+    from uncertsam.models.checkpoints import device_named, load_model
+    from uncertsam.models.store import open_embeddings, set_threads
 
     if not (benchmark / "calibrate").is_dir():
         raise UserError(
@@ -31,7 +31,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, laplace
         set_threads(base.threads)
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))
         split, store = read_split(benchmark / "calibrate"), open_embeddings(embeddings, model)
-        questions = Questions(model, store, split, dataset, base.seed)
+        questions = PromptSet(model, store, split, dataset, base.seed)
         found = fit(model, pairs(questions, load(laplace, model), knobs), knobs.model_dump(mode="json"))
         save(found, out, laplace, {dataset: sha256(benchmark / "calibrate" / "annotations" / "dataset.json")})
         run.metrics({"images": found.images, "offset": found.offset})

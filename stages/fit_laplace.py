@@ -4,23 +4,23 @@ from functools import partial
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.engine import Engine, opened
-from uncertsam.errors import UserError
-from uncertsam.files import sha256
-from uncertsam.params import Base, Model, Params
-from uncertsam.stage import run_stage
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import sha256
+from uncertsam.base.stage import run_stage
+from uncertsam.compute import Engine, opened
+from uncertsam.config.params import Base, Model, Params
 from uncertsam.tracking.models import Part
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:
     """Write the posterior of the last layer around the pretrained weights."""
-    from uncertsam.sam.named import NamedModel
-    from uncertsam.sam.store import set_threads
-    from uncertsam.uncertainty.core.named import NamedQuestions
-    from uncertsam.uncertainty.laplace import Params as LaplaceParams
-    from uncertsam.uncertainty.posterior.fit import FitParams
-    from uncertsam.uncertainty.posterior.named import NamedFit, fit_named
-    from uncertsam.uncertainty.posterior.state import save
+    from uncertsam.inference.spec import PromptSetSpec
+    from uncertsam.methods.laplace import Params as LaplaceParams
+    from uncertsam.methods.posterior.fit import FitParams
+    from uncertsam.methods.posterior.spec import NamedFit, fit_named
+    from uncertsam.methods.posterior.state import save
+    from uncertsam.models.spec import ModelSpec
+    from uncertsam.models.store import set_threads
 
     if not (benchmark / "fit").is_dir():
         raise UserError(
@@ -33,8 +33,8 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     knobs = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
     with tracking.stage("fit_laplace", knobs.model_dump(), "laplace", dataset) as run:
         set_threads(base.threads)
-        model = NamedModel(params.section("model", Model).name, weights, base.device)
-        data = NamedQuestions(model, embeddings, benchmark / "fit", dataset, base.seed)
+        model = ModelSpec(params.section("model", Model).name, weights, base.device)
+        data = PromptSetSpec(model, embeddings, benchmark / "fit", dataset, base.seed)
         with opened(params.section("engine", Engine)) as pool:
             state = fit_named(NamedFit(data, knobs), partial(pool.stream, desc="fit", size=len))
         save(state, out, {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")})

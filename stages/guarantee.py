@@ -6,19 +6,19 @@ from pathlib import Path
 from tqdm import tqdm
 
 from uncertsam import tracking
+from uncertsam.base.stage import run_stage
+from uncertsam.config.guarantees import Guarantees
+from uncertsam.config.params import Base, Params, Predict
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
-from uncertsam.guarantees.report import (
+from uncertsam.experiments.guarantees.run import guarantee
+from uncertsam.experiments.guarantees.summary import (
     broken_promises,
     guarantees_json,
     read_guarantees,
     write_guarantees,
     write_summary,
 )
-from uncertsam.guarantees.run import guarantee
-from uncertsam.guarantees.settings import Guarantees
-from uncertsam.params import Base, Params, Predict
-from uncertsam.stage import run_stage
 
 
 def main(predictions: Path, benchmark: Path, table: Path, summary: Path) -> None:

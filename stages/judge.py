@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.files import sha256
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Answers, Base, Model, Params, Predict
 from uncertsam.figures.provenance import provenance_line
-from uncertsam.files import sha256
-from uncertsam.params import Answers, Base, Model, Params, Predict
-from uncertsam.results.reproduction import Judged, Sources, build, gather, write_reproduction
-from uncertsam.stage import run_stage
+from uncertsam.report.reproduction import Judged, Sources, build, gather, write_reproduction
 
 
 def main(

@@ -4,14 +4,14 @@ from functools import partial
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.engine import Engine, Pool, opened
-from uncertsam.files import remove
+from uncertsam.base.files import remove
+from uncertsam.base.stage import run_stage
+from uncertsam.compute import Engine, Pool, opened
+from uncertsam.config.params import Params, Predict, Refine
+from uncertsam.config.training import TrainFusion
+from uncertsam.experiments.refinement.names import methods_of
 from uncertsam.metrics.measure import Measures, Shard, measure_cell
-from uncertsam.params import Params, Predict, Refine
-from uncertsam.refinement.names import methods_of
-from uncertsam.results.measured import Measured
-from uncertsam.stage import run_stage
-from uncertsam.training.settings import TrainFusion
+from uncertsam.statistics.metric_cache import MetricCache
 
 
 def main(dataset: str, benchmark: Path, predictions: Path, out: Path, refined: bool = False) -> None:
@@ -24,7 +24,7 @@ def main(dataset: str, benchmark: Path, predictions: Path, out: Path, refined: b
     if refined:
         arms = params.section("train_fusion", TrainFusion).every_arm
         methods = methods_of(arms, params.section("refine", Refine).steps)
-    store = Measured(out, predictions, truth)
+    store = MetricCache(out, predictions, truth)
     store.forget_others(methods)
     changed = [method for method in methods if not store.holds(method)]
     with opened(params.section("engine", Engine)) as pool:
@@ -35,7 +35,7 @@ def main(dataset: str, benchmark: Path, predictions: Path, out: Path, refined: b
     print(f"measured {len(changed)} methods on {dataset}, kept {len(methods) - len(changed)}")
 
 
-def _measured(store: Measured, method: str, dataset: str, pool: Pool) -> Measures:
+def _measured(store: MetricCache, method: str, dataset: str, pool: Pool) -> Measures:
     """One method's measures, shard by shard; those of an attempt that was broken off are not measured again."""
     finished = Path(".resume", "measure", store.origin(method))
     each = partial(pool.map, desc=f"measure {method}", size=_images, finished=finished)

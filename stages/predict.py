@@ -7,32 +7,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uncertsam import tracking
-from uncertsam.engine import Engine, Pool, opened
-from uncertsam.files import remove
-from uncertsam.params import Base, Model, Params, Predict
-from uncertsam.stage import run_stage
+from uncertsam.base.files import remove
+from uncertsam.base.stage import run_stage
+from uncertsam.compute import Engine, Pool, opened
+from uncertsam.config.params import Base, Model, Params, Predict
 
 if TYPE_CHECKING:
-    from uncertsam.uncertainty.core.named import NamedCell
+    from uncertsam.inference.spec import TaskSpec
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
     """Write the low-resolution mean logits and uncertainty of every mask; what would come out the same is kept."""
-    from uncertsam.sam.named import NamedModel
-    from uncertsam.sam.store import set_threads
-    from uncertsam.uncertainty import load_method
-    from uncertsam.uncertainty.core.answered import Answered
-    from uncertsam.uncertainty.core.named import NamedCell, NamedQuestions
+    from uncertsam.base.registry import load_method
+    from uncertsam.inference.prediction_cache import PredictionCache
+    from uncertsam.inference.spec import PromptSetSpec, TaskSpec
+    from uncertsam.models.spec import ModelSpec
+    from uncertsam.models.store import set_threads
 
     params = Params.read()
     base, knobs, name = params.section("base", Base), params.section("predict", Predict), params.section("model", Model)
     set_threads(base.threads)
     truth = benchmark / knobs.split
-    questions = NamedQuestions(NamedModel(name.name, weights, base.device), embeddings, truth, dataset, base.seed)
+    questions = PromptSetSpec(ModelSpec(name.name, weights, base.device), embeddings, truth, dataset, base.seed)
     model, split = questions.opened.model, questions.opened.split
     facts = {"dataset": dataset, "model": model.name, "model_sha256": model.digest}
     read = [truth / "annotations" / "dataset.json", embeddings / "index.json"]
-    cells = Answered(out, facts | {"seed": base.seed, "split": knobs.split}, read, fitted)
+    cells = PredictionCache(out, facts | {"seed": base.seed, "split": knobs.split}, read, fitted)
     methods, answered = params.names("methods"), 0
     cells.forget_others(methods)
     with opened(params.section("engine", Engine)) as pool:
@@ -42,7 +42,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted:
                 remove(_kept(dataset, method))  # of an attempt that was broken off at its very end
                 continue
             with tracking.stage("predict", chosen, method, dataset) as run:
-                cell = NamedCell(questions, method, chosen, cells.part(method))
+                cell = TaskSpec(questions, method, chosen, cells.part(method))
                 about = {"params": chosen, "made_from": cells.origin(method, chosen)}
                 shown = {"measure": cell.opened.method.measure.name, "synthetic": split.info.get("synthetic", False)}
                 begun = time.perf_counter()
@@ -52,9 +52,9 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted:
     print(f"{answered} methods answered on {dataset}, kept {len(methods) - answered}")
 
 
-def _answer(cell: "NamedCell", out: Path, meta: dict[str, Any], pool: Pool) -> int:
+def _answer(cell: "TaskSpec", out: Path, meta: dict[str, Any], pool: Pool) -> int:
     """One method's answers, shard by shard, those of an attempt that was broken off not again; how many masks."""
-    from uncertsam.uncertainty.core.cells import predict_cell
+    from uncertsam.inference.predictions import predict_cell
 
     place = _kept(cell.questions.dataset, cell.method)
     finished = place / f"{cell.opened.model.device.type}-{meta['made_from']}"

@@ -4,11 +4,11 @@ from functools import partial
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.data.preprocess import preprocess
+from uncertsam.base.stage import run_stage
+from uncertsam.compute import Engine, opened
+from uncertsam.config.params import Dataset, Params, SplitContract
+from uncertsam.data.raw.preprocess import preprocess
 from uncertsam.data.splits import read_reserved
-from uncertsam.engine import Engine, opened
-from uncertsam.params import Dataset, Params, SplitContract
-from uncertsam.stage import run_stage
 
 
 def main(dataset: str, raw: Path, reserved: Path, out: Path) -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Params, Pretrain
 from uncertsam.data.format import read_split
-from uncertsam.params import Params, Pretrain
-from uncertsam.stage import run_stage
 
 
 def main(benchmark: Path, snapshot: Path, out: Path, curve: Path) -> None:
@@ -13,14 +13,14 @@ def main(benchmark: Path, snapshot: Path, out: Path, curve: Path) -> None:
 
     Goes on where it was stopped, on another machine from `snapshot`, which is written anew with every saved state.
     """
-    from uncertsam.sam.checkpoints import save_embedded
-    from uncertsam.sam.efficientnet import EfficientNetLite0, imagenet_state
-    from uncertsam.training.curve import Curve
-    from uncertsam.training.materials import Materials, draw_textures
-    from uncertsam.training.photos import training_facts, weighted
+    from uncertsam.models.checkpoints import save_embedded
+    from uncertsam.models.efficientnet import EfficientNetLite0, imagenet_state
+    from uncertsam.pretraining.curve import Curve
+    from uncertsam.pretraining.materials import Materials, draw_textures
+    from uncertsam.pretraining.photos import training_facts, weighted
+    from uncertsam.pretraining.run import Leg, State, decoder_of, pretrain
+    from uncertsam.pretraining.snapshot import read_snapshot, write_snapshot
     from uncertsam.training.resume import ResumeState
-    from uncertsam.training.run_pretrain import Leg, State, decoder_of, pretrain
-    from uncertsam.training.snapshot import read_snapshot, write_snapshot
 
     knobs = Params.read().section("pretrain", Pretrain)
     settings = knobs.model_dump(mode="json")

@@ -3,20 +3,20 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Base, Model, Params, Predict, Refine
+from uncertsam.config.training import TrainFusion
 from uncertsam.data.format import read_split
-from uncertsam.params import Base, Model, Params, Predict, Refine
-from uncertsam.stage import run_stage
-from uncertsam.training.settings import TrainFusion
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
     """Write the low-resolution logits and uncertainty of every mask, of plain SAM, of each step, and of the bound."""
-    from uncertsam.files import written_aside
-    from uncertsam.refinement.cells import Refinement
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.select import TokenPolicy
-    from uncertsam.sam.store import open_embeddings, set_threads
-    from uncertsam.uncertainty.core.cells import Questions
+    from uncertsam.base.files import written_aside
+    from uncertsam.experiments.refinement.run import Refinement
+    from uncertsam.inference.predictions import PromptSet
+    from uncertsam.models.checkpoints import device_named, load_model
+    from uncertsam.models.select import TokenPolicy
+    from uncertsam.models.store import open_embeddings, set_threads
 
     params = Params.read()
     base, knobs, trained = (
@@ -27,7 +27,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted:
     set_threads(base.threads)
     model = load_model(params.section("model", Model).name, weights, device_named(base.device))
     split = read_split(benchmark / params.section("predict", Predict).split)
-    questions = Questions(model, open_embeddings(embeddings, model), split, dataset, base.seed)
+    questions = PromptSet(model, open_embeddings(embeddings, model), split, dataset, base.seed)
     facts = {"dataset": dataset, "model": model.name, "model_sha256": model.digest}
     meta = facts | {"synthetic": split.info.get("synthetic", False)}
     refinement = Refinement(questions, fitted, TokenPolicy(token=knobs.token, gate=knobs.gate), meta)

@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import sha256
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Answers, Base, Params, Predict, Tabulate
 from uncertsam.data.format import read_split
-from uncertsam.errors import UserError
+from uncertsam.experiments.refinement.section import RefinedFiles
 from uncertsam.figures.provenance import provenance_line
-from uncertsam.files import sha256
-from uncertsam.params import Answers, Base, Params, Predict, Tabulate
-from uncertsam.results.comparisons import Plan
-from uncertsam.results.report import Inputs, build
-from uncertsam.results.report_answers import AnswerFiles
-from uncertsam.results.report_refined import RefinedFiles
-from uncertsam.stage import run_stage
+from uncertsam.report.answers_section import AnswerFiles
+from uncertsam.report.index import Inputs, build
+from uncertsam.statistics.comparisons import Plan
 
 
 def main(

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.data.subset import draw
-from uncertsam.params import Params, Subset
-from uncertsam.stage import run_stage
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Params, Subset
+from uncertsam.data.sampling import draw
 
 
 def main(name: str, benchmark: Path, out: Path, listing: Path) -> None:

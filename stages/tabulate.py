@@ -5,16 +5,16 @@ from pathlib import Path
 import pandas as pd
 
 from uncertsam import tracking
+from uncertsam.base.files import written_aside
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Base, Params, Predict, Tabulate
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
-from uncertsam.files import written_aside
-from uncertsam.params import Base, Params, Predict, Tabulate
-from uncertsam.results.curves import collect_curves, write_curves
-from uncertsam.results.image_level import image_level_intervals
-from uncertsam.results.intervals import facts_of, intervals
-from uncertsam.results.summary import metrics_json, write_metrics
-from uncertsam.results.table import collect, write_table
-from uncertsam.stage import run_stage
+from uncertsam.statistics.curves import collect_curves, write_curves
+from uncertsam.statistics.image_level import image_level_intervals
+from uncertsam.statistics.intervals import facts_of, intervals
+from uncertsam.statistics.summary import metrics_json, write_metrics
+from uncertsam.statistics.table import collect, write_table
 
 
 def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: Path, curves: Path) -> None:

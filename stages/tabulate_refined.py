@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.files import written_aside
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Base, Params, Predict, Refine, Tabulate
+from uncertsam.config.training import TrainFusion
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
-from uncertsam.files import written_aside
-from uncertsam.params import Base, Params, Predict, Refine, Tabulate
-from uncertsam.refinement.names import methods_of
-from uncertsam.results.answers import write_answers
-from uncertsam.results.intervals import facts_of, intervals
-from uncertsam.results.refined import compared as against
-from uncertsam.results.summary import metrics_json
-from uncertsam.results.table import collect, write_table
-from uncertsam.stage import run_stage
-from uncertsam.training.settings import TrainFusion
+from uncertsam.experiments.refinement.compare import compared as against
+from uncertsam.experiments.refinement.names import methods_of
+from uncertsam.statistics.answers import write_answers
+from uncertsam.statistics.intervals import facts_of, intervals
+from uncertsam.statistics.summary import metrics_json
+from uncertsam.statistics.table import collect, write_table
 
 
 def main(measures: Path, benchmark: Path, results: Path, bounds: Path, compared: Path) -> None:

@@ -4,24 +4,24 @@ from itertools import product
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.files import sha256
-from uncertsam.params import Base, Model, Params
-from uncertsam.stage import run_stage
+from uncertsam.base.files import sha256
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Base, Model, Params
+from uncertsam.config.training import TrainFusion
 from uncertsam.tracking.models import Part
-from uncertsam.training.settings import TrainFusion
 
 
 def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path, curve: Path) -> None:
     """Write the modules with the least held-out loss, one per domain left out; goes on where it was stopped."""
-    from uncertsam.refinement.arms import arm_named
-    from uncertsam.refinement.first_pass import first_pass
-    from uncertsam.refinement.state import EVERY, LAST, TENSORS
-    from uncertsam.refinement.training import Domain, Training, folds, forget, train_folds, write
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.store import set_threads
+    from uncertsam.config.arms import arm_named
+    from uncertsam.experiments.refinement.first_pass import first_pass
+    from uncertsam.experiments.refinement.state import EVERY, LAST, TENSORS
+    from uncertsam.experiments.refinement.training import Domain, Training, folds, forget, train_folds, write
+    from uncertsam.methods.posterior.state import load
+    from uncertsam.models.checkpoints import device_named, load_model
+    from uncertsam.models.store import set_threads
     from uncertsam.training.engine import one_device
-    from uncertsam.training.outcome import outcome
-    from uncertsam.uncertainty.posterior.state import load
+    from uncertsam.training.summary import outcome
 
     params = Params.read()
     base, knobs, kind = params.section("base", Base), params.section("train_fusion", TrainFusion), arm_named(arm)

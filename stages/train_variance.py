@@ -3,23 +3,23 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import sha256
+from uncertsam.base.stage import run_stage
+from uncertsam.config.params import Base, Model, Params
+from uncertsam.config.training import TrainVariance
 from uncertsam.data.format import read_split
-from uncertsam.errors import UserError
-from uncertsam.files import sha256
-from uncertsam.params import Base, Model, Params
-from uncertsam.stage import run_stage
 from uncertsam.tracking.models import Part
-from uncertsam.training.settings import TrainVariance
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, curve: Path) -> None:
     """Write the best and the last weights, and the losses of every step; goes on where it was stopped."""
-    from uncertsam.sam.checkpoints import device_named, load_model
-    from uncertsam.sam.store import open_embeddings, set_threads
+    from uncertsam.methods.variance.state import BEST, LAST, save
+    from uncertsam.methods.variance.training import Training
+    from uncertsam.models.checkpoints import device_named, load_model
+    from uncertsam.models.store import open_embeddings, set_threads
     from uncertsam.training.engine import one_device
-    from uncertsam.training.outcome import outcome, write_curve
-    from uncertsam.uncertainty.variance.state import BEST, LAST, save
-    from uncertsam.uncertainty.variance.training import Training
+    from uncertsam.training.summary import outcome, write_curve
 
     params = Params.read()
     base, knobs = params.section("base", Base), params.section("train_variance", TrainVariance)

@@ -55,7 +55,7 @@ def controlled():
     import numpy as np
     import pandas as pd
 
-    from uncertsam.controls.design import CELLS, REFERENCE
+    from uncertsam.experiments.controls.design import CELLS, REFERENCE
 
     rng, rows = np.random.default_rng(0), []
     for dataset, images in {"reef": 6, "shoal": 6, "few": 2}.items():
@@ -78,10 +78,10 @@ def controlled():
 @pytest.fixture(scope="session")
 def control_reports(controlled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the reports of `controlled`."""
-    from uncertsam.controls.subset import COLUMNS
-    from uncertsam.results.controls import summary, write_controls
-    from uncertsam.results.intervals import DatasetFacts
-    from uncertsam.results.table import write_table
+    from uncertsam.experiments.controls.table import summary, write_controls
+    from uncertsam.experiments.subset import COLUMNS
+    from uncertsam.statistics.intervals import DatasetFacts
+    from uncertsam.statistics.table import write_table
 
     folder = tmp_path_factory.mktemp("controls")
     facts = {name: DatasetFacts(name != "reef", "human") for name in controlled["dataset"].unique()}

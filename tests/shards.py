@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
 
 
 def square(shard: int) -> float:
@@ -103,7 +103,7 @@ def interrupted(folder: Path, backend: str, seconds: float) -> None:
     """A command of its own, to be interrupted while its shards sleep."""
     from functools import partial
 
-    from uncertsam.engine import Engine, map_shards
+    from uncertsam.compute import Engine, map_shards
 
     map_shards(partial(sleeps, folder, seconds), range(4), Engine(backend=backend, workers=2))
 
@@ -111,7 +111,7 @@ def interrupted(folder: Path, backend: str, seconds: float) -> None:
 if __name__ == "__main__":
     import shards  # by its name, under which a worker finds it
 
-    from uncertsam.stage import guarded
+    from uncertsam.base.stage import guarded
 
     seconds = float((*sys.argv, "60")[3])
     guarded(shards.interrupted, folder=Path(sys.argv[1]), backend=sys.argv[2], seconds=seconds)

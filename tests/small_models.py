@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from uncertsam.sam.model import PromptableModel
-from uncertsam.sam.nano import NanoSam
+from uncertsam.models.nano import NanoSam
+from uncertsam.models.promptable import PromptableModel
 
 
 def random_nano() -> PromptableModel:

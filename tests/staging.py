@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from uncertsam.stage import run_stage
+from uncertsam.base.stage import run_stage
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "checkpoints/sam2_nano.safetensors"

@@ -27,10 +27,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from staging import ROOT, WEIGHTS, arguments, draw, stage
 
+from uncertsam.base.files import remove
 from uncertsam.cli import main as cli
 from uncertsam.data.format import encode_rle, read_split
-from uncertsam.files import remove
-from uncertsam.uncertainty.core.maps import MapWriter
+from uncertsam.inference.maps import MapWriter
 
 RAW, BENCHMARK, EMBEDDINGS = "data/raw/cats", "data/benchmark/cats", "data/embeddings/cats"
 SAM, CELL = "data/predictions/cats/sam", "data/measures/cats/sam.parquet"

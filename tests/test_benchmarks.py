@@ -21,7 +21,7 @@ from benchmarks.setting import Setting, set_up
 from benchmarks.table import table
 from benchmarks.timing import Spread, laps, timed, with_peak
 
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
 from uncertsam.metrics.masks import METRICS
 
 SMALLEST: dict[str, Any] = {"model": "sam2_nano", "repeats": 1, "objects": 1, "size": 64}

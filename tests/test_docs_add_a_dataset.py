@@ -45,7 +45,7 @@ def split(root: Path) -> Split:
 
 
 def test_the_page_changes_nothing_but_what_it_promises() -> None:
-    assert set(blocks(PAGE)) == {"src/uncertsam/data/adapters/scenes.py", "params.yaml"}
+    assert set(blocks(PAGE)) == {"src/uncertsam/data/raw/adapters/scenes.py", "params.yaml"}
     assert commands(PAGE) == [f"dvc repro preprocess@{NEW}", "dvc repro"]
 
 
@@ -71,7 +71,7 @@ def test_the_other_datasets_are_still_named(root: Path) -> None:
 
 def test_a_folder_of_another_layout_is_refused_with_the_layout_that_is_meant(root: Path) -> None:
     code = (
-        "from pathlib import Path\nfrom uncertsam.data.adapters.base import read_raw\n"
+        "from pathlib import Path\nfrom uncertsam.data.raw.adapters.base import read_raw\n"
         "from uncertsam.errors import UserError\n"
         "try:\n    read_raw('scenes', Path('src'), {})\nexcept UserError as error:\n    print(error)"
     )

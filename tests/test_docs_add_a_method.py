@@ -34,7 +34,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_changes_nothing_but_what_it_promises() -> None:
-    assert set(blocks(PAGE)) == {f"src/uncertsam/uncertainty/{NEW}.py", "params.yaml", "dvc.yaml"}
+    assert set(blocks(PAGE)) == {f"src/uncertsam/methods/{NEW}.py", "params.yaml", "dvc.yaml"}
 
 
 def test_the_results_have_the_method_whose_map_is_not_sams(root: Path) -> None:

@@ -16,11 +16,11 @@ import yaml
 from documents import blocks
 from staging import ROOT
 
+from uncertsam.base.registry import method_names
+from uncertsam.catalogue import METRICS
 from uncertsam.cli import app
-from uncertsam.figures.style import METRICS
-from uncertsam.refinement.names import methods_of
-from uncertsam.results.report_figures import CAPTIONS, PANEL
-from uncertsam.uncertainty import method_names
+from uncertsam.experiments.refinement.names import methods_of
+from uncertsam.report.figures_section import CAPTIONS, PANEL
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -121,7 +121,7 @@ def test_every_figure_is_explained_in_the_pages_order() -> None:
 
 
 def test_the_papers_page_has_every_row_of_table_1_and_every_stage() -> None:
-    from uncertsam.results.published import REFINED, read_published
+    from uncertsam.report.published import REFINED, read_published
 
     page = text_of(ROOT / "docs" / "paper.md")
     table = read_published()

@@ -17,7 +17,7 @@ FAN_OUT = """
 import sys, torch
 sys.path.insert(0, sys.argv[1])
 import shards
-from uncertsam.engine import Engine, map_shards
+from uncertsam.compute import Engine, map_shards
 if __name__ == "__main__":
     map_shards(shards.square, [1], Engine(backend="processes", workers=1, threads=1))
     import importlib; importlib.reload(torch)

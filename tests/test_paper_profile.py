@@ -10,7 +10,7 @@ import yaml
 
 from uncertsam.metrics.calibration import ECE_BINS
 from uncertsam.metrics.region import BOUNDARY_RATIOS, ROI_RATIO
-from uncertsam.sam import prompts, select
+from uncertsam.models import prompts, select
 
 TABLE = [  # (the source's name of it, where the profile has it, the value)
     ("seed", "base.seed", 42),

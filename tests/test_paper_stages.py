@@ -13,7 +13,7 @@ import torch
 import yaml
 from staging import ROOT, draw, stage
 
-from uncertsam.sam.checkpoints import build_network
+from uncertsam.models.checkpoints import build_network
 
 TINY = "checkpoints/sam2.1_hiera_tiny.pt"
 STAGES = [

@@ -1,7 +1,7 @@
 """Whatever an error advises exists: commands and their options, stages, keys of params.yaml, arguments, extras.
 
-Remedies are read from the source: the literals of every UserError and Finding, and those that they name. What stands in
-a placeholder is unknown here and reads §. `test_bad_input` does what is advised.
+Remedies are read from the source: the literals of every UserError and Diagnosis, and those that they name. What stands
+in a placeholder is unknown here and reads §. `test_bad_input` does what is advised.
 """
 
 import ast
@@ -21,14 +21,14 @@ from dvc.cli.parser import get_main_parser
 from pydantic import BaseModel
 from staging import ROOT
 
+from uncertsam.base.registry import load_method, method_names
 from uncertsam.cli import app
-from uncertsam.data import adapters
+from uncertsam.config.params import LISTS, NAMED, SECTIONS
+from uncertsam.data.raw import adapters
 from uncertsam.data.splits import SPLITS
-from uncertsam.params import LISTS, NAMED, SECTIONS
 from uncertsam.predictor import UncertaintyPredictor
-from uncertsam.uncertainty import load_method, method_names
 
-RAISED = {"UserError", "Finding"}
+RAISED = {"UserError", "Diagnosis", "JudgedClaim", "StepCheck"}
 SOURCES = [path for part in ("src", "stages", "benchmarks") for path in sorted((ROOT / part).rglob("*.py"))]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 

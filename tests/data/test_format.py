@@ -11,16 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-from uncertsam.data.format import (
-    Annotation,
-    ImageRecord,
-    decode_rle,
-    encode_rle,
-    read_split,
-    splits_of,
-    write_split,
-)
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
+from uncertsam.data.format import Annotation, ImageRecord, decode_rle, encode_rle, read_split, splits_of, write_split
 
 masks = npst.arrays(bool, npst.array_shapes(min_dims=2, max_dims=2, max_side=20))
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from uncertsam.base.errors import UserError
 from uncertsam.data.splits import (
     SPLITS,
     Fingerprint,
@@ -26,7 +27,6 @@ from uncertsam.data.splits import (
     reserved_splits,
     telling,
 )
-from uncertsam.errors import UserError
 
 THIRDS = {"fit": 0.25, "calibrate": 0.25, "test": 0.5}
 

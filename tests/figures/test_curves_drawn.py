@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
 from uncertsam.figures.curves import reliability, risk_coverage
-from uncertsam.figures.style import METHODS
+from uncertsam.figures.style import method_style
 
 Maker = Callable[..., pd.DataFrame]
 Draw = Callable[..., list[Path]]
@@ -25,7 +25,7 @@ def captured(draw: Draw, curves: pd.DataFrame, frame: pd.DataFrame, monkeypatch:
 
 
 def lines(axes: Any, method: str) -> list[Any]:
-    return [line for line in axes.get_lines() if line.get_color() == METHODS[method].colour]
+    return [line for line in axes.get_lines() if line.get_color() == method_style(method).colour]
 
 
 @both

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from uncertsam.figures.bars import bars, mask_quality
 from uncertsam.figures.radar import radar, rings
-from uncertsam.figures.table import chosen
+from uncertsam.statistics.selection import chosen
 
 Maker = Callable[..., pd.DataFrame]
 Draw = Callable[[pd.DataFrame, Path], list[Path]]

@@ -4,9 +4,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
 from uncertsam.figures.provenance import fingerprint, footnotes, provenance_line
-from uncertsam.figures.table import chosen, labels, read_intervals
+from uncertsam.statistics.selection import chosen, labels, read_intervals
 
 Maker = Callable[..., pd.DataFrame]
 

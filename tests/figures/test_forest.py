@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
 from uncertsam.figures.forest import DRAWN, forest
-from uncertsam.results.comparisons import Plan, compare
-from uncertsam.results.intervals import DatasetFacts
+from uncertsam.statistics.comparisons import Plan, compare
+from uncertsam.statistics.intervals import DatasetFacts
 
 PLAN = Plan(("pearson", "brier"), ("sam",), 100)
 

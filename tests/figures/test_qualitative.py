@@ -12,11 +12,11 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from safetensors.numpy import save_file
 
+from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, Split, encode_rle, read_split, write_split
-from uncertsam.errors import UserError
-from uncertsam.figures.cells import cells_of
 from uncertsam.figures.examples import Choice, Example, MethodMap, choose, choose_failure, load
 from uncertsam.figures.overlay import IGNORED, MISSED, RIGHT, TOO_MUCH, counts, overlay
+from uncertsam.figures.panels import cells_of
 from uncertsam.figures.qualitative import qualitative, strips
 from uncertsam.figures.teaser import error_of, teaser
 from uncertsam.metrics.masks import upsample

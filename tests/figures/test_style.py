@@ -5,7 +5,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from uncertsam.figures.style import BASELINES, METHODS, METRICS, dataset_label, in_order, method_style, metric_style
+from uncertsam.catalogue import BASELINES, METHODS, METRICS, dataset_label, in_order, metric_facts
+from uncertsam.figures.style import method_style
+
+STYLES = {name: method_style(name) for name in METHODS}
 
 # severity 1 of Machado, Oliveira and Fernandes (2009), on linear RGB
 VISIONS = {
@@ -34,26 +37,26 @@ def seen(colour: str, vision: str) -> np.ndarray:
 
 @pytest.mark.parametrize("vision", VISIONS)
 def test_every_two_known_methods_look_different_to_everyone(vision: str) -> None:
-    for one, other in combinations(METHODS.values(), 2):
+    for one, other in combinations(STYLES.values(), 2):
         gap = np.linalg.norm(seen(one.colour, vision) - seen(other.colour, vision))
         assert gap > 0.075, (one.label, other.label)
 
 
 def test_known_methods_have_their_own_marker_and_label() -> None:
-    assert len({style.marker for style in METHODS.values()}) == len(METHODS)
-    assert len({style.label for style in METHODS.values()}) == len(METHODS)
+    assert len({style.marker for style in STYLES.values()}) == len(STYLES)
+    assert len({style.label for style in STYLES.values()}) == len(STYLES)
 
 
 @pytest.mark.parametrize("paper", ["#ffffff", "#171b21"])
 def test_colours_show_on_light_and_on_dark_paper(paper: str) -> None:
     light = np.array([0.2126, 0.7152, 0.0722])
-    for style in METHODS.values():
+    for style in STYLES.values():
         low, high = sorted([light @ linear(style.colour), light @ linear(paper)])
         assert (high + 0.05) / (low + 0.05) > 1.6, style.label
 
 
 def test_only_baselines_are_grey() -> None:
-    for name, style in METHODS.items():
+    for name, style in STYLES.items():
         chroma = np.linalg.norm(seen(style.colour, "normal")[1:])
         assert (chroma < 0.03) == (name in BASELINES), name
 
@@ -73,10 +76,10 @@ def test_labels_say_what_must_not_be_missed() -> None:
 
 
 def test_arrows_point_to_the_better_end() -> None:
-    up = {name for name in METRICS if metric_style(name).title.endswith("↑")}
+    up = {name for name in METRICS if metric_facts(name).title.endswith("↑")}
     assert {"iou", "boundary_iou_0.02", "dice", "pearson", "spearman", "auroc", "image_auroc"} <= up
     assert not up & {"brier", "nll", "ece", "aurc", "augrc", "image_augrc", "mean_u"}
-    assert metric_style("never_heard_of").title == "Never heard of"
+    assert metric_facts("never_heard_of").title == "Never heard of"
 
 
 def test_known_names_come_first_and_each_once() -> None:

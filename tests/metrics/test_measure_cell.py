@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
+from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
-from uncertsam.errors import UserError
 from uncertsam.metrics.masks import METRICS, measure_mask, upsample
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.metrics.region import REGIONS, TruthSide

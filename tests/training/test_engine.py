@@ -13,15 +13,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from uncertsam.errors import UserError
-from uncertsam.rng import torch_generator
-from uncertsam.sam.model import Embedding
-from uncertsam.sam.prompts import Prompts
+from uncertsam.base.errors import UserError
+from uncertsam.base.rng import torch_generator
+from uncertsam.config.training import TrainParams
+from uncertsam.models.promptable import Embedding
+from uncertsam.models.prompts import Prompts
 from uncertsam.training.engine import Trained, one_device, train
 from uncertsam.training.examples import Example
 from uncertsam.training.optimiser import build_optimiser
 from uncertsam.training.resume import ResumeState
-from uncertsam.training.settings import TrainParams
 
 PARAMS = TrainParams(epochs=2, learning_rate=0.01, warmup=0, cooldown=0, save_every=2, precision="32-true")
 

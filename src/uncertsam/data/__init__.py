@@ -1,0 +1,1 @@
+"""The benchmark: its format, splits, samples and licences; `raw` makes it from what others published."""

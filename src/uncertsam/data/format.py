@@ -22,8 +22,8 @@ from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 from pycocotools import mask as coco
 
-from uncertsam.errors import UserError
-from uncertsam.files import write_json
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import write_json
 
 Quality = Literal["human", "derived", "model", "synthetic", "unknown"]  # who made the label
 Rle = dict[str, Any]

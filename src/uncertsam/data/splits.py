@@ -14,9 +14,9 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from uncertsam.base.errors import UserError
+from uncertsam.base.rng import derive_seed
 from uncertsam.data.format import Split, read_split
-from uncertsam.errors import UserError
-from uncertsam.rng import derive_seed
 
 SPLITS = ("pretrain", "fit", "calibrate", "test")
 FEWEST_GROUPS = 10  # a smaller set is for testing only

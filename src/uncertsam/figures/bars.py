@@ -14,22 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
+from uncertsam.catalogue import BASELINES, QUALITY, metric_facts
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
-from uncertsam.figures.style import (
-    BASELINES,
-    GRID,
-    INK,
-    MUTED,
-    PAPER,
-    QUALITY,
-    WHERE,
-    MethodStyle,
-    method_style,
-    metric_style,
-    styled,
-)
-from uncertsam.figures.table import TOO_SMALL, chosen, labels, marks, methods
+from uncertsam.figures.style import GRID, INK, MUTED, PAPER, WHERE, MethodStyle, method_style, styled
+from uncertsam.statistics.selection import TOO_SMALL, chosen, labels, marks, methods
 
 DRAWN = ["mean_masks", "low", "high", "n_images"]
 WIDTH, NAMES, GAP = 8.0, 1.45, 0.25  # of the sheet, of the column of dataset names, between panels; inches
@@ -44,7 +33,7 @@ def bars(
     `frame` has the columns of `intervals.csv`. A NaN leaves its row empty and says so. Returns the files written.
     """
     drawn = chosen(frame, metrics, DRAWN, region)
-    title = ", ".join(metric_style(metric).title for metric in metrics)
+    title = ", ".join(metric_facts(metric).title for metric in metrics)
     return _draw(drawn, metrics, stem, title, HOW + WHERE.get(region, ""), provenance, _dot)
 
 
@@ -85,7 +74,7 @@ def _draw(
             axes = page.figure.add_axes(page.place(NAMES + column * (panel + GAP), 0.3, panel, body))
             _bands(axes, datasets, named=column == 0)
             _panel(axes, drawn, metric, mark)
-            axes.set_title(metric_style(metric).title if len(metrics) > 1 else "")
+            axes.set_title(metric_facts(metric).title if len(metrics) > 1 else "")
         return write(page.figure, drawn, stem)
 
 

@@ -11,24 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
+from uncertsam.catalogue import BASELINES, DATASETS, METHODS, in_order
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
-from uncertsam.figures.style import (
-    BASELINES,
-    DATASETS,
-    GRID,
-    INK,
-    METHODS,
-    MUTED,
-    PAPER,
-    MethodStyle,
-    in_order,
-    method_style,
-    styled,
-)
-from uncertsam.figures.table import TOO_SMALL, labels, methods, too_small
+from uncertsam.figures.style import GRID, INK, MUTED, PAPER, MethodStyle, method_style, styled
 from uncertsam.metrics.curves import KINDS, ORACLE, RELIABILITY, RISK
+from uncertsam.statistics.selection import TOO_SMALL, labels, methods, too_small
 
 WIDTH, MOST, LARGEST = 8.0, 4, 2.5  # of the sheet; panels in a row; widest panel. Inches
 BESIDE, RIGHT, ABOVE, BELOW, FOOT = 0.45, 0.15, 0.34, 0.2, 0.16  # room around panels, and for the lowest names; inches

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, UInt8
 
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import read_table
 from uncertsam.data.format import Split
-from uncertsam.errors import UserError
 from uncertsam.figures.style import method_style
-from uncertsam.figures.table import TOO_SMALL
-from uncertsam.files import read_table
+from uncertsam.statistics.selection import TOO_SMALL
 
 RULES = {"median": 2, "lower quartile": 4}  # of the masks ordered by IoU: every second, every fourth
 LOWEST, SMALLEST = 10, 0.02  # the failure shown: which percentile of IoU; least share of the image that a mask covers

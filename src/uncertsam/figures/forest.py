@@ -9,22 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
+from uncertsam.catalogue import BASELINES, METHODS, in_order, metric_facts
 from uncertsam.figures.bars import GAP, WIDTH
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
-from uncertsam.figures.style import (
-    BASELINES,
-    GRID,
-    INK,
-    METHODS,
-    MUTED,
-    PAPER,
-    in_order,
-    method_style,
-    metric_style,
-    styled,
-)
+from uncertsam.figures.style import GRID, INK, MUTED, PAPER, method_style, styled
 
 DRAWN = [
     "metric", "method", "scope", "dataset", "difference", "low", "high", "n_images", "outcome", "note", "synthetic",
@@ -110,7 +100,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, metric: str, names: Sequence[str]) ->
     _zoom(axes, rows, names)
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_title(metric_style(metric).title)
+    axes.set_title(metric_facts(metric).title)
 
 
 def _dot(axes: Axes, place: int, row: Any) -> None:

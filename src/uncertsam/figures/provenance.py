@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from uncertsam.figures.style import DATASETS, spoken
-from uncertsam.figures.table import too_small
-from uncertsam.files import sha256
+from uncertsam.base.files import sha256
+from uncertsam.catalogue import DATASETS, spoken
+from uncertsam.statistics.selection import too_small
 
 UNTRUE = {
     "derived": "labels derived by a script, not drawn by people",
@@ -39,7 +39,7 @@ def figure_footer(model: str, methods: Sequence[str], split: str, bounds: Path) 
 
 
 def footnotes(frame: pd.DataFrame) -> list[str]:
-    """The sentences that the marks of `style.dataset_label` call for; `frame` has dataset, synthetic, quality, note."""
+    """The sentences that the marks of `dataset_label` call for; `frame` has dataset, synthetic, quality, note."""
     notes = []
     for quality, meaning in UNTRUE.items():
         names = _names(frame[frame["quality"] == quality])

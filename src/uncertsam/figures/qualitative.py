@@ -12,9 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from uncertsam.figures.cells import (
+from uncertsam.figures.examples import Example
+from uncertsam.figures.overlay import overlay
+from uncertsam.figures.panels import (
     BINARY,
-    Cell,
+    MaskPanel,
     Scales,
     View,
     bar_name,
@@ -32,12 +34,10 @@ from uncertsam.figures.cells import (
     tall,
     view_of,
 )
-from uncertsam.figures.examples import Example
-from uncertsam.figures.overlay import overlay
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
 from uncertsam.figures.style import INK, MUTED, RULE, method_style, styled
-from uncertsam.figures.table import labels
+from uncertsam.statistics.selection import labels
 
 CELL, GAP, LEFT = 1.42, 0.07, 0.3  # width of a cell, gap between cells, room for the names of rows; inches
 HEAD, NAMES, CAPTION, BAR = 0.62, 0.44, 0.2, 0.32  # heights: heading, names of methods, line under a cell, colour bar
@@ -86,7 +86,7 @@ def _sheet(examples: Sequence[Example], height: float, frame: pd.DataFrame, prov
     return sheet((width, height), title, HOW.format(rules=rules), footnotes(frame), provenance)
 
 
-def _heights(view: View, bars: Scales, grid: Sequence[Cell]) -> list[float]:
+def _heights(view: View, bars: Scales, grid: Sequence[MaskPanel]) -> list[float]:
     """The height of each strip of a block; the first one has the heading and, on the left, the keys."""
     row = tall(view, CELL) + CAPTION
     return [HEAD + 2 * row + max(row, 0.75 + BAR * len(bars))] + [NAMES + 3 * row] * (len(strips(len(grid))) - 1)
@@ -130,7 +130,9 @@ class Block:
         self.caption(column, row, caption)
 
 
-def _draw_block(block: Block, example: Example, grid: Sequence[Cell], frame: pd.DataFrame, colours: Colours) -> None:
+def _draw_block(
+    block: Block, example: Example, grid: Sequence[MaskPanel], frame: pd.DataFrame, colours: Colours
+) -> None:
     chosen = example.choice
     mine = [chosen.dataset, chosen.image_id, chosen.mask_id]
     rows = frame[(frame[["dataset", "image_id", "mask_id"]] == mine).all(axis=1)]
@@ -154,7 +156,7 @@ def _left(block: Block, example: Example, bars: Scales) -> None:
         colour_bar(block.page, left, top - 0.62 - BAR * rank, 0.92 * CELL, bar_name(measure), ends)
 
 
-def _strip(block: Block, example: Example, grid: Sequence[Cell], rows: pd.DataFrame, colours: Colours) -> None:
+def _strip(block: Block, example: Example, grid: Sequence[MaskPanel], rows: pd.DataFrame, colours: Colours) -> None:
     for column, cell in enumerate(grid, start=1):
         told = range_of(cell, *colours)
         _column(block, column, example, cell, rows[rows["method"] == cell.source.method].iloc[0], told)
@@ -164,7 +166,7 @@ def _strip(block: Block, example: Example, grid: Sequence[Cell], rows: pd.DataFr
         block.write(at, text, rotation=90, ha="right", va="center", color=MUTED)
 
 
-def _column(block: Block, column: int, example: Example, cell: Cell, row: pd.Series, told: str) -> None:
+def _column(block: Block, column: int, example: Example, cell: MaskPanel, row: pd.Series, told: str) -> None:
     """One method: its prediction, that against the truth, and its uncertainty; `told`: of its scale."""
     style = method_style(cell.source.method)
     left, top = block.corner(column, 0)

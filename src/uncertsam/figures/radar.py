@@ -11,10 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.projections.polar import PolarAxes
 from matplotlib.ticker import MaxNLocator
 
+from uncertsam.catalogue import metric_facts
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
-from uncertsam.figures.style import GRID, MUTED, PAPER, RULE, WHERE, MethodStyle, method_style, metric_style, styled
-from uncertsam.figures.table import chosen, labels, marks, methods
+from uncertsam.figures.style import GRID, MUTED, PAPER, RULE, WHERE, MethodStyle, method_style, styled
+from uncertsam.statistics.selection import chosen, labels, marks, methods
 
 
 def radar(frame: pd.DataFrame, metric: str, stem: Path, provenance: str = "", region: str = "full") -> list[Path]:
@@ -25,12 +26,12 @@ def radar(frame: pd.DataFrame, metric: str, stem: Path, provenance: str = "", re
     """
     drawn = chosen(frame, [metric], ["mean_masks"], region)
     datasets, ends = labels(drawn), rings(drawn["mean_masks"].to_numpy(float), metric)
-    way = "" if metric_style(metric).better == "neither" else "; outwards is better"
+    way = "" if metric_facts(metric).better == "neither" else "; outwards is better"
     subtitle = (
         f"Mean over masks, from {ends[0]:g} at the centre to {ends[-1]:g} at the rim{way}.{WHERE.get(region, '')}"
     )
     with styled():
-        page = sheet((8.2, 4.2), metric_style(metric).title, subtitle, footnotes(drawn), provenance)
+        page = sheet((8.2, 4.2), metric_facts(metric).title, subtitle, footnotes(drawn), provenance)
         axes = page.figure.add_axes(page.place(1.3, 0.45, 3.3, 3.3), projection="polar")
         assert isinstance(axes, PolarAxes)
         _prepare(axes, ends, len(datasets))
@@ -48,7 +49,7 @@ def rings(values: Float[np.ndarray, " n"], metric: str) -> list[float]:
     known = np.append(np.round(values[np.isfinite(values)], 6), 0.0)
     low, high = float(known.min()), float(known.max())
     ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high if high > low else low + 1)
-    ordered = ticks[::-1] if metric_style(metric).better == "lower" else ticks
+    ordered = ticks[::-1] if metric_facts(metric).better == "lower" else ticks
     return [float(f"{tick:.6g}") for tick in ordered]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from uncertsam.base.files import written_aside
 from uncertsam.figures.style import INK, MUTED, PAPER
-from uncertsam.files import written_aside
 
 LINE = 0.15  # height of a line of small print, inches
 MARGIN = 0.12  # inches

@@ -10,9 +10,11 @@ from jaxtyping import Float
 from matplotlib.patches import Rectangle
 from scipy.special import expit
 
-from uncertsam.figures.cells import (
+from uncertsam.figures.examples import Example
+from uncertsam.figures.overlay import overlay
+from uncertsam.figures.panels import (
     BINARY,
-    Cell,
+    MaskPanel,
     Scales,
     View,
     bar_name,
@@ -30,12 +32,10 @@ from uncertsam.figures.cells import (
     tall,
     view_of,
 )
-from uncertsam.figures.examples import Example
-from uncertsam.figures.overlay import overlay
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
 from uncertsam.figures.style import INK, MUTED, RULE, method_style, styled
-from uncertsam.figures.table import labels
+from uncertsam.statistics.selection import labels
 
 COLUMNS, CELL, GAP, SIDE = 5, 1.5, 0.09, 0.12  # cells in a row, width of one, gap between two, margin; inches
 NAME, CAPTION, BAR = 0.42, 0.24, 0.34  # heights: names above a cell, line below it, a colour bar; inches
@@ -108,7 +108,7 @@ class Board:
         self.page.figure.text(x, y, text, **look)
 
 
-def _failure(board: Board, example: Example, first: Cell, shared: Scales) -> None:
+def _failure(board: Board, example: Example, first: MaskPanel, shared: Scales) -> None:
     """The first row: what was asked, what is true, what the model answered, how wrong it is; and the keys."""
     label = method_style(first.source.method).label
     show_prompt(board.axes(0, 0, "Image and box"), example, board.view)
@@ -125,12 +125,12 @@ def _failure(board: Board, example: Example, first: Cell, shared: Scales) -> Non
         colour_bar(board.page, left, top - 0.62 - BAR * rank, 0.92 * CELL, name, ends)
 
 
-def error_of(example: Example, cell: Cell) -> Float[np.ndarray, "height width"]:
+def error_of(example: Example, cell: MaskPanel) -> Float[np.ndarray, "height width"]:
     """|P - M| in [0, 1], with the probability P of the upsampled logit and the truth M; 0 in void pixels."""
     return np.where(example.ignored, 0.0, np.abs(expit(cell.logits.astype(float)) - example.truth))
 
 
-def _map(board: Board, rank: int, cell: Cell, ends: tuple[float, float], told: str) -> None:
+def _map(board: Board, rank: int, cell: MaskPanel, ends: tuple[float, float], told: str) -> None:
     """One method's uncertainty; `told` is what the caption says of its scale."""
     row, column = divmod(rank, COLUMNS)
     style, (low, high) = method_style(cell.source.method), ends

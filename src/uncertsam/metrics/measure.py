@@ -11,10 +11,10 @@ import pandas as pd
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import read_table
+from uncertsam.compute.shards import cut
 from uncertsam.data.format import Split, read_split
-from uncertsam.engine.cut import cut
-from uncertsam.errors import UserError
-from uncertsam.files import read_table
 from uncertsam.metrics.curves import Curves, curve_table
 from uncertsam.metrics.masks import METRICS, examine_mask, upsample
 from uncertsam.metrics.ranking import Ranks

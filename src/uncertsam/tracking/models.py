@@ -108,7 +108,7 @@ def _shapes(manifest: Mapping[str, Any]) -> tuple[dict[str, tuple[int, ...]], tu
 def _fusion(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
     from safetensors.torch import load_file
 
-    from uncertsam.refinement.fusion import Fusion
+    from uncertsam.experiments.refinement.fusion import Fusion
 
     module, fold = Fusion(manifest["width"]), card["fold"] + "/"
     tensors = load_file(folder / card["file"])
@@ -119,7 +119,7 @@ def _fusion(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) 
 def _variance(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
     from safetensors.torch import load_file
 
-    from uncertsam.uncertainty.variance.network import TOKENS, VarianceNetwork
+    from uncertsam.methods.variance.network import TOKENS, VarianceNetwork
 
     network = VarianceNetwork(manifest["width"], 1 if manifest["params"]["token"] == 0 else TOKENS)
     network.load_state_dict(load_file(folder / card["file"]))
@@ -129,7 +129,7 @@ def _variance(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]
 def _laplace(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
     from safetensors.torch import load_file
 
-    from uncertsam.uncertainty.posterior.state import TENSORS, LaplaceState
+    from uncertsam.methods.posterior.state import TENSORS, LaplaceState
 
     tensors = load_file(folder / card["file"])
     about: Any = {name: manifest[name] for name in ("model", "model_sha256", "images", "params")}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from uncertsam.errors import UserError
-from uncertsam.params import FILE, Tracking, check
+from uncertsam.base.errors import UserError
+from uncertsam.config.params import FILE, Tracking, check
 
 # the state of the code: these three change while the pipeline runs, and are recorded by other means
 NOT_CODE = (":!params.yaml", ":!dvc.lock", ":!reports")

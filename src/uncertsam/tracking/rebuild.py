@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uncertsam.errors import UserError
+from uncertsam.base.errors import UserError
 from uncertsam.tracking.place import git_tags, locate, profile_tags, read_params, read_settings, read_yaml
 from uncertsam.tracking.record import Group, Point, Record, flatten, flatten_text, write
 from uncertsam.tracking.send import Sent, send

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from uncertsam.files import remove, write_json, written_aside
+from uncertsam.base.files import remove, write_json, written_aside
 from uncertsam.tracking.models import Part, keep
 
 SPOOL, MODELS = ".tracking", "models"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, SupportsFloat
 
-from uncertsam.params import Tracking
+from uncertsam.config.params import Tracking
 from uncertsam.tracking import record as spool
 from uncertsam.tracking.models import Part
 from uncertsam.tracking.place import (

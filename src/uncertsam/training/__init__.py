@@ -1,0 +1,1 @@
+"""Training of whatever is fitted by gradients: examples, losses, resumable state."""

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from uncertsam.errors import UserError
-from uncertsam.rng import torch_generator
+from uncertsam.base.errors import UserError
+from uncertsam.base.rng import torch_generator
+from uncertsam.config.training import TrainParams
 from uncertsam.training.examples import Example, Examples
 from uncertsam.training.optimiser import build_optimiser
 from uncertsam.training.resume import ResumeState
 from uncertsam.training.schedule import learning_rate_factor
-from uncertsam.training.settings import TrainParams
 
 __all__ = ["Example", "TrainParams", "Trained", "one_device", "train"]
 

@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from uncertsam.base.rng import torch_generator
 from uncertsam.data.format import ImageRecord, Split
-from uncertsam.rng import torch_generator
-from uncertsam.sam.model import Embedding, PromptableModel
-from uncertsam.sam.prompts import Prompts
-from uncertsam.sam.schedule import prompt_sequence, stack
-from uncertsam.sam.store import Embeddings, encode
-from uncertsam.sam.transforms import to_input
+from uncertsam.models.geometry import to_input
+from uncertsam.models.prompt_schedule import prompt_sequence, stack
+from uncertsam.models.promptable import Embedding, PromptableModel
+from uncertsam.models.prompts import Prompts
+from uncertsam.models.store import Embeddings, encode
 
 
 @dataclass(frozen=True)

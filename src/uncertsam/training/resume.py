@@ -14,8 +14,8 @@ import torch
 
 import uncertsam
 from uncertsam import __version__
-from uncertsam.errors import UserError
-from uncertsam.files import remove, sha256, written_aside
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import remove, sha256, written_aside
 
 
 class ResumeState:
@@ -51,7 +51,7 @@ class ResumeState:
 
 
 def code_digest(*parts: str) -> str:
-    """One hash of the sources of these parts of the package, such as "training" or "sam/model.py"."""
+    """One hash of the sources of these parts of the package, such as "training" or "models/nano.py"."""
     package = Path(uncertsam.__path__[0])
     files = [file for part in parts for file in sorted((package / part).rglob("*.py")) or [package / part]]
     return hashlib.sha256("".join(f"{file.name} {sha256(file)}\n" for file in files).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""What people start: the command, the library's predictor, the page to try it on."""

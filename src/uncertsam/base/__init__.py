@@ -1,0 +1,1 @@
+"""What everything stands on: errors, files, random numbers, stages, and the registry of methods."""

@@ -1,1 +1,0 @@
-"""What the command `uncertsam` does for people with pictures of their own; `practice` declares it."""

@@ -1,0 +1,15 @@
+"""Work spread over shards: a pure function is called once for each, here, in processes, or on a Ray cluster.
+
+    with opened(Engine(backend="processes", workers=4)) as pool:
+        found = pool.map(partial(measure, folder), shards, desc="measure", finished=Path(".resume/measure/KEY"))
+
+The results are those of `[work(shard) for shard in shards]`, in that order, whatever the backend and however many the
+workers. So a shard must hold all that its result depends on, random seeds by name (`uncertsam.base.rng`) included, and
+doing it twice must do no harm: a shard whose worker was killed is done again.
+"""
+
+from uncertsam.compute.pool import Pool, map_shards, opened
+from uncertsam.compute.shards import cut
+from uncertsam.config.params import Engine
+
+__all__ = ["Engine", "Pool", "cut", "map_shards", "opened"]

@@ -1,0 +1,1 @@
+"""`params.yaml`, read strictly: a model for each section."""

@@ -1,0 +1,1 @@
+"""From raw data to the benchmark's format: download or generate, read, convert."""

@@ -1,0 +1,28 @@
+"""BIG's raw layout (Cheng et al. 2020): NAME_im.jpg and NAME_gt.png side by side, up to 5000x3600 pixels.
+
+Verified in the authors' documentation: the endings `_im.jpg` and `_gt.png`, one object per mask, 50 validation and 100
+test objects, no commercial use. Not verifiable offline: how the archive names the folders of its two parts.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
+from uncertsam.data.raw.adapters.base import ComponentParams, Reading
+from uncertsam.data.raw.pairs import BRIGHT_RULE, Files, PairParams, bright_components, read_pairs
+
+
+class Params(PairParams, ComponentParams):
+    """Where the files are (default: beside each other in the raw folder) and how masks are taken apart."""
+
+    files: Files = {"test": ("*_im.jpg", "*_gt.png")}
+    splits: list[str] = ["test"]
+    licence: str = TABLE["big"].stated
+    quality: Quality = "human"
+
+
+def read(root: Path, params: Params) -> Reading:
+    """List the images. Raises UserError where none has a mask."""
+    labels = partial(bright_components, label="object", rule=params)
+    return read_pairs(root, params, "binary", labels, [BRIGHT_RULE, params.sentence()])

@@ -1,0 +1,32 @@
+"""SBU's raw layout (Vicente et al. 2016): SBU-Test/ShadowImages/NAME.jpg and SBU-Test/ShadowMasks/NAME.png.
+
+Verified in several public loaders: these folders, and SBUTrain4KRecoveredSmall with the same two for training. Not
+verifiable offline: whether each mask ends in .png. The training labels were recovered from noisy ones by an algorithm
+(title and abstract of the dataset's paper), so give them `quality: derived`.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from uncertsam.data.format import Quality
+from uncertsam.data.licences import TABLE
+from uncertsam.data.raw.adapters.base import ComponentParams, Reading
+from uncertsam.data.raw.pairs import BRIGHT_RULE, Files, PairParams, bright_components, read_pairs
+
+
+class Params(PairParams, ComponentParams):
+    """Which split is read and how masks are taken apart."""
+
+    files: Files = {
+        "test": ("SBU-Test/ShadowImages/*.jpg", "SBU-Test/ShadowMasks/*.png"),
+        "train": ("SBUTrain4KRecoveredSmall/ShadowImages/*.jpg", "SBUTrain4KRecoveredSmall/ShadowMasks/*.png"),
+    }
+    splits: list[str] = ["test"]
+    licence: str = TABLE["sbu"].stated
+    quality: Quality = "human"
+
+
+def read(root: Path, params: Params) -> Reading:
+    """List the images with a shadow mask. Raises UserError where a split has none."""
+    labels = partial(bright_components, label="shadow", rule=params)
+    return read_pairs(root, params, "binary", labels, [BRIGHT_RULE, params.sentence()])

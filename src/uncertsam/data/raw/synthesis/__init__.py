@@ -1,0 +1,1 @@
+"""How synthetic pictures are drawn: textures, shapes, scenery."""

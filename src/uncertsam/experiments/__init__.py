@@ -1,0 +1,1 @@
+"""The experiments beside the plain comparison, a package each; what two of them share lies here."""

@@ -1,0 +1,83 @@
+"""`clicking.parquet`, a row per mask and click, and `clicking.csv`: means and paired differences with intervals.
+
+kind         policy            value
+mean         each              mean IoU over masks after so many clicks
+difference   guided, oracle    that of the policy less that of random clicks, on the same masks
+
+Both by dataset and over all of them ("all"), where each image keeps its own resampling. low, high: 95 %, images are
+resampled. note: as in `results.intervals`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from uncertsam.base.files import read_report, read_table, write_report, written_aside
+from uncertsam.config.sections import ALL, refuse_reserved
+from uncertsam.experiments.clicking.names import GUIDED, ORACLE, RANDOM
+from uncertsam.statistics.intervals import DatasetFacts, intervals
+
+KEYS = ["dataset", "image_id", "mask_id", "method", "policy", "clicks"]
+COLUMNS = [*KEYS, "iou"]
+SUMMED = ["kind", "dataset", "method", "policy", "clicks"]
+SUMMARY = [*SUMMED, "value", "low", "high", "n_images", "n_masks", "note", "synthetic", "quality"]
+MEAN, DIFFERENCE = "mean", "difference"
+AGAIN = "Run the click stage again."
+WORDS = ["kind", "dataset", "method", "policy", "note", "quality"]
+
+
+def summary(table: pd.DataFrame, facts: Mapping[str, DatasetFacts], draws: int, seed: int) -> pd.DataFrame:
+    """The rows of `SUMMARY` from the table of `COLUMNS`. draws, seed: of the bootstrap."""
+    refuse_reserved(table["dataset"].unique(), "clicking", "Give it another name in params.yaml.")
+    both = pd.concat([table, _pooled(table)], ignore_index=True)
+    told = {**facts, ALL: _facts_of_all(facts)}
+    parts = {MEAN: both.rename(columns={"iou": "value"}), DIFFERENCE: _differences(both)}
+    found = [_summed(rows, told, draws, seed).assign(kind=kind) for kind, rows in parts.items()]
+    return pd.concat(found)[SUMMARY].sort_values(SUMMED, ignore_index=True)
+
+
+def _pooled(table: pd.DataFrame) -> pd.DataFrame:
+    """All datasets as one, whose images keep apart."""
+    images = table.groupby(["dataset", "image_id"]).ngroup()
+    return table.assign(image_id=images, mask_id=table.groupby(["dataset", "mask_id"]).ngroup(), dataset=ALL)
+
+
+def _facts_of_all(facts: Mapping[str, DatasetFacts]) -> DatasetFacts:
+    qualities = {each.quality for each in facts.values()}
+    return DatasetFacts(any(f.synthetic for f in facts.values()), "mixed" if len(qualities) > 1 else qualities.pop())
+
+
+def _differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Policy less random, mask by mask."""
+    wide = table.pivot(index=[k for k in KEYS if k != "policy"], columns="policy", values="iou")
+    gaps = wide[[GUIDED, ORACLE]].sub(wide[RANDOM], axis=0)
+    return gaps.reset_index().melt([k for k in KEYS if k != "policy"], [GUIDED, ORACLE], "policy", "value")
+
+
+def _summed(rows: pd.DataFrame, facts: Mapping[str, DatasetFacts], draws: int, seed: int) -> pd.DataFrame:
+    """The means of `results.intervals`, to which policy and number of clicks are a metric and a region."""
+    long = rows.rename(columns={"policy": "metric", "clicks": "region"})
+    found = intervals(long, facts, draws, seed)
+    return found.rename(columns={"metric": "policy", "region": "clicks", "mean_masks": "value"})
+
+
+def write_clicks(target: Path, table: pd.DataFrame) -> None:
+    """Write `clicking.parquet`, sorted, whole or not at all."""
+    with written_aside(target) as aside:
+        table[COLUMNS].sort_values(KEYS, ignore_index=True).to_parquet(aside, index=False)
+
+
+def read_clicks(path: Path) -> pd.DataFrame:
+    """Read `clicking.parquet`. Raises UserError where it is missing or broken."""
+    return read_table(path, AGAIN, COLUMNS)
+
+
+def write_summary(target: Path, frame: pd.DataFrame) -> None:
+    """Write `clicking.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
+    write_report(target, frame, SUMMARY)
+
+
+def read_summary(path: Path) -> pd.DataFrame:
+    """Read `clicking.csv`. Raises UserError where it is missing or broken."""
+    return read_report(path, SUMMARY, WORDS, "click")

@@ -1,0 +1,1 @@
+"""What each method costs: time and memory for each mask."""

@@ -1,0 +1,67 @@
+"""`guarantees.csv` and `guarantees.json`: written, read, and summed up."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from uncertsam.base.files import read_report, write_json, write_report
+from uncertsam.experiments.guarantees.table import COLUMNS
+
+WORDS = ["part", "dataset", "calibrated_on", "method", "metric", "note", "quality"]
+ROUNDING = 1e-7  # of the decimals that are written
+
+
+def write_guarantees(target: Path, frame: pd.DataFrame) -> None:
+    """Write `guarantees.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
+    write_report(target, frame, COLUMNS)
+
+
+def read_guarantees(path: Path) -> pd.DataFrame:
+    """Read `guarantees.csv`. Raises UserError where it is missing or broken."""
+    return read_report(path, COLUMNS, WORDS, "guarantee")
+
+
+def guarantees_json(frame: pd.DataFrame) -> dict[str, Any]:
+    """What was promised, was it kept at home, and how often was it broken elsewhere.
+
+    kept: method -> alpha -> dataset -> {fnr, bound, everything, holds}. shift: method -> alpha -> {pairs, broken,
+    worst}: pairs of datasets, those of them whose mean fnr exceeds alpha, and the largest mean fnr.
+    """
+    kept: dict[str, Any] = {}
+    for row in promises(frame):
+        told = {"fnr": row.fnr, "bound": row.bound, "everything": row.everything, "holds": holds(row)}
+        kept.setdefault(row.method, {}).setdefault(f"{row.setting:g}", {})[row.dataset] = told
+    shift: dict[str, Any] = {}
+    moved: Any = frame[(frame["part"] == "shift") & (frame["metric"] == "fnr")].groupby(["method", "setting"])["value"]
+    for (method, alpha), values in moved:
+        broken = int((values > alpha + ROUNDING).sum())
+        found = {"pairs": len(values), "broken": broken, "worst": float(values.max())}
+        shift.setdefault(method, {})[f"{alpha:g}"] = found
+    return {"kept": kept, "shift": shift}
+
+
+def write_summary(target: Path, frame: pd.DataFrame) -> None:
+    """Write `guarantees.json` to a table as it is read back, whole or not at all."""
+    write_json(target, guarantees_json(frame))
+
+
+def promises(frame: pd.DataFrame) -> list[Any]:
+    """Each promise with what came of it where it was made: method, setting (alpha), dataset, fnr, bound, everything."""
+    rows = frame[frame["part"] == "risk"]
+    wide = rows.pivot(index=["method", "setting", "dataset"], columns="metric", values="value")
+    return list(wide.reset_index().itertuples(index=False))
+
+
+def holds(row: Any) -> bool:
+    """The mean fnr of a promise stays below its bound."""
+    return bool(row.fnr <= row.bound + ROUNDING)
+
+
+def broken_promises(frame: pd.DataFrame) -> list[str]:
+    """A line for each promise that was not kept where it was made."""
+    return [
+        f"{row.method} on {row.dataset} misses {row.fnr:.4f}; promised {row.setting:g}, allowed {row.bound:.4f}"
+        for row in promises(frame)
+        if not holds(row)
+    ]

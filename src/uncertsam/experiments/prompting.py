@@ -1,0 +1,134 @@
+"""How good a promptable model is at all: its masks from one box and from clicks, beside what needs no model.
+
+`filled_box` takes the whole box as the mask; `grabcut` is OpenCV's, five rounds from the same box (Rother et al. 2004).
+It sees pictures of at most 400 px, more than `sam2_nano` sees.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, UInt8
+
+from uncertsam.base.rng import numpy_generator
+from uncertsam.data.format import Split, read_split
+from uncertsam.metrics.masks import upsample
+from uncertsam.metrics.ranking import ratio
+from uncertsam.models.mask_points import centre, corners
+
+Mask = Bool[np.ndarray, "h w"]
+Picture = UInt8[np.ndarray, "h w 3"]
+GRABCUT_SIDE = 400  # px: its time grows with the pixels, to a quarter of a minute for one photo
+NO_RECTANGLE = (0, 0, 1, 1)  # not looked at where a mask is given
+COLUMNS = ("box", "one_click", "five_clicks", "filled_box", "grabcut")
+
+
+def score(model: Any, benchmark: Path, datasets: list[str], split: str, most: int, seed: int) -> pd.DataFrame:
+    """IoU of each way, a row per mask: dataset, quality, mask_id, and `COLUMNS`; at most `most` masks per dataset."""
+    rows = []
+    for dataset in datasets:
+        data = read_split(benchmark / dataset / split)
+        for image_id, mask_id, truth in drawn(data, dataset, most, seed):
+            picture, quality = data.pixels(image_id), data.images[image_id].quality
+            found = ways(model, picture, truth, seed, f"{dataset}/{mask_id}")
+            scores = {name: iou(mask, truth) for name, mask in found.items()}
+            rows.append({"dataset": dataset, "quality": quality, "mask_id": mask_id} | scores)
+    return pd.DataFrame(rows)
+
+
+def drawn(split: Split, dataset: str, most: int, seed: int) -> Iterator[tuple[int, int, Mask]]:
+    """(image id, mask id, mask) of `most` masks, three per image at the most, in a seeded order."""
+    rng, count = numpy_generator(seed, "prompting", dataset), 0
+    for image_id in rng.permutation(list(split.images)):
+        masks = split.masks(image_id)
+        for k in rng.permutation(len(masks))[:3]:
+            yield int(image_id), split.annotations[image_id][k].id, masks[k]
+            count += 1
+            if count == most:
+                return
+
+
+def ways(model: Any, picture: Picture, truth: Mask, seed: int, name: str) -> dict[str, Mask]:
+    """Every way's mask. Clicks are simulated as in SAM 2's evaluation: the centre of the largest error, five times."""
+    box = box_mask(truth)
+    ask = asker(model, picture)
+    clicks = clicked(ask, truth, 5)
+    return {
+        "box": ask(corners(truth), np.array([2, 3])),
+        "one_click": clicks[0],
+        "five_clicks": clicks[-1],
+        "filled_box": box,
+        "grabcut": grabcut(picture, box),
+    }
+
+
+Ask = Callable[[np.ndarray, np.ndarray], Mask]
+
+
+def asker(model: Any, picture: Picture) -> Ask:
+    """Encode once; then (points [k, 2] in pixels, their labels) give token 0's mask at the picture's size."""
+    import torch
+
+    from uncertsam.models.geometry import scale_points, to_input
+    from uncertsam.models.prompts import Prompts
+    from uncertsam.models.store import encode
+
+    height, width = picture.shape[:2]
+    embedding = encode(model, to_input(picture, model.image_size)[None], torch.float32)
+
+    def ask(points: np.ndarray, labels: np.ndarray) -> Mask:
+        scaled = scale_points(torch.from_numpy(points).float()[None], height, width, model.image_size)
+        with torch.inference_mode():
+            decoded = model.decode(embedding, Prompts(scaled, torch.from_numpy(labels)[None]))
+        return np.asarray(upsample(decoded.logits[0, 0].numpy(), height, width) > 0)
+
+    return ask
+
+
+def clicked(ask: Ask, truth: Mask, count: int) -> list[Mask]:
+    """Masks after 1 to `count` clicks, each at the centre of the largest error so far."""
+    points, labels, masks = [], [], []
+    mask = np.zeros_like(truth)
+    for _ in range(count):
+        at = centre(truth & ~mask), centre(mask & ~truth)
+        positive = at[0][1] >= at[1][1]
+        points.append(at[0 if positive else 1][0])
+        labels.append(int(positive))
+        mask = ask(np.array(points), np.array(labels))
+        masks.append(mask)
+    return masks
+
+
+def box_mask(truth: Mask) -> Mask:
+    """The whole bounding box."""
+    (left, top), (right, bottom) = corners(truth)
+    box = np.zeros_like(truth)
+    box[top : bottom + 1, left : right + 1] = True
+    return box
+
+
+def grabcut(picture: Picture, box: Mask) -> Mask:
+    """OpenCV's GrabCut on a picture of at most `GRABCUT_SIDE` px; the box itself where it fails or finds nothing."""
+    height, width = box.shape
+    scale = min(1.0, GRABCUT_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(box.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    state = np.where(inside > 0, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    inner, outer = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)
+    try:
+        cv2.grabCut(small[..., ::-1].copy(), state, NO_RECTANGLE, inner, outer, 5, cv2.GC_INIT_WITH_MASK)
+    except cv2.error:  # no pixel outside, or too few for its colour models
+        return box
+    found = np.isin(state, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    if not found.any():
+        return box
+    return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST) > 0)
+
+
+def iou(one: Mask, other: Mask) -> float:
+    return float(ratio(np.count_nonzero(one & other), np.count_nonzero(one | other)))

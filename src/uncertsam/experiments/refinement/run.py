@@ -1,0 +1,55 @@
+"""The refined answers on one dataset: one cell per arm and step, beside plain SAM and the bound."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uncertsam.config.arms import arm_named
+from uncertsam.config.training import TrainFusion
+from uncertsam.experiments.refinement.first_pass import first_pass
+from uncertsam.experiments.refinement.names import BOUND, PLAIN, method_of
+from uncertsam.experiments.refinement.refine import Refiner, refine, truth_as_prompt
+from uncertsam.experiments.refinement.state import load
+from uncertsam.inference.algebra import Answer, Inputs, Plain, answer
+from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.inference.predictions import PromptSet, Written, predict_cells
+from uncertsam.methods.posterior.state import load as load_posterior
+from uncertsam.models.select import TokenPolicy
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """What all cells of a dataset share. fitted: the folder of fitted parts. policy: of plain SAM and later passes."""
+
+    questions: PromptSet
+    fitted: Path
+    policy: TokenPolicy
+    meta: Mapping[str, Any]
+
+    def references(self, out: Path) -> int:
+        """Write plain SAM and the bound; returns the number of masks."""
+        cells = [self._cell(out, name, {}) for name in (PLAIN, BOUND)]
+        return len(predict_cells(self.questions, self._unrefined, cells))
+
+    def arm(self, name: str, steps: int, out: Path) -> int:
+        """Write `fusion_NAME`, `fusion_NAME_2`, ... by the module that has not seen the dataset."""
+        model = self.questions.model
+        state, posterior = load(self.fitted / "fusion" / name, name, model), self.fitted / "laplace"
+        params = TrainFusion(**state.params)
+        first = first_pass(arm_named(name), params, load_posterior(posterior, model))
+        module = state.unseen(self.questions.dataset)
+        refiner = Refiner(first, arm_named(name).map, module, self.policy)
+        cells = [self._cell(out, method_of(name, k + 1), {"trained": state.params}) for k in range(steps)]
+        return len(predict_cells(self.questions, lambda inputs, _: refine(refiner, inputs, steps), cells))
+
+    def _unrefined(self, inputs: Inputs, image_id: int) -> Sequence[Answer]:
+        masks = torch.from_numpy(self.questions.split.masks(image_id))
+        plain = answer(Plain(self.policy, PREDICTIVE_ENTROPY), inputs)
+        return plain, truth_as_prompt(inputs, masks, self.policy)
+
+    def _cell(self, out: Path, method: str, more: Mapping[str, Any]) -> Written:
+        about = {"method": method, "measure": PREDICTIVE_ENTROPY.name, "params": self.policy.model_dump()}
+        return Written(out / method, {**self.meta, **about, **more})

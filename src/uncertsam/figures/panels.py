@@ -1,0 +1,159 @@
+"""What pictures of single masks share: the part of the image in view, scales of colour, and the numbers behind them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, UInt8
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
+
+from uncertsam.figures.examples import Example, MethodMap
+from uncertsam.figures.overlay import NAMES, counts
+from uncertsam.figures.sheet import Sheet
+from uncertsam.figures.style import INK, PAPER
+from uncertsam.metrics.masks import upsample
+
+SHOWN = 256  # longest side of a picture in a cell, pixels
+ENTROPY, NATS = "predictive entropy [nats]", (0.0, math.log(2))  # the whole range of a binary entropy
+BOX_COLOUR = "#FFD400"
+BINARY: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255}
+
+View = tuple[int, int, int, int]  # left, top, right, bottom; pixels, right and bottom exclusive
+Scales = dict[str, tuple[float, float]]  # measure: lowest and highest colour
+
+
+@dataclass(frozen=True)
+class MaskPanel:
+    """One method's maps at the image's resolution; the mask is where the logit is above 0."""
+
+    source: MethodMap
+    logits: Float[np.ndarray, "height width"]
+    uncertainty: Float[np.ndarray, "height width"]
+
+    @property
+    def prediction(self) -> Bool[np.ndarray, "height width"]:
+        return self.logits > 0
+
+
+def cells_of(example: Example) -> list[MaskPanel]:
+    """Every method's maps, upsampled as for the metrics."""
+    shape = example.truth.shape
+    return [MaskPanel(m, upsample(m.logits, *shape), upsample(m.uncertainty, *shape)) for m in example.maps]
+
+
+def scales_of(cells: Sequence[MaskPanel]) -> Scales:
+    """The range of colours per measure: all of a binary entropy's, else from 0 or below to the largest value shown."""
+    scales = {}
+    for measure in dict.fromkeys(cell.source.measure for cell in cells):
+        values = [cell.uncertainty for cell in cells if cell.source.measure == measure]
+        low, high = min(0.0, *(float(v.min()) for v in values)), max(float(v.max()) for v in values)
+        scales[measure] = NATS if measure == ENTROPY else (low, high if high > low else low + 1.0)
+    return scales
+
+
+def shared_bars(scales: Scales, cells: Sequence[MaskPanel]) -> Scales:
+    """The scales that need a bar of their own: those of the measures that several methods share, or of all of one."""
+    methods = {measure: {c.source.method for c in cells if c.source.measure == measure} for measure in scales}
+    several = {measure: ends for measure, ends in scales.items() if len(methods[measure]) > 1}
+    return several or scales
+
+
+def bar_name(measure: str) -> str:
+    """What stands below a bar: the whole name of the measure would be too long."""
+    return f"uncertainty [{measure.partition('[')[2].rstrip(']') or '1'}]"
+
+
+def range_of(cell: MaskPanel, scales: Scales, bars: Scales) -> str:
+    """Below a map whose scale has no bar: its ends."""
+    low, high = scales[cell.source.measure]
+    return "" if cell.source.measure in bars else f" · {low:.2g} to {high:.2g}"
+
+
+def view_of(example: Example, cells: Sequence[MaskPanel]) -> View:
+    """The part of the image that holds box, truth and every prediction, with an eighth of its size around it."""
+    shown = example.truth | np.logical_or.reduce([cell.prediction for cell in cells])
+    x0, y0, x1, y1 = example.box
+    columns = np.append(np.flatnonzero(shown.any(axis=0)), [x0, x1])
+    rows = np.append(np.flatnonzero(shown.any(axis=1)), [y0, y1])
+    height, width = shown.shape
+    margin = 8 + max(np.ptp(columns), np.ptp(rows)) / 8
+    left, top = max(0, int(columns.min() - margin)), max(0, int(rows.min() - margin))
+    return left, top, min(width, int(columns.max() + margin) + 1), min(height, int(rows.max() + margin) + 1)
+
+
+def numbers_of(example: Example, cells: Sequence[MaskPanel], view: View, scales: Scales) -> pd.DataFrame:
+    """The numbers behind the pictures of one mask, a row per method."""
+    fixed = vars(example.choice) | dict(zip(("x0", "y0", "x1", "y1"), example.box, strict=True))
+    fixed |= dict(zip(("view_left", "view_top", "view_right", "view_bottom"), view, strict=True))
+    flags = {"synthetic": example.synthetic, "quality": example.quality, "note": example.note}
+    rows = []
+    for cell in cells:
+        scores = {name: cell.source.scores.get(name, math.nan) for name in ("iou", "pearson")}
+        levels = {"mean_uncertainty": float(cell.uncertainty.mean()), "max_uncertainty": float(cell.uncertainty.max())}
+        ends = dict(zip(("scale_low", "scale_high"), scales[cell.source.measure], strict=True))
+        pixels = counts(example.truth, cell.prediction, example.ignored)
+        names = {"method": cell.source.method, "unit": cell.source.unit}
+        rows.append(fixed | names | scores | pixels | levels | ends | flags)
+    return pd.DataFrame(rows)
+
+
+def tall(view: View, wide: float) -> float:
+    """The height of a cell so wide; very wide and very tall views get a frame that is less so."""
+    left, top, right, bottom = view
+    return wide * float(np.clip((bottom - top) / (right - left), 0.55, 1.4))
+
+
+def show_prompt(axes: Axes, example: Example, view: View) -> None:
+    """The whole image with the box prompt and, dashed, the part that the other cells show."""
+    height, width = example.truth.shape
+    axes.imshow(shrunk(example.image), extent=(0, width, height, 0))
+    x0, y0, x1, y1 = example.box
+    frames: list[tuple[tuple[float, ...], str, Any]] = [((x0, y0, x1 + 1, y1 + 1), BOX_COLOUR, "-")]
+    if view != (0, 0, width, height):
+        frames.append((view, PAPER, (0, (2, 2))))
+    for (left, top, right, bottom), colour, line in frames:
+        for edge, thick in ((INK, 2.0), (colour, 1.2)):  # the dark rim shows on bright photos
+            look: dict[str, Any] = {"edgecolor": edge, "linewidth": thick, "linestyle": line, "fill": False}
+            axes.add_patch(Rectangle((left, top), right - left, bottom - top, **look))
+
+
+def key_of_overlay(page: Sheet, left: float, top: float) -> None:
+    """What the colours of a mask against the truth mean; the corner in inches."""
+    handles = [Patch(color=[level / 255 for level in colour], label=name) for name, colour in NAMES.items()]  # type: ignore[arg-type]
+    x, y, *_ = page.place(left, top, 0.0, 0.0)
+    look: dict[str, Any] = {"fontsize": 7, "borderpad": 0, "borderaxespad": 0, "handlelength": 1.2}
+    page.figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(x, y), **look)
+
+
+def colour_bar(page: Sheet, left: float, bottom: float, wide: float, name: str, ends: tuple[float, float]) -> None:
+    """A thin bar of all colours with a name and its ends; left, bottom and width in inches."""
+    axes = page.figure.add_axes(page.place(left, bottom, wide, 0.08))
+    axes.imshow(np.linspace(0, 1, 256)[None], aspect="auto", extent=(0, 1, 0, 1), cmap="magma")
+    axes.set_yticks([])
+    axes.set_xticks([0, 0.5, 1], labels=[f"{ends[0]:.2g}", name, f"{ends[1]:.2g}"], fontsize=6.5)
+    axes.tick_params(pad=1.5)
+
+
+def score(name: str, value: float) -> str:
+    """A score as it stands under a cell."""
+    return f"{name} {value:.2f}" if math.isfinite(value) else f"{name} has no value"
+
+
+def grey(mask: Bool[np.ndarray, "h w"], ignored: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    """A mask as a picture: white on black, void pixels between."""
+    return np.where(ignored, 128, mask * 255).astype(np.uint8)
+
+
+def shrunk(picture: np.ndarray) -> np.ndarray:
+    """A picture of at most SHOWN pixels a side, averaged over areas; a smaller one as it is."""
+    height, width = picture.shape[:2]
+    scale = SHOWN / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

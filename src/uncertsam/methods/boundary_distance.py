@@ -1,0 +1,35 @@
+"""Naive baseline: SAM 2's mask, doubted near its own boundary; where it has none, doubted nowhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import PositiveFloat
+
+from uncertsam.inference.algebra import Inputs, Plain
+from uncertsam.inference.measures import boundary_proximity
+from uncertsam.models.promptable import PromptableModel
+from uncertsam.models.select import TokenPolicy
+
+FITTED: str | None = None
+
+
+class Params(TokenPolicy, frozen=True):
+    """Which mask is read. scale: the distance at which U has fallen to 1/e, as a share of the diagonal."""
+
+    scale: PositiveFloat = 0.02
+
+
+@dataclass(frozen=True)
+class BoundaryDistance(Plain):
+    """One sample: the selected logits. U falls with the distance to {logits = 0} in the picture's own proportions."""
+
+    scale: float
+
+    def for_image(self, inputs: Inputs) -> Plain:
+        height, width = inputs.image().shape[:2]
+        return Plain(self.policy, boundary_proximity(self.scale, (height, width)))
+
+
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> BoundaryDistance:
+    """Nothing is fitted."""
+    return BoundaryDistance(params, boundary_proximity(params.scale), params.scale)

@@ -1,0 +1,83 @@
+"""Total variance of the probability over models, pictures and boxes at once, and the share of each.
+
+U = Var[p], p over the full grid of S last layers, V pictures and B boxes; the variance, because it alone falls apart
+exactly (law of total variance): see `joint.decompose`. P is the mean over the grid. An answer to the paper's open
+question 3, which asks how to combine the sources.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from pydantic import PositiveInt
+from torch import Tensor
+
+from uncertsam.base.errors import UserError
+from uncertsam.inference.algebra import Combined, Inputs, Measure, Samples, mean_logit
+from uncertsam.inference.measures import combined
+from uncertsam.methods.joint.decompose import decompose
+from uncertsam.methods.joint.ensembles import JointParams, boxes, pictures
+from uncertsam.methods.posterior.predictive import DrawnLayers
+from uncertsam.methods.posterior.state import LaplaceState, load
+from uncertsam.models.promptable import Embedding, PromptableModel
+from uncertsam.models.prompts import Prompts
+
+FITTED: str | None = "laplace"
+MEASURE = combined("total variance [1]")
+
+
+class Params(JointParams, frozen=True):
+    """samples: S, of which the first is the model's own layer; 1 switches a source off, as with `views`, `prompts`."""
+
+    samples: PositiveInt = 16
+
+
+@dataclass(frozen=True)
+class CombinedTotal:
+    """S * V * B answers per object, from V encodings and V * B decodings; 4 * S * V * B * h * w bytes per object."""
+
+    state: LaplaceState
+    params: Params
+    measure: Measure = MEASURE
+
+    def __call__(self, inputs: Inputs) -> Combined:
+        return self.for_image(inputs)(inputs)
+
+    def for_image(self, inputs: Inputs) -> "SeenTotal":
+        """Encode the pictures, draw the layers: all objects of an image share them."""
+        layers = DrawnLayers(self.state, self.params.samples, inputs.generator("combined_total"))
+        return SeenTotal(pictures(inputs, self.params), layers, self.params, self.measure)
+
+
+@dataclass(frozen=True)
+class SeenTotal:
+    """The method for one image whose pictures are encoded."""
+
+    embeddings: Sequence[Embedding]
+    layers: DrawnLayers
+    params: Params
+    measure: Measure
+
+    def __call__(self, inputs: Inputs) -> Combined:
+        iou, score = inputs.decoded.iou[:, 0], inputs.decoded.object_score
+        grid = self._grid(inputs)
+        logits = mean_logit(Samples(lambda: [grid.flatten(0, 2)], iou, score))
+        total, parts = decompose(grid.sigmoid_())
+        return Combined(logits, total, iou, score, parts)
+
+    def _grid(self, inputs: Inputs) -> Float[Tensor, "s v b n h w"]:
+        prompts = boxes(inputs, self.params)
+        rows = [[self._ask(inputs, embedding, box) for box in prompts] for embedding in self.embeddings]
+        return torch.stack([torch.stack(row, 1) for row in rows], 1)
+
+    def _ask(self, inputs: Inputs, embedding: Embedding, prompts: Prompts) -> Float[Tensor, "s n h w"]:
+        return self.layers.logits(inputs.model.decode(embedding, prompts), self.params.gate)
+
+
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> CombinedTotal:
+    """Raises UserError where there is no fitted posterior, or it is not this model's."""
+    if fitted is None:
+        raise UserError("The method combined_total needs a fitted posterior.", "Run the fit_laplace stage first.")
+    return CombinedTotal(load(fitted, model), params)

@@ -1,0 +1,19 @@
+"""Naive baseline: SAM 2's mask with the same U everywhere."""
+
+from pathlib import Path
+
+from uncertsam.inference.algebra import Plain
+from uncertsam.inference.measures import CONSTANT
+from uncertsam.models.promptable import PromptableModel
+from uncertsam.models.select import TokenPolicy
+
+FITTED: str | None = None
+
+
+class Params(TokenPolicy, frozen=True):
+    """Which mask is read."""
+
+
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> Plain:
+    """Nothing is fitted."""
+    return Plain(params, CONSTANT)

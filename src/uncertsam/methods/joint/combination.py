@@ -1,0 +1,100 @@
+"""A non-negative combination of entropies that foretells the error |P - M|, and the folder that it is kept in.
+
+It is fitted by least squares with non-negative weights over all pixels of calibration images, every mask counting the
+same; so it can only rise with each entropy. The posterior whose entropies it weighs lies beside it.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import sha256, write_json, written_aside
+from uncertsam.methods.joint.ensembles import SOURCES
+from uncertsam.models.promptable import PromptableModel
+
+KIND = "uncertsam combination of entropies, version 1"
+LEAST = 5  # images to fit five numbers on
+REFIT = "Run the fit_combination stage again."
+Pair = tuple[Float[Tensor, "sources n h w"], Float[Tensor, "n h w"]]  # entropies, and |P - M|
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Expected error = offset + weights @ entropies.
+
+    weights: per source of `SOURCES`, none negative. model, model_sha256, images, params: of the fit.
+    """
+
+    offset: float
+    weights: tuple[float, ...]
+    model: str
+    model_sha256: str
+    images: int
+    params: dict[str, Any]
+
+    def __call__(self, entropies: Float[Tensor, "sources n h w"]) -> Float[Tensor, "n h w"]:
+        """Expected error, at least `offset`."""
+        return torch.tensordot(torch.tensor(self.weights).to(entropies), entropies, 1) + self.offset
+
+
+def fit(model: PromptableModel, images: Iterable[Pair], params: Mapping[str, Any]) -> Combination:
+    """Least squares over images, one at a time. Raises UserError with fewer than `LEAST` images."""
+    from scipy.optimize import nnls
+
+    gram, count = np.zeros((len(SOURCES) + 2,) * 2), 0
+    for entropies, error in images:
+        count += 1
+        columns = torch.cat([entropies, torch.ones_like(error)[None], error[None]]).flatten(1).double().cpu().numpy()
+        gram += columns @ columns.T / error[0].numel()
+    if count < LEAST:
+        raise UserError(
+            f"{count} calibration images are too few to fit a combination on.",
+            f"Give the dataset's split a larger share for `calibrate` ({LEAST} images at least).",
+        )
+    root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) * np.eye(len(gram))).T  # |columns.T @ x| = |root @ x|
+    found = nnls(root[:, :-1], root[:, -1])[0]
+    weights = tuple(map(float, found[:-1]))
+    return Combination(float(found[-1]), weights, model.name, model.digest, count, dict(params))
+
+
+def save(combination: Combination, folder: Path, posterior: Path, data: Mapping[str, str]) -> None:
+    """Write `folder`, whole or not at all. posterior: copied into it. data: what it was fitted on, name -> hash."""
+    with written_aside(folder) as aside:
+        aside.mkdir()
+        write_json(aside / "weights.json", {"offset": combination.offset, "weights": list(combination.weights)})
+        shutil.copytree(posterior, aside / "laplace")
+        told = {name: getattr(combination, name) for name in ("model", "model_sha256", "images", "params")}
+        hashes = {"sha256": sha256(aside / "weights.json")}
+        write_json(
+            aside / "manifest.json", {"kind": KIND, "sources": list(SOURCES), "data": dict(data), **told, **hashes}
+        )
+
+
+def load(folder: Path, model: PromptableModel, params: Mapping[str, Any]) -> Combination:
+    """Read what `save` wrote. Raises UserError where it is missing, broken, changed, or fitted otherwise."""
+    path = folder / "weights.json"
+    try:
+        manifest, values = (json.loads((folder / n).read_text(encoding="utf-8")) for n in ("manifest.json", path.name))
+        known = manifest["kind"] == KIND and manifest["sources"] == list(SOURCES)
+        facts = {name: manifest[name] for name in ("model", "model_sha256", "images", "params")}
+        found = Combination(float(values["offset"]), tuple(map(float, values["weights"])), **facts)
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing.", REFIT) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder} is broken ({error!r}).", REFIT) from None
+    if not known or sha256(path) != manifest["sha256"]:
+        raise UserError(f"{path} is not the file that its manifest describes.", REFIT)
+    if found.model_sha256 != model.digest:
+        raise UserError(f"{folder} was fitted on {found.model}, not on the weights of {model.name} in use.", REFIT)
+    if found.params != json.loads(json.dumps(dict(params))):
+        raise UserError(f"{folder} was fitted with other parameters.", REFIT)
+    return found

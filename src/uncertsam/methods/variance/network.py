@@ -1,0 +1,70 @@
+"""The variance network of the paper's App. E: log-variances from what SAM's mask decoder knows after its transformer.
+
+It has the shape of SAM's own mask read-out, features times weights: the image after the transformer is upscaled four
+times (without the encoder's fine skips), and a small network per mask token gives the weights.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from uncertsam.models.promptable import Decoded, PromptableModel
+
+LEAST, MOST = -5.0, 5.0  # log-variances are clamped, in the loss as in the answer
+TOKENS = 4
+
+Tokens = Literal[0, "all"]
+
+
+class VarianceNetwork(nn.Module):
+    """For a decoder of any width c. At SAM 2's 256 the upscaling has 166,112 parameters, each token's network 139,808.
+
+    tokens: how many mask tokens have a network of their own, counted from token 0.
+    """
+
+    def __init__(self, width: int, tokens: int) -> None:
+        from sam2.modeling.sam2_utils import MLP, LayerNorm2d
+
+        super().__init__()
+        self.upscaling = nn.Sequential(
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+            nn.Conv2d(width, width // 4, 3, padding=1),
+            LayerNorm2d(width // 4),
+            nn.GELU(),
+            nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+            nn.Conv2d(width // 4, width // 8, 3, padding=1),
+            nn.GELU(),
+        )
+        self.hypernetworks = nn.ModuleList(MLP(width, width, width // 8, 3) for _ in range(tokens))
+
+    def forward(self, source: Float[Tensor, "n c h w"], tokens: Float[Tensor, "n t c"]) -> Float[Tensor, "n k hh ww"]:
+        """Log-variances in [-5, 5] of the first k tokens' masks, at four times the resolution of `source`."""
+        features = self.upscaling(source)
+        weights = torch.stack([network(tokens[:, i]) for i, network in enumerate(self.hypernetworks)], 1)
+        found = weights @ features.flatten(2)
+        return found.unflatten(2, features.shape[2:]).clamp(LEAST, MOST)
+
+
+def build_network(model: PromptableModel, token: Tokens, seed: int) -> VarianceNetwork:
+    """A fresh network on the model's device. Linear layers: Kaiming normal (fan out), no bias; others PyTorch's."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # modules draw from torch's own generator
+        network = VarianceNetwork(width_of(model), 1 if token == 0 else TOKENS)
+        for layer in network.hypernetworks.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+    return network.to(model.device).eval()
+
+
+def width_of(model: PromptableModel) -> int:
+    """Channels of the decoder's transformer."""
+    return int(model.network.sam_mask_decoder.transformer_dim)
+
+
+def log_variances(network: VarianceNetwork, decoded: Decoded) -> Float[Tensor, "n k h w"]:
+    """Those of the first k tokens' masks, float32, at the masks' resolution."""
+    found: Tensor = network(decoded.source, decoded.tokens)
+    return found.float()

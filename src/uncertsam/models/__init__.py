@@ -1,0 +1,1 @@
+"""Promptable segmentation models: networks, prompts, geometry, weights, and stored embeddings."""

@@ -1,0 +1,1 @@
+"""What only makes the embedded model: its synthetic scenes, prompts and losses."""

@@ -1,0 +1,18 @@
+"""A self-contained HTML page from one of the templates beside this file; they share `page.html.j2`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from uncertsam.base.files import written_aside
+
+
+def render(template: str, out: Path, contents: Mapping[str, Any]) -> None:
+    """Write the page, whole or not at all. Text is escaped; a name that a template lacks is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = FileSystemLoader(Path(__file__).parent)
+    page = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = page.get_template(template).render(contents)
+    with written_aside(out) as aside:
+        aside.write_text(text, encoding="utf-8")

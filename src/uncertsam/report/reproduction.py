@@ -1,0 +1,168 @@
+"""`reproduction.html` and `.json`: what of the paper reproduces here, what does not, and why."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import write_json
+from uncertsam.catalogue import DATASETS, dataset_label
+from uncertsam.config.params import Answers
+from uncertsam.data.format import read_split, splits_of
+from uncertsam.report.claims import BY_KEY
+from uncertsam.report.confounds import CONFOUNDS, answered
+from uncertsam.report.evidence import Evidence
+from uncertsam.report.judge import NO, UNTOLD, YES, JudgedClaim, findings
+from uncertsam.report.page import render
+from uncertsam.report.published import MODEL, Known
+from uncertsam.report.table_one import RULE, Row, table_one
+from uncertsam.statistics.answers import number
+from uncertsam.statistics.intervals import facts_of
+from uncertsam.statistics.selection import read_results
+
+VERDICTS = (YES, NO, UNTOLD)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a run's tables are; refinement and controls may be left out. benchmark: <dataset>/<split>/..."""
+
+    results: Path
+    benchmark: Path
+    datasets: Sequence[str]
+    split: str
+    refinement: Path | None = None
+    controls: Path | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def gather(sources: Sources, knobs: Answers, seed: int) -> Evidence:
+    """The evidence of a run. Raises UserError where a table or a split is missing."""
+    named = {"results": sources.results, "refinement": sources.refinement, "controls": sources.controls}
+    tables: dict[str, pd.DataFrame] = {name: read_results(path) for name, path in named.items() if path}
+    splits = {name: read_split(sources.benchmark / name / sources.split) for name in sources.datasets}
+    known = {
+        name: Known(name, str(split.info.get("adapter", "")), bool(split.info.get("synthetic", False)))
+        for name, split in splits.items()
+    }
+    return Evidence(
+        tables=tables,
+        facts={name: facts_of(split) for name, split in splits.items()},
+        known=known,
+        model=str((sources.params.get("model") or {}).get("name", "")),
+        resamples=knobs.resamples,
+        alpha=knobs.alpha,
+        margin=knobs.margin,
+        seed=seed,
+        sizes={name: _size(sources.benchmark / name) for name in sources.datasets},
+    )
+
+
+def _size(folder: Path) -> tuple[int, int]:
+    """Images and masks of a dataset, over all its splits."""
+    splits = [read_split(folder / name) for name in splits_of(folder)]
+    return sum(map(len, splits)), sum(len(a) for split in splits for a in split.annotations.values())
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The evidence and all that follows from it, computed once for both files."""
+
+    evidence: Evidence
+    findings: list[JudgedClaim]
+    rows: list[Row]
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> "Judged":
+        return cls(evidence, findings(evidence), table_one(evidence))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many claims have each verdict, all three always there."""
+        found = Counter(finding.verdict for finding in self.findings)
+        return {verdict: found[verdict] for verdict in VERDICTS}
+
+
+def reproduction_json(judged: Judged) -> dict[str, Any]:
+    """counts; claims: {key: where, claim, rule, bound, verdict, reason, sets, numbers}; table_1: a list of rows."""
+    rows = [
+        {"row": row.source, "method": row.method, "metric": row.metric, "verdict": row.verdict, "reason": row.reason,
+         "cells": {c.dataset: {"paper": c.paper, "agrees": c.agrees, "ours": _numbers(c.ours)} for c in row.cells}}
+        for row in judged.rows
+    ]  # fmt: skip
+    claims = {finding.claim.key: finding.as_json() for finding in judged.findings}
+    return {"counts": judged.counts, "claims": claims, "table_1": rows, "model": judged.evidence.model}
+
+
+def _numbers(estimate: Any) -> dict[str, float | None] | None:
+    return {name: number(value) for name, value in asdict(estimate).items()} if estimate else None
+
+
+def write_reproduction(target: Path, judged: Judged) -> None:
+    """Write `reproduction.json`, whole or not at all."""
+    write_json(target, reproduction_json(judged))
+
+
+def check_reproduction(content: Any) -> list[str]:
+    """What is wrong with a read `reproduction.json`: claims that are unknown or missing, verdicts that are none."""
+    try:
+        claims, rows = content["claims"], content["table_1"]
+        verdicts = [claim["verdict"] for claim in claims.values()]
+        others = [row["verdict"] for row in rows]
+        counted = content["counts"]
+    except (KeyError, TypeError, AttributeError) as error:
+        return [f"reproduction.json lacks {error}"]
+    wrong = [f"reproduction.json: there is no claim {key!r}" for key in sorted(set(claims) - set(BY_KEY))]
+    wrong += [f"reproduction.json: the claim {key!r} is missing" for key in sorted(set(BY_KEY) - set(claims))]
+    wrong += [f"reproduction.json: {v!r} is no verdict" for v in sorted({*verdicts, *others} - set(VERDICTS))]
+    if counted != {verdict: verdicts.count(verdict) for verdict in VERDICTS}:
+        wrong.append("reproduction.json: the counts are not those of its claims")
+    return wrong
+
+
+def read_counts(path: Path) -> dict[str, int]:
+    """The verdicts' counts of a written `reproduction.json`. Raises UserError where it is missing or broken."""
+    import json
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}).", "Run the judge stage.") from None
+    wrong = check_reproduction(content)
+    if wrong:
+        raise UserError(f"{path}: {wrong[0]}.", "Run the judge stage again.")
+    counts: dict[str, int] = content["counts"]
+    return counts
+
+
+def build(judged: Judged, provenance: str, out: Path) -> None:
+    """Write the page, whole or not at all."""
+    evidence = judged.evidence
+    methods = {name: evidence.methods(name) for name in evidence.tables}
+    render(
+        "reproduction.html.j2",
+        out,
+        {
+            "counts": judged.counts,
+            "findings": judged.findings,
+            "labels": list(DATASETS.values()),
+            "tables": [(name, [row for row in judged.rows if row.metric == name]) for name in ("iou", "boundary_iou")],
+            "rule": RULE,
+            "confounds": [(confound, answered(confound, methods)) for confound in CONFOUNDS],
+            "model": evidence.model,
+            "same_model": evidence.same_model,
+            "paper_model": MODEL,
+            "photos": evidence.photos,
+            "tested": evidence.tested,
+            "published": evidence.published,
+            "absent": [name for name in ("refinement", "controls") if name not in evidence.tables],
+            "label": lambda name: dataset_label(name, evidence.facts[name].synthetic),
+            "margin": evidence.margin,
+            "level": f"{100 * (1 - evidence.alpha):g} %",
+            "provenance": provenance,
+        },
+    )

@@ -1,1 +1,0 @@
-"""From the measures of every cell to tables with intervals."""

@@ -1,0 +1,1 @@
+"""From the measures of every prediction to tables with intervals, comparisons and tests."""

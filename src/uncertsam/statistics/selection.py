@@ -1,0 +1,88 @@
+"""The numbers that are drawn: reading `intervals.csv`, and choosing and ordering its rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from uncertsam.base.errors import UserError
+from uncertsam.base.files import read_table
+from uncertsam.catalogue import DATASETS, METHODS, dataset_label, in_order
+
+KEYS = ["dataset", "method", "metric", "region"]
+NUMBERS = ["mean_masks", "mean_images", "low", "high", "n_images", "n_masks", "n_nan", "detectable"]
+FLAGS = ["note", "synthetic", "quality"]
+TOO_SMALL = "n too small"
+AGAIN = "Run the tabulate stage (or tabulate_refined) again."
+
+
+def read_intervals(path: Path) -> pd.DataFrame:
+    """Read `intervals.csv`: one row per (dataset, method, metric, region). Raises UserError if missing or broken."""
+    empty = {name: ["", "nan", "NaN"] for name in NUMBERS}  # a dataset may well be called "NA"
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, na_values=empty, dtype=dict.fromkeys(KEYS, str))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing.", "Run the tabulate stage (or tabulate_refined) first.") from None
+    except ValueError as error:
+        raise UserError(f"{path} is not a table ({error}).", AGAIN) from None
+    lost = [name for name in KEYS + NUMBERS + FLAGS if name not in frame]
+    if lost:
+        raise UserError(f"{path} has no column {', '.join(lost)}.", AGAIN)
+    words = [name for name in NUMBERS if not pd.api.types.is_numeric_dtype(frame[name])]
+    if words:
+        raise UserError(f"{path} holds words in the column {', '.join(words)}.", AGAIN)
+    return frame
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read the long table `results.parquet`: a row per value. Raises UserError if missing or broken."""
+    return read_table(path, AGAIN, [*KEYS, "image_id", "mask_id", "value"])
+
+
+def chosen(
+    frame: pd.DataFrame, metrics: Sequence[str], columns: Sequence[str] = NUMBERS, region: str = "full"
+) -> pd.DataFrame:
+    """The rows of some metrics with the columns that a figure draws, in the order in which it draws them.
+
+    Missing (dataset, method) pairs stay missing and NaN stays NaN. Raises UserError where nothing is left.
+    """
+    rows = frame[frame["metric"].isin(list(metrics)) & (frame["region"] == region)]
+    if rows.empty:
+        raise UserError(
+            f"The table has no row of {', '.join(metrics)} ({region}).", "Run the measure and tabulate stages again."
+        )
+    ranks = [
+        ("dataset", in_order(rows["dataset"], DATASETS)),
+        ("method", in_order(rows["method"], METHODS)),
+        ("metric", list(metrics)),
+    ]
+    order = pd.DataFrame({key: rows[key].map(names.index) for key, names in ranks}, index=rows.index)
+    columns = ["dataset", "method", "metric", *columns, *FLAGS]
+    return rows.loc[order.sort_values(["dataset", "method", "metric"]).index, columns].reset_index(drop=True)
+
+
+def too_small(frame: pd.DataFrame) -> set[str]:
+    """The datasets whose every number rests on too few images."""
+    few = (frame["note"] == TOO_SMALL).groupby(frame["dataset"]).all()
+    return {str(name) for name in few[few].index}
+
+
+def labels(frame: pd.DataFrame) -> dict[str, str]:
+    """Each dataset of a table, in the table's order, with its label (see `catalogue.dataset_label`)."""
+    few, firsts = too_small(frame), frame.drop_duplicates("dataset").itertuples()
+    return {
+        str(row.dataset): dataset_label(str(row.dataset), bool(row.synthetic), str(row.quality), row.dataset in few)
+        for row in firsts
+    }
+
+
+def methods(frame: pd.DataFrame) -> list[str]:
+    """The methods of a table, in the order that every figure uses."""
+    return in_order(frame["method"], METHODS)
+
+
+def marks(frame: pd.DataFrame) -> dict[tuple[str, str, str], Any]:
+    """Each row with a value as a named tuple, by (dataset, method, metric). A key that is not there is a gap."""
+    rows = frame[frame["mean_masks"].notna()].itertuples()
+    return {(str(row.dataset), str(row.method), str(row.metric)): row for row in rows}

@@ -1,0 +1,348 @@
+"""The page without Gradio: steps over a session, whose answers are the API's, and whose mistakes are sentences."""
+
+import io
+import sys
+import zipfile
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from small_models import same_pass
+
+from uncertsam.app.demo import cards, maps, packing, photos, steps, views
+from uncertsam.app.demo.serving import Guarded, address, bound
+from uncertsam.app.demo.session import Session, SharedPredictor
+from uncertsam.base.errors import UserError
+from uncertsam.cli import main
+from uncertsam.models.checkpoints import load_model
+from uncertsam.predictor import UncertaintyPredictor
+
+ROOT = Path(__file__).parents[3]
+BOX = (20, 30, 180, 150)
+NOISE = np.random.default_rng(0).integers(0, 255, (60, 60, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> SharedPredictor:
+    """The shipped model, without fitted parts."""
+    model = load_model("sam2_nano", ROOT / "checkpoints" / "sam2_nano.safetensors", torch.device("cpu"))
+    sections = yaml.safe_load((ROOT / "profiles" / "demo.yaml").read_text())
+    return SharedPredictor(UncertaintyPredictor(model, fitted=tmp_path_factory.mktemp("none"), params=sections))
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[np.ndarray]:
+    folder = ROOT / "data" / "golden" / "images"
+    return [np.asarray(Image.open(folder / f"{number:08d}.jpg").convert("RGB")) for number in (1, 2)]
+
+
+def png(pixels: np.ndarray) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    return data.getvalue()
+
+
+@pytest.fixture
+def begun(bench: SharedPredictor, pictures: list[np.ndarray]) -> Session:
+    """With the first picture uploaded."""
+    session = steps.attempt(bench, steps.upload, None, png(pictures[0]))
+    assert not session.failed and session.photo is not None
+    return session
+
+
+def test_what_is_not_fitted_is_told_and_the_rest_is_offered(bench: SharedPredictor) -> None:
+    assert bench.methods == ["sam", "prompt", "tta_geometric"]
+    assert set(bench.missing) == {"laplace_closed", "variance_entropy", "combined_total"}
+    assert bench.begin().methods == ("sam", "prompt")
+
+
+def test_answers_are_the_apis(bench: SharedPredictor, begun: Session, pictures: list[np.ndarray]) -> None:
+    own = UncertaintyPredictor(bench._predictor.model, params=bench._predictor._given[1])
+    own.set_image(pictures[0])
+    session = steps.attempt(bench, steps.choose, begun, bench.methods)
+    session = steps.attempt(bench, steps.type_box, session, *BOX)
+    session = steps.attempt(bench, steps.click, session, _shown_at(session, 100, 90), steps.ON)
+    session = steps.attempt(bench, steps.click, session, _shown_at(session, 5, 6), steps.BESIDE)
+    assert [tuple(click) for click in session.clicks] == [(100, 90, 1), (5, 6, 0)]
+    for name in bench.methods:
+        expected = own.predict(BOX, [[100, 90], [5, 6]], [1, 0], method=name)
+        assert same_pass(session.answers[name].uncertainty, expected.uncertainty)
+        assert same_pass(session.answers[name].logits, expected.logits)
+
+
+def _shown_at(session: Session, x: int, y: int) -> tuple[float, float]:
+    """Where the middle of a pixel is on the picture as shown."""
+    scale = views.scale_of(*session.photo.pixels.shape[:2])
+    return (x + 0.5) * scale, (y + 0.5) * scale
+
+
+def test_a_box_is_two_clicks_in_any_order(bench: SharedPredictor, begun: Session) -> None:
+    first = steps.attempt(bench, steps.click, begun, _shown_at(begun, 180, 30), steps.CORNER)
+    assert first.corner == (180, 30) and not first.answers and "opposite" in first.said
+    second = steps.attempt(bench, steps.click, first, _shown_at(begun, 20, 150), steps.CORNER)
+    assert second.box == BOX and second.corner is None and set(second.answers) == {"sam", "prompt"}
+
+
+def test_a_click_makes_the_map_anew_and_undo_brings_it_back(bench: SharedPredictor, begun: Session) -> None:
+    boxed = steps.attempt(bench, steps.type_box, begun, *BOX)
+    at = steps.suggestion_of(boxed)
+    clicked = steps.attempt(bench, steps.follow, boxed, steps.ON)
+    assert clicked.clicks == ((*at, 1),)
+    assert not same_pass(clicked.answers["sam"].uncertainty, boxed.answers["sam"].uncertainty)
+    back = steps.attempt(bench, steps.undo, clicked)
+    assert same_pass(back.answers["sam"].uncertainty, boxed.answers["sam"].uncertainty)
+    assert steps.attempt(bench, steps.undo, back).box is None
+    assert not steps.attempt(bench, steps.clear, clicked).answers
+
+
+def test_the_picture_is_encoded_once_and_answers_are_kept(bench, begun, monkeypatch) -> None:
+    from uncertsam.app.api import predictor
+
+    monkeypatch.setattr(predictor, "see", lambda *_: pytest.fail("encoded again"))
+    session = steps.attempt(bench, steps.type_box, begun, *BOX)
+    more = steps.attempt(bench, steps.choose, session, ["sam", "prompt", "tta_geometric"])
+    assert more.answers["sam"] is session.answers["sam"] and "tta_geometric" in more.answers
+    slid = steps.attempt(bench, steps.set_aside, more, 40)
+    assert slid.answers["prompt"] is more.answers["prompt"] and slid.share == 0.4
+
+
+def test_the_suggestion_is_the_highest_pixel_away_from_earlier_clicks(bench: SharedPredictor, begun: Session) -> None:
+    session = steps.attempt(bench, steps.type_box, begun, *BOX)
+    for _ in range(3):
+        unsure = session.answers["sam"].uncertainty
+        x, y = steps.suggestion_of(session)
+        rows, columns = np.indices(unsure.shape)
+        reach = round(maps.APART * np.hypot(*unsure.shape))
+        far = np.ones(unsure.shape, bool)
+        for click in session.clicks:
+            far &= np.hypot(columns - click.x, rows - click.y) > reach + 1  # a drawn disc's rim is not exact
+            assert np.hypot(x - click.x, y - click.y) >= reach
+        assert unsure[y, x] >= unsure[far].max()
+        session = steps.attempt(bench, steps.follow, session, steps.BESIDE)
+    full = [(x, y) for x in range(3) for y in range(2)]
+    assert maps.suggested(np.ones((2, 3), np.float32), full) is None
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.lists(st.floats(0, 1), min_size=2, max_size=5))
+def test_setting_more_aside_never_keeps_more(values: list[int], shares: list[float]) -> None:
+    unsure = np.array(values, np.float32)[None]
+    found = [maps.kept(unsure, share) for share in sorted(shares)]
+    for less, more, share in zip(found, found[1:], sorted(shares), strict=False):
+        assert not (more & ~less).any()
+        assert (~less).sum() <= round(share * unsure.size)
+        assert not less.any() or less.all() or unsure[less].max() < unsure[~less].min()
+    assert maps.kept(unsure, 0.0).all() and not maps.kept(unsure, 1.0).any()
+
+
+def test_regions_are_apart_and_the_largest_first() -> None:
+    unsure = np.zeros((20, 30), np.float32)
+    unsure[2:4, 2:4], unsure[10:16, 10:20], unsure[12, 15], unsure[0, 29] = 0.9, 0.95, 1.0, 1.0
+    first, second = maps.regions(unsure)
+    assert (first.x, first.y, first.peak, first.share) == (15, 12, 1.0, 0.1)
+    assert (second.x, second.y) == (2, 2)
+    assert maps.regions(np.full((5, 5), 0.3, np.float32)) == []
+
+
+def _huge() -> bytes:
+    """100 megapixels in few bytes."""
+    data = io.BytesIO()
+    Image.new("L", (10_000, 10_000)).save(data, "PNG")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("step", "entered", "said"),
+    [
+        (steps.upload, lambda: [b""], "empty"),
+        (steps.upload, lambda: [None], "empty"),
+        (steps.upload, lambda: [b"%PDF-1.4 no picture"], "no picture"),
+        (steps.upload, lambda: [png(NOISE)[:3000]], "cannot be used"),
+        (steps.upload, lambda: [_huge()], "100.0 megapixels"),
+        (steps.take_sample, lambda: ["../../etc/passwd"], "no such sample"),
+        (steps.type_box, lambda: [50, 50, 40, 90], "no area"),
+        (steps.type_box, lambda: [900, 900, 990, 990], "outside of the picture"),
+        (steps.type_box, lambda: [None, 1, 2, 3], "four numbers"),
+        (steps.type_box, lambda: [float("nan"), 1, 2, 3], "wrong form"),
+        (steps.type_box, lambda: [0, 0, float("inf"), 3], "wrong form"),
+        (steps.click, lambda: [(-4, 5), steps.ON], "outside of the picture"),
+        (steps.click, lambda: [(5, 9e9), steps.CORNER], "outside of the picture"),
+        (steps.click, lambda: [None, steps.CORNER], "outside of the picture"),
+        (steps.click, lambda: [(5, 5), "sideways"], "what a click means"),
+        (steps.choose, lambda: [[]], "No method"),
+        (steps.choose, lambda: [["laplace_closed"]], "not offered"),
+        (steps.guide, lambda: ["nonsense"], "not offered"),
+        (steps.set_aside, lambda: [130], "0 to 100"),
+        (steps.set_aside, lambda: ["much"], "0 to 100"),
+        (steps.follow, lambda: [steps.ON], "no suggestion"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_nothing_is_lost(bench, begun, step, entered, said) -> None:
+    after = steps.attempt(bench, step, begun, *entered())
+    assert after.failed and len(after.said.splitlines()) == 1 and "Traceback" not in after.said
+    assert said in after.said, after.said
+    assert replace(after, said="", failed=False).__dict__ == begun.__dict__
+    assert 'class="said failed"' in cards.message(after)
+
+
+@pytest.mark.parametrize(
+    "step", [(steps.type_box, *BOX), (steps.click, (5, 5), steps.ON), (steps.follow, steps.ON), (steps.undo,)]
+)
+def test_before_there_is_a_picture_nothing_breaks(bench, step) -> None:
+    after = steps.attempt(bench, step[0], None, *step[1:])
+    assert not after.answers and (after.failed or step[0] is steps.undo)
+    assert views.canvas(after, None) is None and cards.cards(after) == ""
+
+
+def test_what_nobody_foresaw_is_a_sentence_too(bench, begun, caplog) -> None:
+    def broken(*_):
+        raise KeyError("secret/path")
+
+    after = steps.attempt(bench, broken, begun)
+    assert after.failed and "KeyError" in after.said and "secret" not in after.said
+    assert "secret/path" in caplog.text
+
+    def greedy(*_):
+        raise MemoryError
+
+    assert "Memory ran out" in steps.attempt(bench, greedy, begun).said
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 4), (1, 1), (1, 300, 3), (1500, 2000, 3)])
+def test_every_form_of_picture_is_shown_or_refused_in_a_sentence(bench, shape) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    session = steps.attempt(bench, steps.upload, None, png(pixels))
+    assert not session.failed and max(views.canvas(session, None).shape) == views.SHOWN
+    session = steps.attempt(bench, steps.click, session, (0, 0), steps.ON)
+    assert not session.failed and cards.cards(session)
+    if shape[0] == 1500:
+        assert session.photo.notes and session.photo.pixels.size <= 3 * photos.LARGEST * 1e6
+
+
+def test_a_box_that_reaches_out_is_cut_and_a_note_says_so(bench, begun) -> None:
+    session = steps.attempt(bench, steps.type_box, begun, -50, -50, 100, 100)
+    assert session.box == (0, 0, 100, 100) and "cut" in session.said and not session.failed
+
+
+def test_fifty_clicks(bench, begun) -> None:
+    session = replace(begun, methods=("sam",))
+    for k in range(50):
+        session = steps.attempt(bench, steps.follow if k else steps.click, session, *_kth(k))
+        assert not session.failed, session.said
+    assert len(session.clicks) == len({click[:2] for click in session.clicks}) == 50
+    assert views.canvas(session, steps.suggestion_of(session)).shape[2] == 3
+
+
+def _kth(k: int) -> list:
+    return [steps.BESIDE if k % 2 else steps.ON] if k else [(300, 300), steps.ON]
+
+
+def test_two_sessions_do_not_mix(bench, pictures) -> None:
+    alone = []
+    for pixels in pictures:
+        session = steps.attempt(bench, steps.upload, None, png(pixels))
+        alone.append(steps.attempt(bench, steps.type_box, session, 10, 10, 100, 100))
+    both = [steps.attempt(bench, steps.upload, None, png(pixels)) for pixels in pictures]
+    both = [steps.attempt(bench, steps.type_box, session, 10, 10, 100, 100) for session in both]
+    for one, other in zip(alone, both, strict=True):
+        assert same_pass(one.answers["sam"].logits, other.answers["sam"].logits)
+    clicked = steps.attempt(bench, steps.follow, both[0], steps.ON)
+    assert len(clicked.clicks) == 1 and both[1].clicks == () and both[0].clicks == ()
+
+
+def test_a_method_that_guides_is_shown(bench, begun) -> None:
+    session = steps.attempt(bench, steps.type_box, begun, *BOX)
+    session = steps.attempt(bench, steps.guide, session, "tta_geometric")
+    assert session.guiding is session.answers["tta_geometric"]
+    without = steps.attempt(bench, steps.choose, session, ["prompt"])
+    assert without.guiding is without.answers["prompt"]
+
+
+class Sources(HTMLParser):
+    """What a page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.found += [value for key, value in attrs if key in ("src", "href")]
+
+
+def test_the_cards_show_all_and_load_nothing(bench, begun) -> None:
+    session = steps.attempt(bench, steps.type_box, begun, *BOX)
+    text = cards.cards(session)
+    page = Sources()
+    page.feed(text)
+    assert len(page.found) == 3 + 3 + 2 and all(source.startswith("data:image/jpeg") for source in page.found)
+    for told in ("mean uncertainty", "predicted IoU", "90 % kept", "Most uncertain regions", "mutual information"):
+        assert told in text
+    assert "url(" not in cards.STYLE and "@import" not in cards.STYLE
+
+
+def test_words_of_a_file_are_never_html(bench) -> None:
+    assert "<b>" not in cards.message(Session(said="<b>bold</b>"))
+
+
+def test_the_archive_holds_what_the_api_saves(bench, begun, tmp_path) -> None:
+    with pytest.raises(UserError, match="nothing to download"):
+        packing.packed(begun, tmp_path)
+    session = steps.attempt(bench, steps.type_box, begun, *BOX)
+    with zipfile.ZipFile(packing.packed(session, tmp_path)) as archive:
+        files = {f"{m}/{f}" for m in ("sam", "prompt") for f in ("overlay.png", "plot.png", "uncertainty.png")}
+        files |= {f"{m}/{f}" for m in ("sam", "prompt") for f in ("maps.npz", "prediction.json")}
+        assert set(archive.namelist()) == files
+        with np.load(io.BytesIO(archive.read("prompt/maps.npz"))) as found:
+            np.testing.assert_array_equal(found["uncertainty"], session.answers["prompt"].uncertainty)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [packing.NAME]
+
+
+def test_every_sample_has_a_box_that_is_answered(bench) -> None:
+    assert len(photos.samples()) == 4
+    for name in photos.samples():
+        session = steps.attempt(bench, steps.take_sample, None, name)
+        assert not session.failed and session.box == session.photo.box and session.answers
+
+
+def test_without_a_checkout_a_sample_is_generated(monkeypatch) -> None:
+    monkeypatch.setattr(photos, "checkout", lambda: None)
+    (name,) = photos.samples()
+    assert photos.sample(name).pixels.shape[2] == 3
+
+
+def test_without_gradio_one_sentence_says_how_to_get_it(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.setattr(sys, "argv", ["uncertsam", "demo"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert "pip install 'uncertsam[demo]'" in str(stop.value) and "\n" not in str(stop.value)
+
+
+def test_a_port_that_is_taken_is_one_sentence() -> None:
+    with bound("127.0.0.1", 0) as place:
+        assert address(place) == f"http://127.0.0.1:{place.getsockname()[1]}"
+        with pytest.raises(UserError, match="cannot be used"):
+            bound("127.0.0.1", place.getsockname()[1])
+    with pytest.raises(UserError, match="cannot be used"):
+        bound("no.such.host.invalid", 0)
+
+
+def test_every_answer_forbids_to_load_from_elsewhere() -> None:
+    import asyncio
+
+    sent = []
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(Guarded(app)({"type": "http"}, None, send))
+    assert b"default-src 'self'" in dict(sent[0]["headers"])[b"content-security-policy"]

@@ -1,0 +1,144 @@
+"""params.yaml is read strictly, and the committed one is the demo profile."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from uncertsam.base.errors import UserError
+from uncertsam.base.registry import load_method
+from uncertsam.config.clicking import Clicking
+from uncertsam.config.guarantees import Guarantees
+from uncertsam.config.params import (
+    Base,
+    Control,
+    Dataset,
+    Encode,
+    Engine,
+    Fit,
+    Model,
+    Params,
+    Predict,
+    Pretrain,
+    SplitContract,
+    Tabulate,
+    Tracking,
+)
+from uncertsam.experiments.clicking.table import summary as summary_of_clicks
+from uncertsam.experiments.controls.table import summary as summary_of_controls
+
+STAGES = {
+    "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
+    "tabulate": Tabulate, "control": Control, "pretrain": Pretrain, "tracking": Tracking,
+    "guarantees": Guarantees, "clicking": Clicking, "engine": Engine,
+}  # fmt: skip
+
+
+def demo(root: Path) -> dict:
+    return yaml.safe_load((root / "params.yaml").read_text())
+
+
+def test_the_committed_params_are_the_demo_profile(root):
+    if demo(root)["base"]["profile"] != "demo":
+        pytest.skip("the current profile is not the demo")
+    assert (root / "params.yaml").read_text() == (root / "profiles" / "demo.yaml").read_text()
+
+
+@pytest.mark.parametrize("profile", ["demo", "paper"])
+def test_every_section_of_a_profile_is_valid(root, profile):
+    params = Params.read(root / "profiles" / f"{profile}.yaml")
+    for name, model in STAGES.items():
+        params.section(name, model)
+    for name in params.names("datasets"):
+        params.section(f"data.{name}", Dataset)
+    for method in params.names("methods"):
+        params.section(method, load_method(method).Params)
+    assert params.section("fit", Fit).dataset in {*params.values["data"], *params.values["subset"]}
+
+
+def test_an_unknown_section_is_named_with_a_suggestion(root):
+    values = demo(root) | {"tabulat": {}}
+    with pytest.raises(UserError, match=r"unknown section 'tabulat'.*'tabulate'"):
+        Params(values)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "says"),
+    [
+        ("tabulate", "resample", 3, r"tabulate\.resample: extra inputs.*'resamples'"),
+        ("tabulate", "resamples", "many", r"tabulate\.resamples: input should be a valid integer"),
+        ("control", "datasets", ["dog"], r"control\.datasets: there is no 'dog'"),
+        ("control", "calibrate", "everythin", r"control\.calibrate: there is no 'everythin'.*'everything'"),
+        ("control", "samples", [5, 0], r"control\.samples\.1"),
+        ("control", "temperatures", [], r"control\.temperatures"),
+        ("encode", "dtype", "int8", r"encode\.dtype: input should be 'float32' or 'bfloat16'"),
+        ("engine", "backend", "threads", r"engine\.backend: input should be 'serial', 'processes' or 'ray'"),
+        ("engine", "workers", 0, r"engine\.workers: input should be greater than 0"),
+        ("engine", "worker", 2, r"engine\.worker: extra inputs.*'workers'"),
+        ("answers", "references", ["smm"], r"answers.references: there is no 'smm'.*'sam'"),
+        ("answers", "alpha", 1.5, "answers.alpha"),
+        ("clock", "masks", 0, "clock.masks"),
+        ("clicking", "start", "boks", r"clicking\.start: input should be 'box' or 'click'"),
+        ("clicking", "clicks", 0, r"clicking\.clicks"),
+        ("clicking", "methods", ["smm"], r"clicking\.methods: there is no 'smm'.*'sam'"),
+        ("clicking", "datasets", ["dog"], r"clicking\.datasets: there is no 'dog'"),
+        ("guarantees", "alphas", [0.1, 1.0], r"guarantees\.alphas\.1: input should be less than 1"),
+        ("guarantees", "calibrate", 0, r"guarantees\.calibrate"),
+        ("guarantees", "methods", ["smm"], r"guarantees\.methods: there is no 'smm'.*'sam'"),
+        ("guarantees", "datasets", ["dog"], r"guarantees\.datasets: there is no 'dog'"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(root, section, key, value, says):
+    values = demo(root)
+    values[section][key] = value
+    with pytest.raises(UserError, match=says):
+        Params(values).section(section, STAGES[section])
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "says"),
+    [
+        ("data", "all", "'all' and 'pooled' stand for several datasets in the reports.*another name"),
+        ("data", "Pooled", "'Pooled'"),
+        ("subset", "all", "'all'"),
+        ("data", "Camouflage", "'camouflage' and 'Camouflage' are the same but for their case"),
+        ("subset", "camouflage", "the same but for their case"),
+        *[("data", odd, "names are of letters a to z") for odd in ("a/b", "a.b", "..", "", "-x", "my cats", "@", 7)],
+    ],
+)
+def test_a_name_that_no_dataset_can_have_is_refused(root, section, name, says):
+    values = demo(root)
+    values[section][name] = values[section][next(iter(values[section]))]
+    with pytest.raises(UserError, match=says):
+        Params(values)
+
+
+def test_no_report_takes_a_dataset_for_several_together():
+    """Whoever builds a table without params.yaml is refused too, before two values stand under one key."""
+    rows = {"dataset": ["all"], "method": "sam", "metric": "iou", "region": "full", "value": 0.5}
+    for made in (
+        lambda table: summary_of_clicks(table, {}, 20, 0),
+        lambda table: summary_of_controls(table, {}, {}, 20, 0),
+    ):
+        with pytest.raises(UserError, match="stand for several datasets"):
+            made(pd.DataFrame(rows))
+
+
+def test_a_method_named_like_a_section_is_named(root, monkeypatch):
+    monkeypatch.setattr("uncertsam.config.params.method_names", lambda: ["fit", "sam"])
+    with pytest.raises(UserError, match="fit is a section and a method"):
+        Params(demo(root))
+
+
+def test_a_missing_key_is_named(root):
+    values = demo(root)
+    del values["base"]["seed"]
+    with pytest.raises(UserError, match=r"base\.seed: field required"):
+        Params(values).section("base", Base)
+
+
+def test_a_file_that_is_not_yaml_is_named(tmp_path):
+    (tmp_path / "params.yaml").write_text("a: [1,")
+    with pytest.raises(UserError, match="is not YAML"):
+        Params.read(tmp_path / "params.yaml")

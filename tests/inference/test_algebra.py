@@ -1,0 +1,134 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from uncertsam.base.errors import UserError
+from uncertsam.base.registry import load_method, method_names
+from uncertsam.inference.algebra import Answer, Inputs, Method, Moments, Samples, answer, mean_logit
+from uncertsam.models.promptable import PromptableModel
+
+NAMES = ["boundary_distance", "constant", "laplace", "laplace_closed", "sam"]
+LARGEST = math.log(1e7)  # the logit at the clamp
+
+
+def samples(logits: Tensor, portion: int = 10**9) -> Samples:
+    nothing = torch.zeros(logits.shape[1])
+    return Samples(lambda: logits.split(portion), nothing, nothing)
+
+
+def build(name: str, model: PromptableModel, parts: Path) -> Method:
+    module = load_method(name)
+    given = {"laplace": {"samples": 100}, "combined_fitted": {"dataset": "discs"}}.get(name, {})
+    method: Method = module.build(module.Params(**given), model, parts / module.FITTED if module.FITTED else None)
+    return method
+
+
+def assert_same(one: Answer, other: Answer, order: list[int], tolerance: float) -> None:
+    for field in ("logits", "uncertainty", "iou", "object_score"):
+        torch.testing.assert_close(
+            getattr(one, field), getattr(other, field)[order], atol=tolerance, rtol=tolerance, msg=field
+        )
+
+
+def test_what_methods_share_is_made_once_and_anew_for_other_prompts(inputs: Inputs) -> None:
+    made: list[int] = []
+    some = replace(inputs, prompts=inputs.prompts[:2])
+    for asked in (inputs, inputs, some):
+        assert asked.once("count", lambda asked=asked: made.append(1) or len(asked.prompts)) == len(asked.prompts)
+    assert len(made) == 2 and inputs.once("other", lambda: 7) == 7
+
+
+def test_all_methods_are_found() -> None:
+    assert set(NAMES) <= set(method_names())
+
+
+@pytest.mark.parametrize("name", ["algebra", "nothing", "../sam"])
+def test_an_unknown_method_is_refused_with_the_list_of_those_there_are(name: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        load_method(name)
+    assert "sam" in refusal.value.mend
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_method_answers_finite_maps_and_nonnegative_uncertainty(
+    name: str, model: PromptableModel, inputs: Inputs, fitted_parts: Path
+) -> None:
+    result = answer(build(name, model, fitted_parts), inputs)
+    assert result.logits.shape == result.uncertainty.shape == (5, 64, 64)
+    assert result.logits.dtype == result.uncertainty.dtype == torch.float32
+    assert result.logits.abs().max() <= LARGEST + 1e-5
+    assert result.uncertainty.isfinite().all()
+    assert name == "variance_logvar" or result.uncertainty.min() >= 0  # a logarithm may be below 0
+
+
+@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("objects", [1, 2, 4])
+def test_the_number_of_objects_at_once_does_not_matter(
+    name: str, objects: int, model: PromptableModel, inputs: Inputs, fitted_parts: Path
+) -> None:
+    method = build(name, model, fitted_parts)
+    assert_same(answer(method, inputs, objects), answer(method, inputs, 5), list(range(5)), 1e-3)
+
+
+@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("order", [[4, 3, 2, 1, 0], [2], [3, 0]])
+def test_an_answer_does_not_depend_on_the_other_objects_or_their_order(
+    name: str,
+    order: list[int],
+    model: PromptableModel,
+    inputs: Inputs,
+    fitted_parts: Path,
+    reordered: Callable[[list[int]], Inputs],
+) -> None:
+    method = build(name, model, fitted_parts)
+    assert_same(answer(method, reordered(order)), answer(method, inputs), order, 1e-3)
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_the_callers_autocast_changes_nothing(
+    name: str, model: PromptableModel, inputs: Inputs, fitted_parts: Path
+) -> None:
+    method = build(name, model, fitted_parts)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = answer(method, inputs)
+    assert_same(inside, answer(method, inputs), list(range(5)), 0.0)
+
+
+def test_no_prompts_are_refused(model: PromptableModel, inputs: Inputs, fitted_parts: Path) -> None:
+    with pytest.raises(ValueError, match="no prompts"):
+        answer(build("sam", model, fitted_parts), replace(inputs, prompts=inputs.prompts[:0]))
+
+
+def test_the_mean_logit_of_one_sample_is_that_sample() -> None:
+    z = torch.linspace(-16, 16, 3201).reshape(1, 1, -1, 1)
+    torch.testing.assert_close(mean_logit(samples(z)), z[0], atol=1e-5, rtol=1e-5)
+
+
+def test_the_mean_logit_is_clamped_at_1e7() -> None:
+    z = torch.tensor([-1024.0, -17, 17, 1024]).reshape(1, 1, 2, 2)
+    expected = torch.tensor([-1.0, -1, 1, 1]).reshape(1, 2, 2) * LARGEST
+    torch.testing.assert_close(mean_logit(samples(z)), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.floats(0.1, 20), st.integers(1, 7))
+def test_mean_logit_equals_float64_in_any_portions(seed: int, spread: float, portion: int) -> None:
+    z = torch.randn(7, 2, 5, 5, generator=torch.Generator().manual_seed(seed)) * spread
+    p, q = torch.sigmoid(z.double()).mean(0), torch.sigmoid(-z.double()).mean(0)
+    expected = (p.clamp(min=1e-7).log() - q.clamp(min=1e-7).log()).float()
+    torch.testing.assert_close(mean_logit(samples(z, portion)), expected, atol=2e-4, rtol=1e-5)
+
+
+def test_swapping_object_and_ground_mirrors_the_logit() -> None:
+    z = torch.randn(9, 1, 30, 30, generator=torch.Generator().manual_seed(0)) * 5 + 6
+    nothing, mean, variance = torch.zeros(1), z.mean(0), z.var(0)
+    torch.testing.assert_close(mean_logit(samples(-z)), -mean_logit(samples(z)))
+    mirrored = mean_logit(Moments(-mean, variance, nothing, nothing))
+    torch.testing.assert_close(mirrored, -mean_logit(Moments(mean, variance, nothing, nothing)))

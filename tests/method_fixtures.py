@@ -1,0 +1,92 @@
+"""A small random model, an image that it has seen, and a posterior fitted on that."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from small_models import random_nano
+from torch import Tensor
+
+from uncertsam.base.registry import load_method
+from uncertsam.base.rng import torch_generator
+from uncertsam.inference.algebra import Inputs
+from uncertsam.methods.joint.combination import SOURCES, Combination
+from uncertsam.methods.joint.combination import save as save_combination
+from uncertsam.methods.posterior.fit import Example, FitParams, draw_example, fit
+from uncertsam.methods.posterior.state import LaplaceState, save
+from uncertsam.methods.variance.network import build_network
+from uncertsam.methods.variance.state import save as save_network
+from uncertsam.models.promptable import Embedding, PromptableModel
+from uncertsam.models.prompts import Prompts, from_boxes
+
+
+@pytest.fixture(scope="session")
+def model() -> PromptableModel:
+    return random_nano()
+
+
+@pytest.fixture(scope="session")
+def embedding(model: PromptableModel) -> Embedding:
+    image = torch.randn(1, 3, 256, 256, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        return model.encode(image)
+
+
+@pytest.fixture(scope="session")
+def inputs(model: PromptableModel, embedding: Embedding) -> Inputs:
+    corners = torch.rand(5, 2, 2, generator=torch.Generator().manual_seed(2)) * 255
+    boxes = torch.cat([corners.amin(1), corners.amax(1)], 1)
+    picture = torch_generator(0, "picture")
+    pixels = torch.randint(0, 256, (30, 40, 3), dtype=torch.uint8, generator=picture).numpy()
+    return Inputs(model, embedding, from_boxes(boxes), lambda: pixels, lambda member: torch_generator(0, member))
+
+
+@pytest.fixture(scope="session")
+def masks() -> Tensor:
+    """Three discs."""
+    y, x = torch.meshgrid(torch.arange(96), torch.arange(120), indexing="ij")
+    return torch.stack([(y - 40) ** 2 + (x - 60) ** 2 < r**2 for r in (8, 16, 35)])
+
+
+@pytest.fixture(scope="session")
+def examples(model: PromptableModel, embedding: Embedding, masks: Tensor) -> Callable[[FitParams], list[Example]]:
+    """Four images' worth; the same on every call."""
+
+    def make(params: FitParams) -> list[Example]:
+        drawn = [draw_example(masks, model.image_size, params, torch_generator(0, i)) for i in range(4)]
+        return [(embedding, prompts, truth) for prompts, truth in drawn]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def state(model: PromptableModel, examples: Callable[[FitParams], list[Example]]) -> LaplaceState:
+    params = FitParams(likelihood="softmax_pixels", prior_precision=0.5)
+    return fit(model, examples(params), params)
+
+
+@pytest.fixture(scope="session")
+def fitted(state: LaplaceState, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fitted") / "laplace"
+    save(state, folder, {"discs": "abc"})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fitted_parts(model: PromptableModel, fitted: Path) -> Path:
+    """A folder with every part that a method may read: posterior, an untrained variance network, a combination."""
+    network = build_network(model, "all", seed=5).state_dict()
+    save_network(fitted.parent / "variance", model, network, network, {"token": "all"}, {"discs": "abc"})
+    params = load_method("combined_fitted").Params(dataset="discs").model_dump(mode="json")
+    combination = Combination(0.01, (0.1,) * len(SOURCES), model.name, model.digest, 5, params)
+    save_combination(combination, fitted.parent / "combination", fitted, {"discs": "abc"})
+    return fitted.parent
+
+
+@pytest.fixture(scope="session")
+def reordered(inputs: Inputs) -> Callable[[list[int]], Inputs]:
+    """The same image, asked about some of its objects in some order."""
+    points, labels = inputs.prompts.points, inputs.prompts.labels
+    return lambda order: replace(inputs, prompts=Prompts(points[order], labels[order]))

@@ -1,0 +1,178 @@
+"""The variance network: its size, its loss, its state on disk, its three readings."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from uncertsam.base.errors import UserError
+from uncertsam.base.registry import load_method
+from uncertsam.base.rng import torch_generator
+from uncertsam.inference.algebra import answer
+from uncertsam.methods.variance.loss import VarianceLoss
+from uncertsam.methods.variance.method import coin_entropy
+from uncertsam.methods.variance.network import VarianceNetwork, build_network, log_variances
+from uncertsam.methods.variance.state import save
+from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack
+from uncertsam.models.promptable import PromptableModel
+from uncertsam.training.examples import Example
+
+METHODS = ("variance_logvar", "variance_var", "variance_entropy")
+
+
+@pytest.fixture
+def inputs(inputs):
+    """Decoded anew: other tests do so in inference mode, whose tensors autograd refuses."""
+    return replace(inputs)
+
+
+@pytest.fixture
+def network(model) -> VarianceNetwork:
+    return build_network(model, 0, seed=5)
+
+
+@pytest.fixture
+def trained(tmp_path, model, network):
+    weights = network.state_dict()
+    save(tmp_path / "variance", model, weights, weights, {"token": 0}, {"discs": "abc"})
+    return tmp_path / "variance"
+
+
+@pytest.fixture
+def example(model, embedding, masks) -> Example:
+    sequences = [prompt_sequence(m, model.image_size, torch_generator(0, i), 3, 0.5, 0.5) for i, m in enumerate(masks)]
+    return Example("discs", 1, embedding, stack(sequences), masks, lambda name: torch_generator(0, name))
+
+
+def size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_at_the_width_of_sam2_it_has_the_papers_number_of_parameters():
+    network = VarianceNetwork(256, 4)
+    assert size(network.upscaling) == 166_112
+    assert size(network.hypernetworks) == 559_232
+
+
+def test_it_has_a_value_per_low_resolution_pixel_and_stays_within_five(network, inputs):
+    found = log_variances(network, inputs.decoded)
+    assert found.shape == inputs.decoded.logits[:, :1].shape
+    assert found.abs().max() <= 5
+
+
+def test_a_fresh_network_follows_from_its_seed_alone(model):
+    first, second, other = (build_network(model, 0, seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[k], second[k]) for k in first)
+    assert not all(torch.equal(first[k], other[k]) for k in first)
+    assert all((v == 0).all() for k, v in first.items() if k.startswith("hypernetworks") and k.endswith("bias"))
+
+
+def test_the_loss_is_the_papers_formula(model, network, example):
+    """One step, at the resolution of the logits, where nothing is interpolated."""
+    one = replace(example, prompts=example.prompts[:1], masks=example.masks[:1])
+    low = model.decode(example.embedding, prefix(one.prompts, 1))
+    logits = low.logits[0, 0]
+    found = VarianceLoss(model, network, steps=1, side=logits.shape[-1])
+    square = torch.nn.functional.interpolate(
+        one.masks[:, None].float(), tuple(logits.shape), mode="bilinear", antialias=True
+    )
+    truth, s = (square[0, 0] >= 0.5).float(), log_variances(network, low)[0, 0]
+    wanted = (0.5 * (torch.exp(-s) * (logits.sigmoid() - truth) ** 2 + s)).mean()
+    torch.testing.assert_close(found(one)[0], wanted)
+
+
+def test_parts_of_objects_and_steps_give_the_gradient_of_the_whole(model, network, example):
+    loss = VarianceLoss(model, network, 3, 64)
+    loss(example)[0].backward()
+    apart = [p.grad.clone() for p in network.parameters()]
+    network.zero_grad()
+    sum(loss._parts(example)).backward()
+    for ours, parameter in zip(apart, network.parameters(), strict=True):
+        torch.testing.assert_close(ours, parameter.grad)
+
+
+def test_only_the_network_is_trained(model, network, example):
+    VarianceLoss(model, network, 3, 64)(example)[0].backward()
+    assert all(p.grad is None for p in model.network.parameters())
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_training_on_one_image_lowers_its_loss(model, network, example):
+    loss, optimiser = VarianceLoss(model, network, 2, 64), torch.optim.AdamW(network.parameters(), 1e-4)
+    values = []
+    for _ in range(20):
+        optimiser.zero_grad()
+        value = loss(example)[0]
+        value.backward()
+        optimiser.step()
+        values.append(float(value.detach()))
+    assert values[-1] < values[0] - 0.1
+
+
+def test_the_three_methods_read_one_log_variance_and_keep_sams_answer(model, inputs, trained):
+    found = {}
+    for name in METHODS:
+        kind = load_method(name)
+        found[name] = answer(kind.build(kind.Params(token=0, gate=False), model, trained), inputs)
+    low = log_variances(build_network(model, 0, seed=5), inputs.decoded)[:, 0]
+    plain = load_method("sam")
+    sam = answer(plain.build(plain.Params(token=0, gate=False), model, None), inputs)
+    u = {name: of.uncertainty for name, of in found.items()}
+    torch.testing.assert_close(u["variance_logvar"], low)
+    torch.testing.assert_close(u["variance_var"], low.exp())
+    torch.testing.assert_close(u["variance_entropy"], coin_entropy(low))
+    for of in found.values():
+        torch.testing.assert_close(of.logits, sam.logits)
+
+
+def test_the_entropy_is_that_of_the_coin_whose_variance_is_predicted():
+    p = torch.tensor([0.01, 0.1, 0.3, 0.499])
+    wanted = -(p * p.log() + (1 - p) * (1 - p).log())
+    torch.testing.assert_close(coin_entropy((p * (1 - p)).log()[None, None])[0, 0], wanted, rtol=1e-4, atol=1e-5)
+    assert float(coin_entropy(torch.full((1, 1, 1), 3.0))) == pytest.approx(math.log(2))
+
+
+def test_without_a_trained_network_the_stage_to_run_is_named(model):
+    kind = load_method("variance_var")
+    with pytest.raises(UserError, match="train_variance"):
+        kind.build(kind.Params(token=0, gate=False), model, None)
+
+
+def test_the_network_of_another_model_is_refused(model, trained):
+    kind, other = load_method("variance_var"), PromptableModel(model.network, "other_nano", "1" * 64)
+    with pytest.raises(UserError, match="not on these weights of other_nano"):
+        kind.build(kind.Params(token=0, gate=False), other, trained)
+
+
+def test_changed_weights_are_refused(model, trained):
+    path = trained / "best.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    kind = load_method("variance_var")
+    with pytest.raises(UserError, match="not the file"):
+        kind.build(kind.Params(token=0, gate=False), model, trained)
+
+
+def test_other_tokens_may_not_be_read_from_a_network_of_token_zero(model, trained):
+    kind = load_method("variance_var")
+    with pytest.raises(UserError, match="token 0"):
+        kind.build(kind.Params(token="dynamic", gate=False), model, trained)
+
+
+def test_one_step_at_the_papers_size(masks):
+    """A randomly initialised sam2.1 tiny at 1024 px, one object, one step of the loss."""
+    from uncertsam.models.checkpoints import build_network as build_sam
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sam = PromptableModel(build_sam("sam2.1_tiny").eval().requires_grad_(False), "sam2.1_tiny", "0" * 64)
+    with torch.no_grad():
+        embedding = sam.encode(torch.randn(1, 3, 1024, 1024))
+    prompts = stack([prompt_sequence(masks[0], 1024, torch_generator(0, 0), 1, 0.5, 0.5)])
+    example = Example("discs", 1, embedding, prompts, masks[:1], lambda name: torch_generator(0, name))
+    network = build_network(sam, 0, seed=0)
+    value, _ = VarianceLoss(sam, network, 1, 1024)(example)
+    value.backward()
+    assert torch.isfinite(value)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())

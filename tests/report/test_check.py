@@ -1,0 +1,220 @@
+"""check-reports: sound reports pass, and every kind of damage is found and named."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from uncertsam.base.errors import UserError
+from uncertsam.base.rng import numpy_generator
+from uncertsam.config.guarantees import Guarantees
+from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
+from uncertsam.experiments.clicking import table as clicking
+from uncertsam.experiments.clicking.names import POLICIES
+from uncertsam.experiments.cost.table import write_cost
+from uncertsam.experiments.guarantees.run import guarantee
+from uncertsam.experiments.guarantees.summary import read_guarantees, write_guarantees, write_summary
+from uncertsam.experiments.refinement.compare import compared
+from uncertsam.metrics.measure import measure_cell
+from uncertsam.report.check import Places, problems
+from uncertsam.report.evidence import Evidence
+from uncertsam.report.published import Known
+from uncertsam.report.reproduction import Judged, write_reproduction
+from uncertsam.statistics.answers import write_answers, write_answers_json
+from uncertsam.statistics.comparisons import Plan, compare
+from uncertsam.statistics.curves import write_curves
+from uncertsam.statistics.intervals import facts_of, intervals
+from uncertsam.statistics.summary import write_metrics
+from uncertsam.statistics.table import collect, write_table
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory, control_reports) -> Places:
+    """Reports of one method on four noisy discs, made by the pipeline's own functions."""
+    from PIL import Image
+    from safetensors.numpy import save_file
+
+    from uncertsam.base.files import sha256
+    from uncertsam.data.format import read_split
+
+    base = tmp_path_factory.mktemp("reports")
+    split, rng = base / "benchmark" / "discs" / "test", numpy_generator(0, "discs")
+    (split / "images").mkdir(parents=True)
+    y, x = np.mgrid[:48, :64]
+    records, masks, logits = [], [], []
+    for k in range(4):
+        Image.fromarray(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)).save(split / "images" / f"{k:08d}.jpg")
+        truth = (x - 30) ** 2 + (y - 20 - k) ** 2 < 150
+        digest = sha256(split / "images" / f"{k:08d}.jpg")
+        records.append(ImageRecord(k, 64, 48, f"disc {k}", digest, f"disc {k}", "human"))
+        masks.append(Annotation(k, k, int(truth.sum()), encode_rle(truth), "disc"))
+        logits.append((np.where(truth, 2.0, -2.0) + rng.normal(0, 2, truth.shape))[::4, ::4])
+    write_split(split, {"dataset": "discs", "synthetic": True}, records, masks)
+    cell = base / "predictions" / "discs" / "sam"
+    cell.mkdir(parents=True)
+    pd.DataFrame({"row": range(4), "image_id": range(4), "mask_id": range(4)}).to_parquet(cell / "index.parquet")
+    low = np.stack(logits).astype(np.float32)
+    save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
+    measured = base / "measured.parquet"
+    found = measure_cell(cell, split, "sam", "discs")
+    write_table(measured, found.table)
+    write_curves(base / "reports" / "curves.parquet", found.curves)
+    table = collect({("sam", "discs"): measured})
+    write_table(base / "reports" / "results.parquet", table)
+    write_metrics(base / "reports" / "metrics.json", table)
+    frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
+    frame.to_csv(base / "reports" / "intervals.csv", index=False, float_format="%.8g")
+    for path in control_reports.iterdir():
+        shutil.copy(path, base / "reports")
+    plan = Plan(["pearson"], ["sam"], 50)  # one method: nothing to compare, and that is what is written
+    answers = compare(table, {"discs": facts_of(read_split(split))}, plan)
+    write_answers(base / "reports" / "answers.csv", answers)
+    write_answers_json(base / "reports" / "answers.json", answers, plan)
+    row = {"ms": 2.0, "ms_low": 1.0, "ms_high": 3.0, "ratio": 1.0, "peak_mb": 5.0, "state_mb": 0.0, "unit": "mask"}
+    row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
+    write_cost(base / "reports" / "cost.csv", pd.DataFrame([row | {"method": m} for m in ("encoder", "sam")]))
+    known = {"discs": Known("discs", "folder", True)}
+    evidence = Evidence({"results": table}, {"discs": facts_of(read_split(split))}, known, "nano", 50)
+    write_reproduction(base / "reports" / "reproduction.json", Judged.of(evidence))
+    refined = pd.concat([table.assign(method=name) for name in ("sam", "fusion_la", "fusion_la_ones", "truth_prompt")])
+    write_table(base / "reports" / "refinement.parquet", refined)
+    means = intervals(refined, {"discs": facts_of(read_split(split))}, 50, 0)
+    means.to_csv(base / "reports" / "refinement.csv", index=False, float_format="%.8g")
+    arms = compared(refined, {"discs": facts_of(read_split(split))}, 50, 0)
+    write_answers(base / "reports" / "refinement_answers.csv", arms)
+    knobs = Guarantees(methods=["sam"], alphas=[0.4], splits=20, levels=[0.5])
+    promised = guarantee(base / "predictions", {"discs": read_split(split)}, ["sam"], knobs, 0)
+    write_guarantees(base / "reports" / "guarantees.csv", promised)
+    write_summary(base / "reports" / "guarantees.json", read_guarantees(base / "reports" / "guarantees.csv"))
+    shape = [(k, policy, count) for k in range(4) for policy in POLICIES for count in range(2)]
+    clicks = pd.DataFrame([("discs", k, k, "sam", policy, count, 0.5 + k / 10) for k, policy, count in shape])
+    clicks.columns = clicking.COLUMNS
+    clicking.write_clicks(base / "reports" / "clicking.parquet", clicks)
+    summed = clicking.summary(clicks, {"discs": facts_of(read_split(split))}, 50, 0)
+    clicking.write_summary(base / "reports" / "clicking.csv", summed)
+    (base / "reports" / "figures").mkdir()
+    for suffix in (".svg", ".png", ".csv"):
+        (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
+    return Places(base / "reports", base / "benchmark", base / "predictions", "test")
+
+
+@pytest.fixture
+def places(sound, tmp_path) -> Places:
+    """A copy to damage."""
+    shutil.copytree(sound.reports, tmp_path / "reports")
+    return Places(tmp_path / "reports", sound.benchmark, sound.predictions, "test")
+
+
+def found(places: Places, cells: int = 0) -> str:
+    return "\n".join(problems(places, cells, 0))
+
+
+def changed(places: Places, metric: str, value: float) -> None:
+    """One value of one metric replaced in the table."""
+    path = places.reports / "results.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table.index[table["metric"] == metric][0], "value"] = value
+    table.to_parquet(path, index=False)
+
+
+def test_sound_reports_pass_and_every_value_is_recomputed(sound):
+    assert found(sound, 10_000) == ""
+
+
+def test_one_forged_value_is_recomputed_and_contradicts_the_means(places):
+    changed(places, "iou", 0.123)
+    told = found(places, 10_000)
+    assert "iou" in told and "is 0.123, recomputed" in told
+    assert "not that of results.parquet" in told and "metrics.json" in told
+
+
+def test_a_value_that_its_metric_cannot_have_is_named(places):
+    changed(places, "brier", 1.5)
+    assert "1 values of brier outside [0, 1], such as 1.5" in found(places)
+
+
+def test_a_missing_column_is_named(places):
+    path = places.reports / "results.parquet"
+    pd.read_parquet(path).drop(columns="region").to_parquet(path, index=False)
+    assert "region" in found(places)
+
+
+def test_a_forged_mean_is_found(places):
+    path = places.reports / "metrics.json"
+    means = json.loads(path.read_text())
+    means["discs"]["sam"]["iou"] += 0.01
+    path.write_text(json.dumps(means))
+    assert "metrics.json" in found(places)
+
+
+def test_a_mean_outside_of_its_interval_is_found(places):
+    path = places.reports / "intervals.csv"
+    frame = pd.read_csv(path)
+    frame["low"] = frame["high"] = frame["mean_masks"] + 1.0
+    frame.to_csv(path, index=False)
+    assert "lies outside of its interval" in found(places)
+
+
+def test_a_figure_without_its_numbers_is_found(places):
+    (places.reports / "figures" / "bars.csv").unlink()
+    assert "figures/bars.csv is missing" in found(places)
+
+
+def test_a_curve_that_loses_pixels_or_leaves_its_range_is_found(places):
+    path = places.reports / "curves.parquet"
+    curves = pd.read_parquet(path)
+    curves.assign(weight=curves["weight"] / 2).to_parquet(path)
+    assert "do not hold every pixel once" in found(places)
+    curves.assign(y=curves["y"] + 1).to_parquet(path)
+    assert "y leaves [0, 1]" in found(places)
+
+
+@pytest.mark.parametrize("name", ["curves.parquet", "results.parquet", "intervals.csv", "metrics.json"])
+def test_a_missing_file_is_a_clear_error(places, name):
+    (places.reports / name).unlink()
+    with pytest.raises(UserError, match=name):
+        problems(places, 0, 0)
+
+
+def test_the_seed_alone_chooses_what_is_recomputed(places):
+    changed(places, "iou", 0.123)
+    assert [problems(places, 5, seed) for seed in range(4)] == [problems(places, 5, seed) for seed in range(4)]
+
+
+def test_the_controls_are_checked_too(places):
+    table = pd.read_csv(places.reports / "controls.csv")
+    table.assign(value=table["value"] + 1).to_csv(places.reports / "controls.csv", index=False)
+    assert "controls.csv: the mean of" in found(places)
+
+
+def test_the_refinement_is_checked_too(places):
+    path = places.reports / "refinement.parquet"
+    table = pd.read_parquet(path)
+    chosen = (table["method"] == "fusion_la") & (table["metric"] == "iou") & (table["region"] == "full")
+    table.loc[chosen, "value"] *= 0.5
+    table.to_parquet(path, index=False)
+    told = found(places)
+    assert "refinement.csv: the mean of discs, fusion_la, iou" in told
+    assert "refinement_answers.csv: fusion_la on discs" in told
+    table[table["method"] != "truth_prompt"].to_parquet(path, index=False)
+    assert "truth_prompt is missing" in found(places)
+    table.assign(mask_id=table["mask_id"] + 1).to_parquet(path, index=False)
+    assert "differ in 8 masks" in found(places)
+
+
+def test_the_guarantees_are_checked_too(places):
+    path = places.reports / "guarantees.csv"
+    table = pd.read_csv(path)
+    table.loc[(table["part"] == "risk") & (table["metric"] == "fnr"), "value"] = 0.99
+    table.to_csv(path, index=False)
+    told = found(places)
+    assert "guarantees.csv: sam on discs misses 0.9900; promised 0.4" in told and "guarantees.json" in told
+
+
+def test_the_clicks_are_checked_too(places):
+    path = places.reports / "clicking.parquet"
+    table = pd.read_parquet(path)
+    table.assign(iou=table["iou"] / 2).to_parquet(path, index=False)
+    assert "clicking.csv: the mean of guided clicks of sam on discs" in found(places)

@@ -1,0 +1,107 @@
+"""check-reports on the answers: what the pipeline writes passes, and any damage is named."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from uncertsam.base.errors import UserError
+from uncertsam.experiments.cost.table import COLUMNS, read_cost, write_cost
+from uncertsam.report.check_answers import answer_problems
+from uncertsam.report.evidence import Evidence
+from uncertsam.report.published import Known
+from uncertsam.report.reproduction import Judged, write_reproduction
+from uncertsam.statistics.answers import write_answers, write_answers_json
+from uncertsam.statistics.comparisons import Plan, compare
+from uncertsam.statistics.intervals import DatasetFacts, intervals
+
+PLAN = Plan(["pearson", "brier"], ["sam"], 200)
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    parts = []
+    for dataset in ("one", "two", "few"):
+        n = 3 if dataset == "few" else 9
+        for metric in PLAN.metrics:
+            base = rng.uniform(0.1, 0.5, n)
+            for method, step in (("sam", 0.0), ("laplace", 0.1)):
+                frame = pd.DataFrame({"dataset": dataset, "image_id": range(n), "mask_id": range(n), "method": method})
+                parts.append(frame.assign(metric=metric, region="full", value=base + step))
+    return pd.concat(parts, ignore_index=True)
+
+
+def times() -> pd.DataFrame:
+    row = {"unit": "mask", "ms": 2.0, "ms_low": 1.0, "ms_high": 3.0, "ratio": 1.0, "peak_mb": 5.0, "state_mb": 0.0}
+    row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
+    return pd.DataFrame([row | {"method": name} for name in ("encoder", "sam", "laplace")])[COLUMNS]
+
+
+@pytest.fixture
+def reports(tmp_path):
+    results = table()
+    facts = {name: DatasetFacts(True, "synthetic") for name in ("one", "two", "few")}
+    intervals(results, facts, 100).to_csv(tmp_path / "intervals.csv", index=False)
+    frame = compare(results, facts, PLAN)
+    write_answers(tmp_path / "answers.csv", frame)
+    write_answers_json(tmp_path / "answers.json", frame, PLAN)
+    write_cost(tmp_path / "cost.csv", times())
+    known = {name: Known(name, "istd", True) for name in facts}
+    write_reproduction(
+        tmp_path / "reproduction.json", Judged.of(Evidence({"results": results}, facts, known, "nano", 50))
+    )
+    return tmp_path
+
+
+def told(reports) -> str:
+    return "\n".join(answer_problems(reports, table()))
+
+
+def test_what_the_stages_write_is_sound(reports) -> None:
+    assert told(reports) == ""
+
+
+@pytest.mark.parametrize("column", ["difference", "p_holm", "outcome", "n_images"])
+def test_a_forged_answer_is_computed_again(reports, column) -> None:
+    frame = pd.read_csv(reports / "answers.csv", keep_default_na=False)
+    frame[column] = frame[column].astype(object)
+    frame.loc[0, column] = "better" if column == "outcome" else 0.5
+    frame.loc[2, column] = "worse" if column == "outcome" else 7
+    frame.to_csv(reports / "answers.csv", index=False)
+    assert f"answers.csv: {column} of row" in told(reports)
+
+
+def test_a_lost_row_and_forged_words_are_found(reports) -> None:
+    content = json.loads((reports / "answers.json").read_text())
+    content["answers"]["sam"]["pearson"]["laplace"]["sentence"] = "Laplace is best."
+    (reports / "answers.json").write_text(json.dumps(content))
+    assert told(reports) == "answers.json does not say what answers.csv does"
+    pd.read_csv(reports / "answers.csv").iloc[1:].to_csv(reports / "answers.csv", index=False)
+    assert "rows, not" in told(reports)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda f: f[f["method"] != "laplace"], "cost.csv: laplace has no row"),
+        (lambda f: f.assign(ms=-1.0), "cost.csv: sam takes -1 ms"),
+        (lambda f: f.assign(peak_mb=0.0), "a ratio or a size that cannot be"),
+    ],
+)
+def test_a_cost_that_cannot_be_is_found(reports, change, says) -> None:
+    write_cost(reports / "cost.csv", change(times()))
+    assert says in told(reports)
+
+
+@pytest.mark.parametrize("name", ["answers.csv", "answers.json", "cost.csv", "reproduction.json"])
+def test_a_missing_file_is_a_clear_error(reports, name) -> None:
+    (reports / name).unlink()
+    with pytest.raises(UserError, match=name):
+        told(reports)
+
+
+def test_a_table_of_other_columns_is_no_table_of_costs(reports) -> None:
+    (reports / "cost.csv").write_text("method,ms\nsam,1\n")
+    with pytest.raises(UserError, match="has the columns"):
+        read_cost(reports / "cost.csv")

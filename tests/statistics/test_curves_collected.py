@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from uncertsam.base.errors import UserError
+from uncertsam.metrics.curves import COLUMNS
+from uncertsam.statistics.curves import collect_curves, read_curves, write_curves
+
+
+def cell(method: str) -> pd.DataFrame:
+    rows = [("reef", method, "reliability", part, 0.1, 0.2, 0.5) for part in (1, 0)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def test_curves_survive_the_round_trip_sorted(tmp_path: Path) -> None:
+    for method in ("b", "a"):
+        write_curves(tmp_path / f"{method}.parquet", cell(method))
+    found = collect_curves([tmp_path / "b.parquet", tmp_path / "a.parquet"])
+    assert list(zip(found["method"], found["part"], strict=True)) == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+    write_curves(tmp_path / "all.parquet", found)
+    pd.testing.assert_frame_equal(read_curves(tmp_path / "all.parquet"), found)
+
+
+@pytest.mark.parametrize("content", [None, b"no parquet", "columns"])
+def test_missing_or_broken_curves_are_named(tmp_path: Path, content: bytes | str | None) -> None:
+    path = tmp_path / "cell.curves.parquet"
+    if content == "columns":
+        cell("a").drop(columns="weight").to_parquet(path)
+    elif content:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"cell\.curves\.parquet holds no curves.*measure"):
+        collect_curves([path])

@@ -1,0 +1,189 @@
+"""Deleting mlflow.db loses nothing: the view comes back from the reports and the lock."""
+
+import json
+import math
+import os
+import shutil
+
+import pytest
+
+from uncertsam import tracking
+from uncertsam.base.errors import UserError
+
+LOCK = """schema: '2.0'
+stages:
+  preprocess@camouflage:
+    cmd: python stages/preprocess.py
+    deps:
+    - path: data/raw/camouflage
+      md5: 00000000000000000000000000000000.dir
+    outs:
+    - path: data/benchmark/camouflage
+      hash: md5
+      md5: 11111111111111111111111111111111.dir
+  preprocess@soft_shadows:
+    cmd: python stages/preprocess.py
+    outs:
+    - path: data/benchmark/soft_shadows
+      hash: md5
+      md5: 22222222222222222222222222222222.dir
+  fit_laplace:
+    cmd: python stages/fit_laplace.py
+    params:
+      params.yaml:
+        base.seed: 0
+        laplace.likelihood: softmax_pixels
+    outs:
+    - path: data/fitted/laplace
+      md5: 33333333333333333333333333333333.dir
+  predict@camouflage:
+    cmd: python stages/predict.py
+    params:
+      params.yaml:
+        base.seed: 0
+        constant:
+          value: 0.5
+    outs:
+    - path: data/predictions/camouflage
+      md5: 44444444444444444444444444444444.dir
+"""
+SCORES = {
+    "camouflage": {"laplace": {"iou": 0.5, "pearson": None}, "constant": {"iou": 0.5, "boundary_iou_0.02_roi": 0.25}},
+    "soft_shadows": {"laplace": {"iou": 0.75}},
+}
+INTERVALS = """dataset,method,metric,region,mean_masks,low,high,synthetic
+camouflage,laplace,iou,full,0.5,0.4,0.6,True
+camouflage,constant,iou,full,0.5,0.4,0.6,True
+"""
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """An MLflow store without runs. Its tables take seconds to make: once for all test files, copied by every test."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.getbasetemp() / "empty-mlflow.db"
+    if not path.exists():
+        MlflowClient(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def home(empty_store, tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith(("DVC_", "MLFLOW_"))]:
+        monkeypatch.delenv(name)
+    root = tmp_path / "home"
+    root.mkdir()
+    (root / "params.yaml").write_text("base: {seed: 0}\n")
+    (root / "dvc.lock").write_text(LOCK)
+    shutil.copy(empty_store, root / "mlflow.db")
+    monkeypatch.chdir(root)
+    return root
+
+
+def runs_in(home):
+    """All runs, by name. A name that two runs share fails here."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home}/mlflow.db")
+    found = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+    runs = {run.info.run_name: run for run in found}
+    assert len(runs) == len(found)
+    return client, runs
+
+
+def artifacts_of(client, run, folder=""):
+    return {item.path for item in client.list_artifacts(run.info.run_id, folder)}
+
+
+@pytest.fixture
+def results(home):
+    """A repository with results, as the pipeline leaves them."""
+    (home / "reports" / "figures").mkdir(parents=True)
+    (home / "reports" / "metrics.json").write_text(json.dumps(SCORES))
+    (home / "reports" / "intervals.csv").write_text(INTERVALS)
+    (home / "reports" / "figures" / "radar.svg").write_text("<svg/>")
+    (home / "data" / "fitted" / "laplace").mkdir(parents=True)
+    (home / "data" / "fitted" / "laplace" / "laplace.safetensors").write_bytes(b"weights")
+    return home
+
+
+def view(home):
+    """The rebuilt view as plain data, without MLflow's own ids."""
+    _, runs = runs_in(home)
+    return {
+        name.split()[0]: (
+            run.data.params,
+            {k: str(v) for k, v in run.data.metrics.items()},
+            {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.parent")},
+        )
+        for name, run in runs.items()
+    }
+
+
+def test_the_rebuilt_view_holds_the_numbers_of_the_reports(results):
+    assert tracking.rebuild() == tracking.Sent(3, 0)
+    client, runs = runs_in(results)
+    children = {name: run for name, run in runs.items() if "method" in run.data.tags}
+    (parent,) = [run for name, run in runs.items() if name not in children]
+    shown = {
+        name: {key: None if math.isnan(value) else value for key, value in run.data.metrics.items()}
+        for name, run in children.items()
+    }
+    assert shown == {
+        "laplace": {"camouflage.iou": 0.5, "camouflage.pearson": None, "soft_shadows.iou": 0.75},
+        "constant": {"camouflage.iou": 0.5, "camouflage.boundary_iou_0.02_roi": 0.25},
+    }
+    laplace, constant = children["laplace"], children["constant"]
+    assert laplace.data.params == {"base.seed": "0", "laplace.likelihood": "softmax_pixels"}
+    assert constant.data.params == {"base.seed": "0", "constant.value": "0.5"}
+    assert laplace.data.tags["data.soft_shadows"] == "2" * 32 + ".dir"
+    assert laplace.data.tags["synthetic"] == "camouflage"
+    assert laplace.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert artifacts_of(client, laplace, "fitted/laplace") == {"fitted/laplace/laplace.safetensors"}
+    assert artifacts_of(client, constant) == {"intervals.csv"}
+    assert artifacts_of(client, parent, "reports/figures") == {"reports/figures/radar.svg"}
+
+
+def test_rebuilding_twice_or_after_the_store_is_deleted_gives_the_same_view(results, empty_store):
+    tracking.rebuild()
+    first = view(results)
+    (results / "reports" / "metrics.json").touch()
+    tracking.rebuild()
+    assert view(results) == first
+    client, runs = runs_in(results)
+    assert len(client.get_metric_history(runs["laplace"].info.run_id, "camouflage.iou")) == 1
+    again = shutil.copytree(results, results.parent / "another clone")
+    shutil.copy(empty_store, again / "mlflow.db")
+    tracking.rebuild(again)
+    assert view(again) == first
+
+
+def test_another_state_of_the_lock_has_runs_of_its_own(results):
+    tracking.rebuild()
+    (results / "dvc.lock").write_text(LOCK.replace("1111", "5555"))
+    tracking.rebuild()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{results}/mlflow.db")
+    experiment = client.get_experiment_by_name("uncertsam")
+    runs = client.search_runs([experiment.experiment_id], "tags.method = 'laplace'")
+    assert len({run.data.tags["mlflow.parentRunId"] for run in runs}) == len(runs) == 2
+
+
+def test_the_weights_of_a_family_go_to_its_members_only(results):
+    scores = {"camouflage": {name: {"iou": 0.5} for name in ("laplace_closed", "laplacian", "lap", "sam")}}
+    (results / "reports" / "metrics.json").write_text(json.dumps(scores))
+    tracking.rebuild()
+    client, runs = runs_in(results)
+    with_weights = {name for name, run in runs.items() if "fitted" in artifacts_of(client, run)}
+    assert with_weights == {"laplace_closed"}
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "is missing"), ("{", "is not JSON")])
+def test_rebuilding_without_results_says_what_to_do(home, content, said):
+    if content is not None:
+        (home / "reports").mkdir()
+        (home / "reports" / "metrics.json").write_text(content)
+    with pytest.raises(UserError, match=said):
+        tracking.rebuild()
