@@ -11,8 +11,7 @@ from torch import Tensor
 from uncertsam.base.errors import UserError
 from uncertsam.inference.algebra import Inputs, Masks, Measure, Outcome, Samples
 from uncertsam.inference.measures import entropy
-from uncertsam.methods.variance.network import VarianceNetwork, log_variances
-from uncertsam.methods.variance.state import load
+from uncertsam.methods.variance.network import VarianceNetwork, load, log_variances
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import TokenPolicy, select
 
