@@ -56,10 +56,3 @@ def test_predictions_survive_the_disk(
     loaded = module.build(module.Params(), model, copy)
     direct = Laplace(state, 1000, False) if name == "laplace" else LaplaceClosed(state, False)
     assert same_pass(answer(loaded, inputs).logits, answer(direct, inputs).logits)
-
-
-@pytest.mark.parametrize("name", ["laplace", "laplace_closed"])
-def test_an_unfitted_method_is_refused(name: str, model: PromptableModel) -> None:
-    module = load_method(name)
-    with pytest.raises(UserError, match="fit_laplace"):
-        module.build(module.Params(), model, None)

@@ -133,12 +133,6 @@ def test_the_entropy_is_that_of_the_coin_whose_variance_is_predicted():
     assert float(coin_entropy(torch.full((1, 1, 1), 3.0))) == pytest.approx(math.log(2))
 
 
-def test_without_a_trained_network_the_stage_to_run_is_named(model):
-    kind = load_method("variance_var")
-    with pytest.raises(UserError, match="train_variance"):
-        kind.build(kind.Params(token=0, gate=False), model, None)
-
-
 def test_other_tokens_may_not_be_read_from_a_network_of_token_zero(model, trained):
     kind = load_method("variance_var")
     with pytest.raises(UserError, match="token 0"):

@@ -25,7 +25,7 @@ def save(folder: Path, part: FittedPart = PART, **facts: object) -> None:
 
 
 def load(folder: Path, model: SimpleNamespace = OURS, like: dict[str, torch.Tensor] = LIKE) -> dict[str, torch.Tensor]:
-    return PART.weights(folder, PART.manifest(folder, model), FILE, like)
+    return PART.open(folder, model).weights(FILE, like)
 
 
 def edit(folder: Path, **changes: object) -> None:
@@ -44,7 +44,7 @@ def test_saving_and_loading_are_inverse(folder):
     found = load(folder)
     assert found.keys() == WEIGHTS.keys()
     assert all(torch.equal(found[name], WEIGHTS[name]) and found[name].dtype == WEIGHTS[name].dtype for name in found)
-    assert PART.manifest(folder, OURS)["images"] == 4
+    assert PART.open(folder, OURS).manifest["images"] == 4
 
 
 def test_saving_twice_writes_the_same_bytes(folder, tmp_path):
@@ -67,6 +67,11 @@ def test_another_model_is_refused_and_both_are_named(folder):
         UserError, match=r"nano \(000000000000\), but the model is tiny \(111111111111\)\. Fit the slop"
     ):
         load(folder, OTHER)
+
+
+def test_without_a_folder_the_remedy_is_told():
+    with pytest.raises(UserError, match="Fit the slopes again"):
+        PART.open(None, OURS)
 
 
 def test_a_part_whose_only_file_has_the_only_hash_is_read(folder):

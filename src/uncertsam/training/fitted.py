@@ -60,8 +60,10 @@ class FittedPart:
             hashes = {name: sha256(aside / name) for name in files}
             write_json(aside / MANIFEST, {**facts, **about, "libraries": libraries, "sha256": hashes})
 
-    def manifest(self, folder: Path, model: "PromptableModel") -> dict[str, Any]:
-        """What `save` noted. Raises UserError where it is missing, broken, of another kind or of another model."""
+    def open(self, folder: Path | None, model: "PromptableModel") -> "SavedPart":
+        """What `save` wrote. Raises UserError where it is missing, broken, of another kind or of another model."""
+        if folder is None:
+            raise UserError(f"There is no fitted part of the kind {self.kind!r}.", self.again)
         found = read_manifest(folder, self.again)
         if found["kind"] != self.kind:
             raise UserError(f"{folder / MANIFEST} is not of the kind {self.kind!r}.", self.again)
@@ -69,31 +71,46 @@ class FittedPart:
         if found["model_sha256"] != model.digest:
             theirs, ours = _named(found["model"], found["model_sha256"]), _named(model.name, model.digest)
             raise UserError(f"{folder} was fitted on {theirs}, but the model is {ours}.", self.again)
-        return found
+        return SavedPart(folder, found, self.again)
 
-    def weights(self, folder: Path, manifest: Mapping[str, Any], file: str, like: Weights) -> dict[str, "Tensor"]:
+
+@dataclass(frozen=True)
+class SavedPart:
+    """A part on disk that belongs to the model in use."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    again: str
+
+    def weights(self, file: str, like: Weights) -> dict[str, "Tensor"]:
         """A file's tensors, on the CPU, which have the names and shapes of `like`.
 
         Raises UserError where they have not, and where the file is missing, changed or no safetensors.
         """
-        from safetensors.torch import load
-
-        path, hashes = folder / file, manifest["sha256"]
-        try:
-            content = path.read_bytes()
-            # the one hash of parts that were written before the others' files had theirs
-            if hashlib.sha256(content).hexdigest() != (hashes if isinstance(hashes, str) else hashes.get(file)):
-                raise UserError(f"{path} is not the file that its manifest describes.", self.again)
-            found = load(content)
-        except (OSError, SafetensorError) as error:
-            told = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
-            raise UserError(f"{path} {told}.", self.again) from None
+        path = self.folder / file
+        found = self._read(path)
         there, wanted = ({name: [*tensor.shape] for name, tensor in one.items()} for one in (found, like))
         for name in sorted(there.keys() | wanted):
             if there.get(name) != wanted.get(name):
                 told = f"{name} has the shape {there.get(name)}, not {wanted.get(name)}"
                 raise UserError(f"{path} does not fit the model: {told}.", self.again)
         return found
+
+    def _read(self, path: Path) -> dict[str, "Tensor"]:
+        from safetensors.torch import load
+
+        hashes = self.manifest["sha256"]
+        # parts with a single file once had a single hash
+        recorded = hashes if isinstance(hashes, str) else hashes.get(path.name)
+        try:
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != recorded:
+                raise UserError(f"{path} is not the file that its manifest describes.", self.again)
+            return load(content)
+        except FileNotFoundError:
+            raise UserError(f"{path} is missing.", self.again) from None
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path} cannot be read ({error}).", self.again) from None
 
 
 def read_manifest(folder: Path, again: str) -> dict[str, Any]:

@@ -124,16 +124,15 @@ def save(
 
 def load(folder: Path, arm: str, model: PromptableModel) -> FusionState:
     """Read what `save` wrote. Raises UserError where it is missing, broken, changed, of another arm or model."""
-    manifest = PART.manifest(folder, model)
-    if manifest["arm"] != arm:
-        raise UserError(f"{folder} holds the arm {manifest['arm']}, not {arm}.", PART.again)
-    folds = {fold: Fusion(width_of(model)) for fold in manifest["folds"]}
-    like = _joined({fold: module.state_dict() for fold, module in folds.items()})
-    weights = PART.weights(folder, manifest, BEST, like)
+    saved = PART.open(folder, model)
+    if saved.manifest["arm"] != arm:
+        raise UserError(f"{folder} holds the arm {saved.manifest['arm']}, not {arm}.", PART.again)
+    folds = {fold: Fusion(width_of(model)) for fold in saved.manifest["folds"]}
+    weights = saved.weights(BEST, _joined({fold: module.state_dict() for fold, module in folds.items()}))
     for fold, module in folds.items():
         module.load_state_dict(of_fold(weights, fold))
         module.to(model.device).eval().requires_grad_(False)
-    return FusionState(arm, manifest["params"], folds)
+    return FusionState(arm, saved.manifest["params"], folds)
 
 
 def of_fold(weights: Weights, fold: str) -> dict[str, Tensor]:

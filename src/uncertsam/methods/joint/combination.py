@@ -83,14 +83,14 @@ def save(combination: Combination, folder: Path, posterior: Path, data: Mapping[
     PART.save(folder, *owner, {FILE: numbers}, facts, {"laplace": posterior})
 
 
-def load(folder: Path, model: PromptableModel, params: Mapping[str, Any]) -> Combination:
+def load(folder: Path | None, model: PromptableModel, params: Mapping[str, Any]) -> Combination:
     """Read what `save` wrote. Raises UserError where it is missing, broken, changed, or fitted otherwise."""
-    manifest = PART.manifest(folder, model)
-    if manifest["sources"] != list(SOURCES):
+    saved = PART.open(folder, model)
+    if saved.manifest["sources"] != list(SOURCES):
         raise UserError(f"{folder} was fitted on other entropies.", PART.again)
-    if manifest["params"] != json.loads(json.dumps(dict(params))):
+    if saved.manifest["params"] != json.loads(json.dumps(dict(params))):
         raise UserError(f"{folder} was fitted with other parameters.", PART.again)
     like = dict(zip(NUMBERS, (torch.zeros(()), torch.zeros(len(SOURCES))), strict=True))
-    found = PART.weights(folder, manifest, FILE, like)
-    about = {name: manifest[name] for name in ("model", "model_sha256", "images", "params")}
+    found = saved.weights(FILE, like)
+    about = {name: saved.manifest[name] for name in ("model", "model_sha256", "images", "params")}
     return Combination(found["offset"].item(), tuple(found["weights"].tolist()), **about)

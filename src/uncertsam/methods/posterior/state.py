@@ -77,8 +77,8 @@ def save(state: LaplaceState, folder: Path, data: Mapping[str, str]) -> None:
     PART.save(folder, state.model, state.model_sha256, {FILE: tensors}, facts)
 
 
-def load(folder: Path, model: PromptableModel) -> LaplaceState:
+def load(folder: Path | None, model: PromptableModel) -> LaplaceState:
     """Read what `save` wrote. Raises UserError where it is missing, broken, changed, or of another model."""
-    manifest, layer, number = PART.manifest(folder, model), model.last_layer, torch.zeros(())
+    saved, layer, number = PART.open(folder, model), model.last_layer, torch.zeros(())
     like = dict(zip(TENSORS, (layer.weight, layer.bias, number, number), strict=True))
-    return LaplaceState.of(manifest, PART.weights(folder, manifest, FILE, like)).to(model.device)
+    return LaplaceState.of(saved.manifest, saved.weights(FILE, like)).to(model.device)

@@ -43,8 +43,6 @@ class VarianceMethod:
 
 def build_method(params: TokenPolicy, model: PromptableModel, fitted: Path | None, measure: Measure) -> VarianceMethod:
     """Raises UserError where there is no trained network, it is not this model's, or not trained for these tokens."""
-    if fitted is None:
-        raise UserError("The variance network is not trained.", "Run the train_variance stage first.")
     network = load(fitted, model)
     if params.token == "dynamic" and len(network.hypernetworks) == 1:
         raise UserError(

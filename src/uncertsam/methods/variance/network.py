@@ -88,9 +88,9 @@ def save(
     PART.save(folder, model.name, model.digest, {BEST: best, LAST: last}, facts)
 
 
-def load(folder: Path, model: PromptableModel) -> VarianceNetwork:
+def load(folder: Path | None, model: PromptableModel) -> VarianceNetwork:
     """Read the best weights. Raises UserError where they are missing, broken, changed, or of another model."""
-    manifest = PART.manifest(folder, model)
-    network = build_network(model, manifest["params"].get("token"), seed=0)
-    network.load_state_dict(PART.weights(folder, manifest, BEST, network.state_dict()))
+    saved = PART.open(folder, model)
+    network = build_network(model, saved.manifest["params"].get("token"), seed=0)
+    network.load_state_dict(saved.weights(BEST, network.state_dict()))
     return network.requires_grad_(False)
