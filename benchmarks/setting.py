@@ -35,9 +35,9 @@ from uncertsam.methods.variance.network import build_network as variance_network
 from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.region import TruthSide
 from uncertsam.models.checkpoints import build_network
-from uncertsam.models.geometry import scale_boxes, to_input
+from uncertsam.models.geometry import to_input
 from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.prompts import box_of_mask, from_boxes
+from uncertsam.models.prompts import box_of_mask, in_input
 from uncertsam.models.select import TokenPolicy
 from uncertsam.models.store import encode
 
@@ -110,7 +110,7 @@ def set_up(name: str, size: int, objects: int, device: torch.device, seed: int) 
     model = random_model(name, device, seed)
     picture, masks = scene(size, objects, seed)
     boxes = torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in masks])
-    prompts = from_boxes(scale_boxes(boxes, size, size, model.image_size)).to(device)
+    prompts = in_input((size, size), model.image_size, boxes).to(device)
     embedding = encode(model, to_input(picture, model.image_size)[None], torch.float32)
     inputs = Inputs(model, embedding, prompts, lambda: picture, partial(torch_generator, seed, "benchmarks"))
     asked, chosen = draw_example(torch.from_numpy(masks), model.image_size, FIT, torch_generator(seed, "fit"))

@@ -18,7 +18,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     from uncertsam.methods.laplace import Params as LaplaceParams
     from uncertsam.methods.posterior.fit import FitParams
     from uncertsam.methods.posterior.spec import NamedFit, fit_named
-    from uncertsam.methods.posterior.state import save
+    from uncertsam.methods.posterior.state import FILE, save
     from uncertsam.models.spec import ModelSpec
     from uncertsam.models.store import set_threads
 
@@ -40,7 +40,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
         save(state, out, {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")})
         run.metrics({"images": state.images, "prior_precision": float(state.prior_precision)})
         run.artifact(out)
-        run.model(Part("laplace", out, "posterior.safetensors"))
+        run.model(Part("laplace", out, FILE))
     print(f"fitted Laplace on {state.images} images of {dataset}, prior precision {float(state.prior_precision):.4g}")
 
 

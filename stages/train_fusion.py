@@ -15,7 +15,7 @@ def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Pat
     """Write the modules with the least held-out loss, one per domain left out; goes on where it was stopped."""
     from uncertsam.config.arms import arm_named
     from uncertsam.experiments.refinement.first_pass import first_pass
-    from uncertsam.experiments.refinement.state import EVERY, LAST, TENSORS
+    from uncertsam.experiments.refinement.fusion import BEST, EVERY, LAST
     from uncertsam.experiments.refinement.training import Domain, Training, folds, forget, train_folds, write
     from uncertsam.methods.posterior.state import load
     from uncertsam.models.checkpoints import device_named, load_model
@@ -46,7 +46,7 @@ def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Pat
             for fold, trained in found.items():
                 run.metrics(outcome(trained) if fold == EVERY else {fold: outcome(trained)})
             run.artifact(curve)
-            for fold, (which, file) in product(found, {"best": TENSORS, "last": LAST}.items()):
+            for fold, (which, file) in product(found, {"best": BEST, "last": LAST}.items()):
                 run.model(Part(f"{arm}_{which}" + (f"_without_{fold}" if fold != EVERY else ""), out, file, fold))
             forget(training, plan, Path(".resume"))
     print(f"trained {len(found)} modules of fusion_{arm}")

@@ -14,7 +14,7 @@ from uncertsam.tracking.models import Part
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, curve: Path) -> None:
     """Write the best and the last weights, and the losses of every step; goes on where it was stopped."""
-    from uncertsam.methods.variance.state import BEST, LAST, save
+    from uncertsam.methods.variance.network import BEST, LAST, save
     from uncertsam.methods.variance.training import Training
     from uncertsam.models.checkpoints import device_named, load_model
     from uncertsam.models.store import open_embeddings, set_threads

@@ -17,7 +17,7 @@ from uncertsam.methods.joint.combination import save as save_combination
 from uncertsam.methods.posterior.fit import Example, FitParams, draw_example, fit
 from uncertsam.methods.posterior.state import LaplaceState, save
 from uncertsam.methods.variance.network import build_network
-from uncertsam.methods.variance.state import save as save_network
+from uncertsam.methods.variance.network import save as save_network
 from uncertsam.models.promptable import Embedding, PromptableModel
 from uncertsam.models.prompts import Prompts, from_boxes
 

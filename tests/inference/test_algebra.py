@@ -68,6 +68,19 @@ def test_every_method_answers_finite_maps_and_nonnegative_uncertainty(
     assert name == "variance_logvar" or result.uncertainty.min() >= 0  # a logarithm may be below 0
 
 
+@pytest.mark.parametrize("name", [name for name in method_names() if load_method(name).FITTED])
+def test_a_method_refuses_the_fitted_part_of_another_model_a_missing_one_and_none(
+    name: str, model: PromptableModel, fitted_parts: Path, tmp_path: Path
+) -> None:
+    other, kind = PromptableModel(model.network, "other", "1" * 64), load_method(name)
+    with pytest.raises(UserError, match="was fitted on random_nano .* but the model is other"):
+        build(name, other, fitted_parts)
+    with pytest.raises(UserError, match=r"manifest\.json is missing"):
+        build(name, model, tmp_path)
+    with pytest.raises(UserError, match="There is no fitted part of the kind .* (fit_laplace|train_variance|fit_comb)"):
+        kind.build(kind.Params(**({"dataset": "discs"} if name == "combined_fitted" else {})), model, None)
+
+
 @pytest.mark.parametrize("name", method_names())
 @pytest.mark.parametrize("objects", [1, 2, 4])
 def test_the_number_of_objects_at_once_does_not_matter(

@@ -57,24 +57,3 @@ def test_u_is_the_weighted_sum_of_entropies(model, inputs, fitted, folder) -> No
 def test_other_parameters_are_refused(model, folder) -> None:
     with pytest.raises(UserError, match="other parameters"):
         combined_fitted.build(PARAMS.model_copy(update={"views": 3}), model, folder)
-
-
-def test_another_model_is_refused(model, folder) -> None:
-    manifest = folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("0" * 64, "1" * 64))
-    with pytest.raises(UserError, match="was fitted on"):
-        load(folder, model, TOLD)
-
-
-def test_changed_weights_are_refused(model, folder) -> None:
-    path = folder / "weights.json"
-    path.write_text(path.read_text() + " ")
-    with pytest.raises(UserError, match="not the file"):
-        load(folder, model, TOLD)
-
-
-@pytest.mark.parametrize("name", ["manifest.json", "weights.json"])
-def test_a_missing_file_is_named(model, folder, name) -> None:
-    (folder / name).unlink()
-    with pytest.raises(UserError, match=name):
-        load(folder, model, TOLD)

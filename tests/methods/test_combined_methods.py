@@ -1,12 +1,10 @@
 """What the combined methods promise on a small random model."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 
-from uncertsam.base.errors import UserError
 from uncertsam.inference.algebra import answer
 from uncertsam.inference.measures import entropy
 from uncertsam.methods import combined_sum, combined_total, laplace_closed, sam
@@ -65,15 +63,3 @@ def test_the_sum_with_one_view_and_box_is_laplace_and_twice_sam(model, inputs, f
     own = answer(sam.build(sam.Params(token=0, gate=False), model, None), inputs)
     torch.testing.assert_close(found.uncertainty, closed.uncertainty + 2 * entropy(own.logits), atol=1e-4, rtol=1e-4)
     assert found.uncertainty.max() <= 3 * math.log(2) + 1e-5
-
-
-@pytest.mark.parametrize("module", [combined_total, combined_sum])
-def test_without_a_posterior_the_error_names_the_stage(model, module) -> None:
-    with pytest.raises(UserError, match="fit_laplace"):
-        module.build(module.Params(), model, None)
-
-
-@pytest.mark.parametrize("module", [combined_total, combined_sum])
-def test_a_missing_posterior_is_named(model, module, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="manifest.json"):
-        module.build(module.Params(), model, tmp_path)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uncertsam.models.geometry import scale_boxes, scale_points
-from uncertsam.models.prompts import box_of_mask, from_boxes, jitter_boxes
+from uncertsam.models.prompts import box_of_mask, from_boxes, in_input, jitter_boxes
 
 sides = st.integers(1, 4000)
 
@@ -51,3 +51,14 @@ def test_a_jittered_box_moves_by_at_most_a_tenth_of_its_sides_and_twenty_pixels(
 def test_a_box_is_given_as_two_corner_points():
     prompts = from_boxes(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
     assert prompts.points.tolist() == [[[1, 2], [3, 4]]] and prompts.labels.tolist() == [[2, 3]]
+
+
+def test_what_is_asked_in_a_picture_moves_to_the_square_with_the_box_before_the_clicks():
+    boxes, points, labels = torch.tensor([[1.0, 2, 30, 40]]), torch.tensor([[[3.0, 4], [5, 6]]]), torch.tensor([[1, 0]])
+    both = in_input((50, 70), 256, boxes, points, labels)
+    assert both.labels.tolist() == [[2, 3, 1, 0]]
+    assert torch.equal(both.points[:, :2].reshape(1, 4), scale_boxes(boxes, 50, 70, 256))
+    assert torch.equal(both.points[:, 2:], scale_points(points, 50, 70, 256))
+    for some, slots in (((boxes,), slice(2)), ((None, points, labels), slice(2, 4))):
+        alone = in_input((50, 70), 256, *some)
+        assert torch.equal(alone.points, both.points[:, slots]) and torch.equal(alone.labels, both.labels[:, slots])

@@ -8,11 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncertsam.experiments.refinement.fusion import Fusion, build_fusion, width_of
-from uncertsam.experiments.refinement.state import EVERY
-from uncertsam.experiments.refinement.state import save as save_fusion
+from uncertsam.experiments.refinement.fusion import EVERY, Fusion, build_fusion, width_of
+from uncertsam.experiments.refinement.fusion import save as save_fusion
 from uncertsam.methods.variance.network import build_network
-from uncertsam.methods.variance.state import save as save_variance
+from uncertsam.methods.variance.network import save as save_variance
 from uncertsam.models.checkpoints import load_model
 from uncertsam.tracking.models import Part, keep, pack
 from uncertsam.tracking.place import sqlite_file, sqlite_uri

@@ -72,17 +72,18 @@ def asker(model: Any, picture: Picture) -> Ask:
     """Encode once; then (points [k, 2] in pixels, their labels) give token 0's mask at the picture's size."""
     import torch
 
-    from uncertsam.models.geometry import scale_points, to_input
-    from uncertsam.models.prompts import Prompts
+    from uncertsam.models.geometry import to_input
+    from uncertsam.models.prompts import in_input
     from uncertsam.models.store import encode
 
     height, width = picture.shape[:2]
     embedding = encode(model, to_input(picture, model.image_size)[None], torch.float32)
 
     def ask(points: np.ndarray, labels: np.ndarray) -> Mask:
-        scaled = scale_points(torch.from_numpy(points).float()[None], height, width, model.image_size)
+        where, kinds = torch.from_numpy(points).float()[None], torch.from_numpy(labels)[None]
+        prompts = in_input((height, width), model.image_size, points=where, labels=kinds)
         with torch.inference_mode():
-            decoded = model.decode(embedding, Prompts(scaled, torch.from_numpy(labels)[None]))
+            decoded = model.decode(embedding, prompts)
         return np.asarray(upsample(decoded.logits[0, 0].numpy(), height, width) > 0)
 
     return ask

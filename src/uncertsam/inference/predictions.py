@@ -28,9 +28,8 @@ from uncertsam.compute.shards import cut
 from uncertsam.data.format import Annotation, ImageRecord, Split
 from uncertsam.inference.algebra import Answer, Inputs, Method, answer
 from uncertsam.inference.maps import MapWriter
-from uncertsam.models.geometry import scale_boxes
 from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.prompts import box_of_mask, from_boxes
+from uncertsam.models.prompts import Prompts, box_of_mask, in_input
 from uncertsam.models.store import Embeddings
 
 COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
@@ -78,7 +77,7 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Every mask's clean box on one dataset; the rest as in `PredictionTask`."""
+    """Whatever is asked about the images of one dataset; the rest as in `PredictionTask`."""
 
     model: PromptableModel
     embeddings: Embeddings
@@ -87,8 +86,11 @@ class PromptSet:
     seed: int
 
     def of(self, image: ImageRecord, boxes: Float[Tensor, "n 4"]) -> Inputs:
-        """All boxes of one image; the generators of the members know the image and nothing of the order of work."""
-        prompts = from_boxes(scale_boxes(boxes, image.height, image.width, self.model.image_size))
+        """Boxes on one image."""
+        return self.given(image, in_input((image.height, image.width), self.model.image_size, boxes))
+
+    def given(self, image: ImageRecord, prompts: Prompts) -> Inputs:
+        """Any prompts on one image; the generators of the members know the image and nothing of the order of work."""
         return Inputs(
             model=self.model,
             embedding=self.embeddings.read(self.split, image.id),

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncertsam.base.errors import UserError
 from uncertsam.inference.algebra import Combined, Inputs, Measure
 from uncertsam.inference.measures import combined
 from uncertsam.methods.joint.combination import Combination
@@ -61,7 +60,5 @@ class SeenFitted:
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> CombinedFitted:
     """Raises UserError where there is no fitted combination, or it is not this model's or these parameters'."""
-    if fitted is None:
-        raise UserError("The method combined_fitted needs fitted weights.", "Run the fit_combination stage first.")
     combination = load_combination(fitted, model, params.model_dump(mode="json"))
-    return CombinedFitted(combination, load(fitted / "laplace", model), params)
+    return CombinedFitted(combination, load(fitted and fitted / "laplace", model), params)

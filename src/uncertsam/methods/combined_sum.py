@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncertsam.base.errors import UserError
 from uncertsam.inference.algebra import Combined, Inputs, Measure
 from uncertsam.inference.measures import combined
 from uncertsam.methods.joint.ensembles import JointParams, pictures, spread
@@ -55,6 +54,4 @@ class SeenSum:
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> CombinedSum:
     """Raises UserError where there is no fitted posterior, or it is not this model's."""
-    if fitted is None:
-        raise UserError("The method combined_sum needs a fitted posterior.", "Run the fit_laplace stage first.")
     return CombinedSum(load(fitted, model), params)

@@ -14,7 +14,6 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
-from uncertsam.base.errors import UserError
 from uncertsam.inference.algebra import Combined, Inputs, Measure, Samples, mean_logit
 from uncertsam.inference.measures import combined
 from uncertsam.methods.joint.decompose import decompose
@@ -78,6 +77,4 @@ class SeenTotal:
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> CombinedTotal:
     """Raises UserError where there is no fitted posterior, or it is not this model's."""
-    if fitted is None:
-        raise UserError("The method combined_total needs a fitted posterior.", "Run the fit_laplace stage first.")
     return CombinedTotal(load(fitted, model), params)

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
-from uncertsam.base.errors import UserError
 from uncertsam.inference.algebra import Inputs, Measure, Samples
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.methods.posterior.fit import FitParams
@@ -54,8 +53,6 @@ class Laplace:
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> Laplace:
     """Raises UserError where there is no fitted posterior, or it is not this model's."""
-    if fitted is None:
-        raise UserError("The method laplace needs a fitted posterior.", "Run the fit_laplace stage first.")
     return Laplace(load(fitted, model), params.samples, params.gate)
 
 

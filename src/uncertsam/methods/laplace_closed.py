@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from uncertsam.base.errors import UserError
 from uncertsam.inference.algebra import Inputs, Measure, Moments
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.methods.posterior.predictive import moments
@@ -38,6 +37,4 @@ class LaplaceClosed:
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> LaplaceClosed:
     """Raises UserError where there is no fitted posterior, or it is not this model's."""
-    if fitted is None:
-        raise UserError("The method laplace_closed needs a fitted posterior.", "Run the fit_laplace stage first.")
     return LaplaceClosed(load(fitted, model), params.gate)

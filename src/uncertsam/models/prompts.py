@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from uncertsam.models.geometry import scale_boxes, scale_points
+
 PAD, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -1, 0, 1, 2, 3
 
 
@@ -37,6 +39,24 @@ def from_boxes(boxes: Float[Tensor, "n 4"]) -> Prompts:
     """Boxes (x0, y0, x1, y1) as their two labelled corners, the way SAM 2 takes them."""
     labels = torch.tensor([TOP_LEFT, BOTTOM_RIGHT], device=boxes.device).expand(len(boxes), 2)
     return Prompts(boxes.reshape(-1, 2, 2), labels.contiguous())
+
+
+def in_input(
+    picture: tuple[int, int],
+    size: int,
+    boxes: Float[Tensor, "n 4"] | None = None,
+    points: Float[Tensor, "n k 2"] | None = None,
+    labels: Int[Tensor, "n k"] | None = None,
+) -> Prompts:
+    """What is asked in a picture's pixels, in those of the model's square input; a box stands before the clicks.
+
+    picture: its height and width. size: side of the input. boxes: inclusive. points, labels: both or none, as in
+    `Prompts`.
+    """
+    found = [] if boxes is None else [from_boxes(scale_boxes(boxes, *picture, size))]
+    if points is not None and labels is not None:
+        found.append(Prompts(scale_points(points, *picture, size), labels))
+    return Prompts(torch.cat([one.points for one in found], 1), torch.cat([one.labels for one in found], 1))
 
 
 def box_of_mask(mask: Float[Tensor, "h w"] | Tensor) -> Float[Tensor, " 4"]:

@@ -1,11 +1,11 @@
 """The prompts that `sam2_nano` is trained with: boxes, clicks, and corrections with the earlier mask fed back."""
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from uncertsam.models.mask_points import centre, corners
 from uncertsam.models.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT, Prompts
 
 SLOTS = 11  # two corners, up to four clicks, up to five corrections
@@ -31,10 +31,9 @@ def first_prompt(
 def noisy_box(rng: Rng, mask: Mask) -> Float[np.ndarray, "2 2"]:
     """The inclusive box of `mask`, each coordinate moved by up to 10 % of its side and 20 px at 1024 (paper App. E)."""
     size = mask.shape[1]
-    ys, xs = np.nonzero(mask)
-    corners = np.array([[xs.min(), ys.min()], [xs.max(), ys.max()]], np.float32)
-    reach = np.minimum(0.1 * (corners[1] - corners[0]), 20 * size / 1024)
-    moved = np.clip(corners + rng.uniform(-1, 1, (2, 2)) * reach, 0, size - 1)
+    ends = corners(mask).astype(np.float32)
+    reach = np.minimum(0.1 * (ends[1] - ends[0]), 20 * size / 1024)
+    moved = np.clip(ends + rng.uniform(-1, 1, (2, 2)) * reach, 0, size - 1)
     return np.sort(moved, 0).astype(np.float32)
 
 
@@ -45,15 +44,8 @@ def clicks(rng: Rng, mask: Mask, count: int) -> tuple[Float[np.ndarray, "k 2"], 
     at = [(inside if o or not len(outside) else outside) for o in on]
     points = np.stack([a[rng.integers(len(a))][::-1] for a in at]).astype(np.float32)
     if rng.random() < 0.4:
-        points[0] = _deepest(mask)[0]
+        points[0] = centre(mask)[0]
     return points, np.where(on, FOREGROUND, BACKGROUND)
-
-
-def _deepest(mask: Mask) -> tuple[tuple[int, int], float]:
-    """The pixel (x, y) of a mask that is farthest from its edge, the picture's border among it, and how far [px]."""
-    depth = cv2.distanceTransform(np.pad(mask.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return (int(x), int(y)), float(depth.max())
 
 
 def correct(
@@ -76,7 +68,7 @@ def correct(
         y, x = (int(n) for n in candidates[rng.integers(len(candidates))])
         if errors.any() and rng.random() < 0.5:
             truth = target[i].cpu().numpy() > 0.5
-            x, y = max((_deepest(errors & truth), _deepest(errors & ~truth)), key=lambda found: found[1])[0]
+            x, y = max((centre(errors & truth), centre(errors & ~truth)), key=lambda found: found[1])[0]
         slot = int((labels[i] != PAD).sum())
         points[i, slot] = (torch.tensor([x, y]) + 0.5) * size / wrong.shape[-1] - 0.5
         labels[i, slot] = FOREGROUND if target[i, y, x] > 0.5 else BACKGROUND

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from uncertsam.training.fitted import MANIFEST
+
 if TYPE_CHECKING:
     import numpy as np  # recording a run imports nothing heavy
 
-CARD, MANIFEST = "model.json", "manifest.json"
+CARD = "model.json"
 FUSION, VARIANCE, LAPLACE = "dense embedding fusion", "variance network", "last-layer laplace"
 Arrays = Mapping[str, "np.ndarray"]
 
@@ -108,11 +110,10 @@ def _shapes(manifest: Mapping[str, Any]) -> tuple[dict[str, tuple[int, ...]], tu
 def _fusion(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
     from safetensors.torch import load_file
 
-    from uncertsam.experiments.refinement.fusion import Fusion
+    from uncertsam.experiments.refinement.fusion import Fusion, of_fold
 
-    module, fold = Fusion(manifest["width"]), card["fold"] + "/"
-    tensors = load_file(folder / card["file"])
-    module.load_state_dict({name.removeprefix(fold): t for name, t in tensors.items() if name.startswith(fold)})
+    module = Fusion(manifest["width"])
+    module.load_state_dict(of_fold(load_file(folder / card["file"]), card["fold"]))
     return _called(module, "mask", "uncertainty")
 
 
@@ -129,13 +130,9 @@ def _variance(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]
 def _laplace(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
     from safetensors.torch import load_file
 
-    from uncertsam.methods.posterior.state import TENSORS, LaplaceState
+    from uncertsam.methods.posterior.state import LaplaceState
 
-    tensors = load_file(folder / card["file"])
-    about: Any = {name: manifest[name] for name in ("model", "model_sha256", "images", "params")}
-    parts: Any = {name: tensors[name] for name in TENSORS}
-    state = LaplaceState(**about, **parts)
-    return _called(state.output_variance, "hidden")
+    return _called(LaplaceState.of(manifest, load_file(folder / card["file"])).output_variance, "hidden")
 
 
 def _called(function: Callable[..., Any], *names: str) -> "Callable[[Arrays], np.ndarray]":

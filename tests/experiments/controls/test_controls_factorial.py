@@ -13,9 +13,10 @@ from small_models import same_pass
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
 from uncertsam.experiments.controls.design import CELLS, FACTORS, LA, SAM, cell_name
 from uncertsam.experiments.controls.factorial import COARSE, coarse_logit, factorial
-from uncertsam.experiments.controls.measure import ControlTask, all_controls, answered, mean_nll, measured
+from uncertsam.experiments.controls.measure import all_controls, answered, mean_nll, measured
 from uncertsam.inference.algebra import Inputs, Samples, mean_logit
 from uncertsam.inference.measures import entropy
+from uncertsam.inference.predictions import PromptSet
 from uncertsam.methods import sam
 from uncertsam.methods.laplace import Laplace
 from uncertsam.methods.laplace_closed import LaplaceClosed
@@ -131,7 +132,7 @@ def test_an_object_is_answered_alike_whoever_is_asked_about_beside_it(inputs, re
 
 
 @pytest.fixture
-def asked(model, tmp_path) -> ControlTask:
+def asked(model, tmp_path) -> PromptSet:
     """Three small pictures of two discs each."""
     root, rng = tmp_path / "discs" / "test", np.random.default_rng(0)
     (root / "images").mkdir(parents=True)
@@ -144,7 +145,7 @@ def asked(model, tmp_path) -> ControlTask:
             disc = (y - 20) ** 2 + (x - centre) ** 2 < 80
             masks.append(Annotation(2 * k + j, k, int(disc.sum()), encode_rle(disc)))
     write_split(root, {"dataset": "discs"}, records, masks)
-    return ControlTask(model, StreamedEmbeddings(model, torch.float32), read_split(root), "discs", 0)
+    return PromptSet(model, StreamedEmbeddings(model, torch.float32), read_split(root), "discs", 0)
 
 
 def test_the_order_of_images_and_their_company_change_nothing(asked, state):

@@ -1,6 +1,5 @@
 """Where the model, its parameters and its fitted parts come from, by name or by path."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -125,8 +124,9 @@ def part_of(name: str, model: "PromptableModel", fitted: Path | None = None) -> 
 
 
 def _belongs(part: Path, model: "PromptableModel") -> bool:
-    manifest = part / "manifest.json"
-    return manifest.is_file() and json.loads(manifest.read_text(encoding="utf-8"))["model_sha256"] == model.digest
+    from uncertsam.training.fitted import read_manifest
+
+    return part.is_dir() and bool(read_manifest(part, _made(part, None))["model_sha256"] == model.digest)
 
 
 def _made(part: Path, fitted: Path | None) -> str:

@@ -2,7 +2,7 @@
 
 import reprlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float, Int
 
 from uncertsam.base.errors import UserError
-from uncertsam.models.geometry import scale_boxes, scale_points
-from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, from_boxes
+from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, in_input
 
 BOX = "A box is x0, y0, x1, y1 in pixels, left, top, right, bottom, counted from 0, both ends inside."
 POINT = "A point is x, y in pixels counted from 0; its label 1 on the object, 0 beside it."
@@ -35,15 +34,12 @@ class Question:
 
     def prompts(self, height: int, width: int, size: int) -> Prompts:
         """In the pixels of the model's square input, the box before the clicks."""
-        points = scale_points(torch.from_numpy(self.points), height, width, size)
-        labels = torch.from_numpy(self.labels)
-        if self.box is not None:
-            corners = from_boxes(scale_boxes(torch.tensor([self.box]), height, width, size))
-            points, labels = torch.cat([corners.points[0], points]), torch.cat([corners.labels[0], labels])
-        if not len(labels):
-            points, labels = torch.zeros(1, 2), torch.tensor([PAD])
-        mask = None if self.mask is None else torch.from_numpy(self.mask)[None, None]
-        return Prompts(points[None], labels[None], mask)
+        points, labels = torch.from_numpy(self.points)[None], torch.from_numpy(self.labels)[None]
+        box = None if self.box is None else torch.tensor([self.box])
+        found = in_input((height, width), size, box, points, labels)
+        if not found.labels.numel():
+            found = Prompts(torch.zeros(1, 1, 2), torch.tensor([[PAD]]))
+        return found if self.mask is None else replace(found, masks=torch.from_numpy(self.mask)[None, None])
 
 
 def question(

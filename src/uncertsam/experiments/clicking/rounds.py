@@ -6,25 +6,22 @@ method has the same random clicks, and neither order nor number of workers matte
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from uncertsam.base.rng import numpy_generator, torch_generator
+from uncertsam.base.rng import numpy_generator
 from uncertsam.config.clicking import Clicking
-from uncertsam.data.format import ImageRecord, Split
+from uncertsam.data.format import ImageRecord
 from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES
 from uncertsam.experiments.clicking.policies import Click, anywhere, around, error_centre, most_unsure, places
-from uncertsam.inference.algebra import Answer, Inputs, Method, answer
+from uncertsam.inference.algebra import Answer, Method, answer
+from uncertsam.inference.predictions import PromptSet
 from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.ranking import ratio
-from uncertsam.models.geometry import scale_boxes, scale_points
 from uncertsam.models.mask_points import centre, corners
-from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, from_boxes
-from uncertsam.models.store import Embeddings
+from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, in_input
 
 Row = tuple[str, int, int, str, str, int, float]  # as `table.COLUMNS`
 
@@ -70,14 +67,9 @@ class Clicked:
 
 
 @dataclass(frozen=True)
-class ClickingTask:
+class ClickingTask(PromptSet):
     """One dataset's chosen masks and what is needed to answer them; `seed` feeds members and random clicks."""
 
-    model: PromptableModel
-    store: Embeddings
-    split: Split
-    dataset: str
-    seed: int
     knobs: Clicking
     policies: Sequence[str] = field(default=POLICIES)
 
@@ -111,29 +103,17 @@ class ClickingTask:
 
     def ask(self, method: Method, image: ImageRecord, objects: Sequence[Clicked]) -> Answer:
         """A method's answers to the box (where it starts with one) and the clicks of every object."""
-        inputs = Inputs(
-            model=self.model,
-            embedding=self.store.read(self.split, image.id),
-            prompts=self.prompts(image, objects).to(self.model.device),
-            image=partial(self.split.pixels, image.id),
-            generator=partial(torch_generator, self.seed, self.dataset, image.id),
-        )
-        return answer(method, inputs).cpu()
+        return answer(method, self.given(image, self.prompts(image, objects))).cpu()
 
     def prompts(self, image: ImageRecord, objects: Sequence[Clicked]) -> Prompts:
         """In the pixels of the model's square input; a click that there was none of is padding."""
-        size = self.model.image_size
         points = torch.tensor([[click or (0, 0) for click in o.clicks] for o in objects]).reshape(len(objects), -1, 2)
-        labels = [[PAD if click is None else o.label(click) for click in o.clicks] for o in objects]
-        found = Prompts(
-            scale_points(points.float(), image.height, image.width, size),
-            torch.tensor(labels, dtype=torch.int64).reshape(len(objects), -1),
+        labels = torch.tensor(
+            [[PAD if click is None else o.label(click) for click in o.clicks] for o in objects], dtype=torch.int64
         )
-        if self.knobs.start == "click":
-            return found
-        boxes = torch.from_numpy(np.stack([o.box for o in objects]))
-        ends = from_boxes(scale_boxes(boxes, image.height, image.width, size))
-        return Prompts(torch.cat([ends.points, found.points], 1), torch.cat([ends.labels, found.labels], 1))
+        boxes = torch.from_numpy(np.stack([o.box for o in objects])) if self.knobs.start == "box" else None
+        size = image.height, image.width
+        return in_input(size, self.model.image_size, boxes, points.float(), labels.reshape(len(objects), -1))
 
     @staticmethod
     def large(found: Answer, image: ImageRecord) -> Iterator[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]]:

@@ -4,53 +4,25 @@ An image's values depend on (seed, dataset, image) alone, so the order of work i
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
 
-from uncertsam.base.rng import torch_generator
-from uncertsam.data.format import Annotation, ImageRecord, Split
+from uncertsam.data.format import Annotation, ImageRecord
 from uncertsam.experiments.controls.design import REGION
 from uncertsam.experiments.controls.factorial import factorial
 from uncertsam.inference.algebra import Inputs, Masks, Method, mean_logit, objects_at_once
 from uncertsam.inference.measures import entropy
+from uncertsam.inference.predictions import PromptSet, boxes_of
 from uncertsam.methods.laplace import Laplace
 from uncertsam.metrics.masks import METRICS, measure_mask, upsample
 from uncertsam.metrics.region import TruthSide
-from uncertsam.models.geometry import scale_boxes
-from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.prompts import box_of_mask, from_boxes
-from uncertsam.models.store import Embeddings
 from uncertsam.statistics.table import COLUMNS
 
 Controls = Callable[[Inputs], Mapping[str, Masks]]  # control -> logit of its mean probability [n, h, w]; U: its entropy
 Values = dict[str, float]  # metric -> value on the whole image
-
-
-@dataclass(frozen=True)
-class ControlTask:
-    """A subset of one dataset and what is needed to answer it; `seed` feeds the generators of the samples."""
-
-    model: PromptableModel
-    store: Embeddings
-    split: Split
-    dataset: str
-    seed: int
-
-    def inputs(self, image: ImageRecord) -> Inputs:
-        """The clean box of every mask of one image."""
-        masks = map(torch.from_numpy, self.split.masks(image.id))
-        boxes = scale_boxes(torch.stack([*map(box_of_mask, masks)]), image.height, image.width, self.model.image_size)
-        return Inputs(
-            model=self.model,
-            embedding=self.store.read(self.split, image.id),
-            prompts=from_boxes(boxes).to(self.model.device),
-            image=partial(self.split.pixels, image.id),
-            generator=partial(torch_generator, self.seed, self.dataset, image.id),
-        )
 
 
 def all_controls(laplace: Laplace, single: Mapping[str, Method]) -> Controls:
@@ -72,7 +44,7 @@ def answered(inputs: Inputs, controls: Controls) -> dict[str, Masks]:
 
 
 def measured(
-    asked: ControlTask, controls: Controls, progress: Callable[[Iterable[ImageRecord]], Iterable[ImageRecord]] = iter
+    asked: PromptSet, controls: Controls, progress: Callable[[Iterable[ImageRecord]], Iterable[ImageRecord]] = iter
 ) -> pd.DataFrame:
     """The long table (`results.table.COLUMNS`) of one dataset, in the region `full`. progress: as tqdm."""
     rows = []
@@ -84,15 +56,15 @@ def measured(
     return pd.DataFrame(rows, columns=names)[COLUMNS]
 
 
-def mean_nll(asked: ControlTask, method: Method) -> float:
+def mean_nll(asked: PromptSet, method: Method) -> float:
     """The mean NLL of a method's masks, over the whole images."""
     alone: Controls = lambda inputs: {"": mean_logit(method(inputs))}  # noqa: E731
     return float(np.nanmean([v["nll"] for image in asked.split for _, _, v in _of_image(asked, image, alone)]))
 
 
-def _of_image(asked: ControlTask, image: ImageRecord, controls: Controls) -> Iterator[tuple[Annotation, str, Values]]:
+def _of_image(asked: PromptSet, image: ImageRecord, controls: Controls) -> Iterator[tuple[Annotation, str, Values]]:
     """Masks that come out the same, as most do where the factors change nothing, are measured once."""
-    answers = answered(asked.inputs(image), controls)
+    answers = answered(asked.of(image, boxes_of(asked.split, image)), controls)
     ignore = asked.split.ignored(image.id)
     for row, annotation in enumerate(asked.split.annotations[image.id]):
         side, known = TruthSide.of(asked.split.mask(annotation), ignore), dict[bytes, Values]()

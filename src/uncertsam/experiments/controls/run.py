@@ -11,10 +11,11 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError
 from uncertsam.config.params import Base, Control, Fit, Params
 from uncertsam.data.format import Split, read_split
-from uncertsam.experiments.controls.measure import ControlTask, all_controls, mean_nll, measured
+from uncertsam.experiments.controls.measure import all_controls, mean_nll, measured
 from uncertsam.experiments.controls.single import single_controls
 from uncertsam.experiments.subset import drawn
 from uncertsam.inference.algebra import Method
+from uncertsam.inference.predictions import PromptSet
 from uncertsam.methods.laplace import Laplace
 from uncertsam.methods.laplace import Params as LaplaceParams
 from uncertsam.methods.laplace_closed import LaplaceClosed
@@ -59,7 +60,7 @@ class ControlInputs:
         )
         return fit(self.model, read_examples(self.model, store, split, like, seed, dataset), like)
 
-    def calibration(self) -> ControlTask:
+    def calibration(self) -> PromptSet:
         """The images that validation looks at. Raises UserError where the dataset has no calibrate split."""
         knobs = self.params.section("control", Control)
         root = self.benchmark / knobs.calibrate / "calibrate"
@@ -71,7 +72,7 @@ class ControlInputs:
         split = drawn(read_split(root), knobs.calibrate_images, knobs.masks, knobs.seed)
         return self.asked(split, knobs.calibrate)
 
-    def asked(self, split: Split, dataset: str) -> ControlTask:
+    def asked(self, split: Split, dataset: str) -> PromptSet:
         """Images of a dataset, ready to be asked about."""
         store = open_embeddings(self.embeddings / dataset, self.model)
-        return ControlTask(self.model, store, split, dataset, self.params.section("base", Base).seed)
+        return PromptSet(self.model, store, split, dataset, self.params.section("base", Base).seed)

@@ -4,14 +4,26 @@ The mask passes through SAM's own, frozen mask encoder, the uncertainty through 
 convolution fuses the two. Only branch and convolution are trained.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from uncertsam.base.errors import UserError
 from uncertsam.models.promptable import PromptableModel
+from uncertsam.training.fitted import FittedPart, Weights
 
+PART = FittedPart(
+    "uncertsam dense embedding fusion, version 1",
+    "Run the train_fusion stage of this arm again.",
+    {"arm": str, "width": int, "folds": dict},
+)
+BEST, LAST = "fusion.safetensors", "last.safetensors"
+EVERY = "every domain"  # the fold of an arm that leaves nothing out
 Init = Literal["faithful", "identity", "mask_prompt"]
 HIDDEN = (4, 16)  # channels within the uncertainty branch
 
@@ -69,6 +81,67 @@ def fuse(
     with torch.no_grad():
         mask = _prompt_encoder(model).mask_downscaling(logits[:, None])
     return fusion(mask, uncertainty[:, None])
+
+
+@dataclass(frozen=True)
+class FusionState:
+    """The modules of one arm. params: of the training. folds: by the dataset that each has not seen, or `EVERY`."""
+
+    arm: str
+    params: dict[str, Any]
+    folds: Mapping[str, Fusion]
+
+    def unseen(self, dataset: str) -> Fusion:
+        """The module that has not seen `dataset`. Raises UserError where there is none."""
+        fold = dataset if dataset in self.folds else EVERY
+        if fold not in self.folds:
+            raise UserError(f"No fusion module of {self.arm} was trained without {dataset}.", PART.again)
+        return self.folds[fold]
+
+
+def save(
+    folder: Path,
+    arm: str,
+    model: PromptableModel,
+    params: Mapping[str, Any],
+    folds: Mapping[str, Weights],
+    facts: Mapping[str, Any],
+    last: Mapping[str, Weights] | None = None,
+) -> None:
+    """Write `folder`, whole or not at all. facts: what it was trained on, and how that went, per fold.
+
+    folds: the best weights. last: those at the end of training, kept beside them and never read here.
+    """
+    about = {
+        "arm": arm,
+        "width": width_of(model),
+        "params": dict(params),
+        "folds": {fold: facts[fold] for fold in folds},
+    }
+    files = {BEST: _joined(folds)} | ({} if last is None else {LAST: _joined(last)})
+    PART.save(folder, model.name, model.digest, files, about)
+
+
+def load(folder: Path, arm: str, model: PromptableModel) -> FusionState:
+    """Read what `save` wrote. Raises UserError where it is missing, broken, changed, of another arm or model."""
+    saved = PART.open(folder, model)
+    if saved.manifest["arm"] != arm:
+        raise UserError(f"{folder} holds the arm {saved.manifest['arm']}, not {arm}.", PART.again)
+    folds = {fold: Fusion(width_of(model)) for fold in saved.manifest["folds"]}
+    weights = saved.weights(BEST, _joined({fold: module.state_dict() for fold, module in folds.items()}))
+    for fold, module in folds.items():
+        module.load_state_dict(of_fold(weights, fold))
+        module.to(model.device).eval().requires_grad_(False)
+    return FusionState(arm, saved.manifest["params"], folds)
+
+
+def of_fold(weights: Weights, fold: str) -> dict[str, Tensor]:
+    """One fold's weights among those of a file."""
+    return {name.removeprefix(f"{fold}/"): t for name, t in weights.items() if name.startswith(f"{fold}/")}
+
+
+def _joined(folds: Mapping[str, Weights]) -> dict[str, Tensor]:
+    return {f"{fold}/{name}": value for fold, weights in folds.items() for name, value in weights.items()}
 
 
 def _branch(width: int) -> nn.Sequential:

@@ -13,9 +13,8 @@ from uncertsam.config.arms import Arm, arm_named
 from uncertsam.config.training import TrainFusion
 from uncertsam.data.format import Split, read_split
 from uncertsam.experiments.refinement.first_pass import FirstPass
-from uncertsam.experiments.refinement.fusion import build_fusion
+from uncertsam.experiments.refinement.fusion import EVERY, build_fusion, save
 from uncertsam.experiments.refinement.loss import FusionLoss
-from uncertsam.experiments.refinement.state import EVERY, save
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import TokenPolicy
 from uncertsam.models.store import Embeddings, open_embeddings

@@ -5,7 +5,6 @@ same; so it can only rise with each entropy. The posterior whose entropies it we
 """
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import sha256, write_json, written_aside
 from uncertsam.methods.joint.ensembles import SOURCES
 from uncertsam.models.promptable import PromptableModel
+from uncertsam.training.fitted import FittedPart
 
-KIND = "uncertsam combination of entropies, version 1"
+PART = FittedPart(
+    "uncertsam combination of entropies, version 2",
+    "Run the fit_combination stage again.",
+    {"sources": list, "images": int},
+)
+FILE, NUMBERS = "combination.safetensors", ("offset", "weights")
 LEAST = 5  # images to fit five numbers on
-REFIT = "Run the fit_combination stage again."
 Pair = tuple[Float[Tensor, "sources n h w"], Float[Tensor, "n h w"]]  # entropies, and |P - M|
 
 
@@ -68,33 +71,26 @@ def fit(model: PromptableModel, images: Iterable[Pair], params: Mapping[str, Any
 
 def save(combination: Combination, folder: Path, posterior: Path, data: Mapping[str, str]) -> None:
     """Write `folder`, whole or not at all. posterior: copied into it. data: what it was fitted on, name -> hash."""
-    with written_aside(folder) as aside:
-        aside.mkdir()
-        write_json(aside / "weights.json", {"offset": combination.offset, "weights": list(combination.weights)})
-        shutil.copytree(posterior, aside / "laplace")
-        told = {name: getattr(combination, name) for name in ("model", "model_sha256", "images", "params")}
-        hashes = {"sha256": sha256(aside / "weights.json")}
-        write_json(
-            aside / "manifest.json", {"kind": KIND, "sources": list(SOURCES), "data": dict(data), **told, **hashes}
-        )
+    values = (combination.offset, combination.weights)
+    numbers = {name: torch.tensor(value, dtype=torch.float64) for name, value in zip(NUMBERS, values, strict=True)}
+    facts = {
+        "sources": list(SOURCES),
+        "images": combination.images,
+        "params": combination.params,
+        "data": dict(data),
+    }
+    owner = (combination.model, combination.model_sha256)
+    PART.save(folder, *owner, {FILE: numbers}, facts, {"laplace": posterior})
 
 
-def load(folder: Path, model: PromptableModel, params: Mapping[str, Any]) -> Combination:
+def load(folder: Path | None, model: PromptableModel, params: Mapping[str, Any]) -> Combination:
     """Read what `save` wrote. Raises UserError where it is missing, broken, changed, or fitted otherwise."""
-    path = folder / "weights.json"
-    try:
-        manifest, values = (json.loads((folder / n).read_text(encoding="utf-8")) for n in ("manifest.json", path.name))
-        known = manifest["kind"] == KIND and manifest["sources"] == list(SOURCES)
-        facts = {name: manifest[name] for name in ("model", "model_sha256", "images", "params")}
-        found = Combination(float(values["offset"]), tuple(map(float, values["weights"])), **facts)
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename} is missing.", REFIT) from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder} is broken ({error!r}).", REFIT) from None
-    if not known or sha256(path) != manifest["sha256"]:
-        raise UserError(f"{path} is not the file that its manifest describes.", REFIT)
-    if found.model_sha256 != model.digest:
-        raise UserError(f"{folder} was fitted on {found.model}, not on the weights of {model.name} in use.", REFIT)
-    if found.params != json.loads(json.dumps(dict(params))):
-        raise UserError(f"{folder} was fitted with other parameters.", REFIT)
-    return found
+    saved = PART.open(folder, model)
+    if saved.manifest["sources"] != list(SOURCES):
+        raise UserError(f"{folder} was fitted on other entropies.", PART.again)
+    if saved.manifest["params"] != json.loads(json.dumps(dict(params))):
+        raise UserError(f"{folder} was fitted with other parameters.", PART.again)
+    like = dict(zip(NUMBERS, (torch.zeros(()), torch.zeros(len(SOURCES))), strict=True))
+    found = saved.weights(FILE, like)
+    about = {name: saved.manifest[name] for name in ("model", "model_sha256", "images", "params")}
+    return Combination(found["offset"].item(), tuple(found["weights"].tolist()), **about)

@@ -11,8 +11,7 @@ from torch import Tensor
 from uncertsam.base.errors import UserError
 from uncertsam.inference.algebra import Inputs, Masks, Measure, Outcome, Samples
 from uncertsam.inference.measures import entropy
-from uncertsam.methods.variance.network import VarianceNetwork, log_variances
-from uncertsam.methods.variance.state import load
+from uncertsam.methods.variance.network import VarianceNetwork, load, log_variances
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import TokenPolicy, select
 
@@ -44,8 +43,6 @@ class VarianceMethod:
 
 def build_method(params: TokenPolicy, model: PromptableModel, fitted: Path | None, measure: Measure) -> VarianceMethod:
     """Raises UserError where there is no trained network, it is not this model's, or not trained for these tokens."""
-    if fitted is None:
-        raise UserError("The variance network is not trained.", "Run the train_variance stage first.")
     network = load(fitted, model)
     if params.token == "dynamic" and len(network.hypernetworks) == 1:
         raise UserError(

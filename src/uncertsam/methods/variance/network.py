@@ -4,14 +4,19 @@ It has the shape of SAM's own mask read-out, features times weights: the image a
 times (without the encoder's fine skips), and a small network per mask token gives the weights.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from uncertsam.models.promptable import Decoded, PromptableModel
+from uncertsam.training.fitted import FittedPart, Weights
 
+PART = FittedPart("uncertsam variance network, version 1", "Run the train_variance stage again.", {"width": int})
+BEST, LAST = "best.safetensors", "last.safetensors"
 LEAST, MOST = -5.0, 5.0  # log-variances are clamped, in the loss as in the answer
 TOKENS = 4
 
@@ -68,3 +73,24 @@ def log_variances(network: VarianceNetwork, decoded: Decoded) -> Float[Tensor, "
     """Those of the first k tokens' masks, float32, at the masks' resolution."""
     found: Tensor = network(decoded.source, decoded.tokens)
     return found.float()
+
+
+def save(
+    folder: Path,
+    model: PromptableModel,
+    best: Weights,
+    last: Weights,
+    params: Mapping[str, Any],
+    data: Mapping[str, str],
+) -> None:
+    """Write `folder`, whole or not at all. params: of the training. data: what it was trained on, name -> hash."""
+    facts = {"width": width_of(model), "params": dict(params), "data": dict(data)}
+    PART.save(folder, model.name, model.digest, {BEST: best, LAST: last}, facts)
+
+
+def load(folder: Path | None, model: PromptableModel) -> VarianceNetwork:
+    """Read the best weights. Raises UserError where they are missing, broken, changed, or of another model."""
+    saved = PART.open(folder, model)
+    network = build_network(model, saved.manifest["params"].get("token"), seed=0)
+    network.load_state_dict(saved.weights(BEST, network.state_dict()))
+    return network.requires_grad_(False)
