@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import write_json
+from uncertsam.base.files import read_json, write_json
 from uncertsam.catalogue import DATASETS, dataset_label
 from uncertsam.config.params import Answers
 from uncertsam.data.format import read_split, splits_of
@@ -22,7 +22,7 @@ from uncertsam.report.published import MODEL, Known
 from uncertsam.report.table_one import RULE, Row, table_one
 from uncertsam.statistics.answers import number
 from uncertsam.statistics.intervals import facts_of
-from uncertsam.statistics.selection import read_results
+from uncertsam.statistics.table import RESULTS
 
 VERDICTS = (YES, NO, UNTOLD)
 
@@ -43,7 +43,7 @@ class Sources:
 def gather(sources: Sources, knobs: Answers, seed: int) -> Evidence:
     """The evidence of a run. Raises UserError where a table or a split is missing."""
     named = {"results": sources.results, "refinement": sources.refinement, "controls": sources.controls}
-    tables: dict[str, pd.DataFrame] = {name: read_results(path) for name, path in named.items() if path}
+    tables: dict[str, pd.DataFrame] = {name: RESULTS.read(path) for name, path in named.items() if path}
     splits = {name: read_split(sources.benchmark / name / sources.split) for name in sources.datasets}
     known = {
         name: Known(name, str(split.info.get("adapter", "")), bool(split.info.get("synthetic", False)))
@@ -126,12 +126,7 @@ def check_reproduction(content: Any) -> list[str]:
 
 def read_counts(path: Path) -> dict[str, int]:
     """The verdicts' counts of a written `reproduction.json`. Raises UserError where it is missing or broken."""
-    import json
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}).", "Run the judge stage.") from None
+    content = read_json(path, "Run the judge stage.")
     wrong = check_reproduction(content)
     if wrong:
         raise UserError(f"{path}: {wrong[0]}.", "Run the judge stage again.")
