@@ -13,10 +13,8 @@ from uncertsam.base.files import read_json, write_json
 from uncertsam.catalogue import DATASETS, dataset_label
 from uncertsam.config.params import Answers
 from uncertsam.data.format import read_split, splits_of
-from uncertsam.report.claims import BY_KEY
-from uncertsam.report.confounds import CONFOUNDS, answered
+from uncertsam.report.claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge
 from uncertsam.report.evidence import Evidence
-from uncertsam.report.judge import NO, UNTOLD, YES, JudgedClaim, findings
 from uncertsam.report.page import render
 from uncertsam.report.published import MODEL, Known
 from uncertsam.report.table_one import RULE, Row, table_one
@@ -78,7 +76,7 @@ class Judged:
 
     @classmethod
     def of(cls, evidence: Evidence) -> "Judged":
-        return cls(evidence, findings(evidence), table_one(evidence))
+        return cls(evidence, [judge(claim, evidence) for claim in claims().values()], table_one(evidence))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -94,8 +92,8 @@ def reproduction_json(judged: Judged) -> dict[str, Any]:
          "cells": {c.dataset: {"paper": c.paper, "agrees": c.agrees, "ours": _numbers(c.ours)} for c in row.cells}}
         for row in judged.rows
     ]  # fmt: skip
-    claims = {finding.claim.key: finding.as_json() for finding in judged.findings}
-    return {"counts": judged.counts, "claims": claims, "table_1": rows, "model": judged.evidence.model}
+    told = {finding.claim.key: finding.as_json() for finding in judged.findings}
+    return {"counts": judged.counts, "claims": told, "table_1": rows, "model": judged.evidence.model}
 
 
 def _numbers(estimate: Any) -> dict[str, float | None] | None:
@@ -110,14 +108,14 @@ def write_reproduction(target: Path, judged: Judged) -> None:
 def check_reproduction(content: Any) -> list[str]:
     """What is wrong with a read `reproduction.json`: claims that are unknown or missing, verdicts that are none."""
     try:
-        claims, rows = content["claims"], content["table_1"]
-        verdicts = [claim["verdict"] for claim in claims.values()]
+        told, rows = content["claims"], content["table_1"]
+        verdicts = [claim["verdict"] for claim in told.values()]
         others = [row["verdict"] for row in rows]
         counted = content["counts"]
     except (KeyError, TypeError, AttributeError) as error:
         return [f"reproduction.json lacks {error}"]
-    wrong = [f"reproduction.json: there is no claim {key!r}" for key in sorted(set(claims) - set(BY_KEY))]
-    wrong += [f"reproduction.json: the claim {key!r} is missing" for key in sorted(set(BY_KEY) - set(claims))]
+    wrong = [f"reproduction.json: there is no claim {key!r}" for key in sorted(set(told) - set(claims()))]
+    wrong += [f"reproduction.json: the claim {key!r} is missing" for key in sorted(set(claims()) - set(told))]
     wrong += [f"reproduction.json: {v!r} is no verdict" for v in sorted({*verdicts, *others} - set(VERDICTS))]
     if counted != {verdict: verdicts.count(verdict) for verdict in VERDICTS}:
         wrong.append("reproduction.json: the counts are not those of its claims")
@@ -147,7 +145,7 @@ def build(judged: Judged, provenance: str, out: Path) -> None:
             "labels": list(DATASETS.values()),
             "tables": [(name, [row for row in judged.rows if row.metric == name]) for name in ("iou", "boundary_iou")],
             "rule": RULE,
-            "confounds": [(confound, answered(confound, methods)) for confound in CONFOUNDS],
+            "confounds": [(confound, answered(confound, methods)) for confound in confounds()],
             "model": evidence.model,
             "same_model": evidence.same_model,
             "paper_model": MODEL,
