@@ -15,7 +15,7 @@ from uncertsam.config.params import Model, Params, Predict
 from uncertsam.figures import bars, radar
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.report.compare import differences
-from uncertsam.statistics.selection import read_intervals
+from uncertsam.statistics.intervals import INTERVALS
 
 
 def redrawn(reports: Path, frame: pd.DataFrame) -> list[str]:
@@ -38,7 +38,7 @@ def lowered(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(reports: Path) -> None:
-    frame = read_intervals(reports / "intervals.csv")
+    frame = INTERVALS.read(reports / "intervals.csv")
     assert redrawn(reports, frame) == [], "drawing the same numbers again must give the same pictures"
     seen = redrawn(reports, lowered(frame))
     for name in ("pearson_radar.csv", "pearson_radar.png", "pearson_bars.csv", "pearson_bars.png"):

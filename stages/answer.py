@@ -6,10 +6,10 @@ from uncertsam import tracking
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Answers, Base, Params, Predict
 from uncertsam.data.format import read_split
-from uncertsam.statistics.answers import answer_metrics, limits_of_proof, write_answers, write_answers_json
-from uncertsam.statistics.comparisons import Plan, compare
+from uncertsam.statistics.answers import answer_metrics, limits_of_proof, write_answers_json
+from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import facts_of
-from uncertsam.statistics.selection import read_results
+from uncertsam.statistics.table import RESULTS
 
 
 def main(results: Path, benchmark: Path, answers: Path, summary: Path) -> None:
@@ -19,8 +19,8 @@ def main(results: Path, benchmark: Path, answers: Path, summary: Path) -> None:
     plan = Plan.of(knobs, params.section("base", Base).seed)
     with tracking.stage("answer", knobs.model_dump()) as run:
         facts = {name: facts_of(read_split(benchmark / name / split)) for name in params.names("datasets")}
-        frame = compare(read_results(results), facts, plan)
-        write_answers(answers, frame)
+        frame = compare(RESULTS.read(results), facts, plan)
+        ANSWERS.write(answers, frame)
         write_answers_json(summary, frame, plan)
         run.metrics(answer_metrics(frame))
     print(

@@ -8,7 +8,7 @@ from uncertsam.config.clicking import Clicking
 from uncertsam.config.params import Base, Model, Params, Predict, Tabulate
 from uncertsam.config.sections import ALL
 from uncertsam.data.splits import check_unseen
-from uncertsam.experiments.clicking.table import DIFFERENCE, summary, write_clicks, write_summary
+from uncertsam.experiments.clicking.table import CLICKED, CLICKS, DIFFERENCE, KEYS, summary
 from uncertsam.statistics.intervals import facts_of
 
 
@@ -28,8 +28,8 @@ def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: 
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))
         found = clicked(model, embeddings, chosen, built(params, knobs, model, fitted), knobs, base.seed)
         frame = summary(found, {name: facts_of(each) for name, each in chosen.items()}, draws, base.seed)
-        write_clicks(table, found)
-        write_summary(bounds, frame)
+        CLICKS.write(table, found.sort_values(KEYS, ignore_index=True))
+        CLICKED.write(bounds, frame)
         last = frame[(frame["kind"] == DIFFERENCE) & (frame["dataset"] == ALL) & (frame["clicks"] == knobs.clicks)]
         run.metrics({f"{r['method']}.{r['policy']}": r["value"] for r in last.to_dict("records")})
     columns = ["method", "policy", "value", "low", "high", "n_images", "n_masks"]

@@ -6,7 +6,7 @@ from uncertsam import tracking
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Base, Clock, Encode, Model, Params
 from uncertsam.data.format import read_split
-from uncertsam.experiments.cost.table import write_cost
+from uncertsam.experiments.cost.table import COST
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
@@ -29,7 +29,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted:
         split, store = read_split(benchmark / "fit"), open_embeddings(embeddings, model)
         asked = questions(model, store, split, dataset, base.seed, knobs.masks)
         frame = clock(methods, asked, knobs.repeats, DTYPES[params.section("encode", Encode).dtype])
-        write_cost(out, frame)
+        COST.write(out, frame)
         run.metrics({"ms": dict(zip(frame["method"], frame["ms"], strict=True))})
     print(frame[["method", "unit", "ms", "ratio", "peak_mb", "state_mb"]].to_string(index=False, float_format="%.3g"))
 

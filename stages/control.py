@@ -6,15 +6,14 @@ Factors, subset and what is judged were registered in profiles/controls_registra
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.base.files import written_aside
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Base, Control, Fit, Model, Params, Predict, Tabulate
 from uncertsam.data.format import Split, read_split
 from uncertsam.data.splits import check_unseen
-from uncertsam.experiments.controls.table import metrics_of, summary, write_controls
-from uncertsam.experiments.subset import check_registered, drawn, listing
+from uncertsam.experiments.controls.table import CONTROLS, metrics_of, summary
+from uncertsam.experiments.subset import MASKS, check_registered, drawn, listing
 from uncertsam.statistics.intervals import facts_of
-from uncertsam.statistics.table import check_table, write_table
+from uncertsam.statistics.table import RESULTS, check_table
 
 
 def main(
@@ -43,10 +42,9 @@ def main(
         facts = {name: facts_of(split) for name, split in chosen.items()}
         draws = params.section("tabulate", Tabulate).resamples
         frame = summary(found, facts, settings_of(single), draws, base.seed)
-        write_table(table, found)
-        write_controls(bounds, frame)
-        with written_aside(masks) as aside:
-            rows.to_csv(aside, index=False)
+        RESULTS.write(table, found)
+        CONTROLS.write(bounds, frame)
+        MASKS.write(masks, rows)
         run.metrics(metrics_of(frame))
     print(f"controlled {len(rows)} masks of {len(chosen)} datasets in {found['method'].nunique()} ways")
 

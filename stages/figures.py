@@ -11,13 +11,13 @@ from uncertsam.catalogue import QUALITY
 from uncertsam.config.params import Answers, Model, Params, Predict
 from uncertsam.data.format import read_split
 from uncertsam.experiments.clicking.figure import clicking as draw_clicking
-from uncertsam.experiments.clicking.table import read_summary
+from uncertsam.experiments.clicking.table import CLICKED
 from uncertsam.experiments.controls.figure import waterfall
-from uncertsam.experiments.controls.table import read_controls
+from uncertsam.experiments.controls.table import CONTROLS
 from uncertsam.experiments.decomposition import METHOD as COMBINED
 from uncertsam.experiments.decomposition import decomposition, shares
 from uncertsam.experiments.guarantees.figure import guarantees as draw_guarantees
-from uncertsam.experiments.guarantees.summary import read_guarantees
+from uncertsam.experiments.guarantees.table import GUARANTEES
 from uncertsam.experiments.refinement.names import PLAIN, steps_of
 from uncertsam.figures.bars import bars, mask_quality
 from uncertsam.figures.curves import reliability, risk_coverage
@@ -27,9 +27,10 @@ from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
 from uncertsam.figures.teaser import teaser
-from uncertsam.statistics.answers import read_answers
-from uncertsam.statistics.curves import read_curves
-from uncertsam.statistics.selection import read_intervals, read_results
+from uncertsam.statistics.comparisons import ANSWERS
+from uncertsam.statistics.curves import CURVES
+from uncertsam.statistics.intervals import INTERVALS
+from uncertsam.statistics.table import RESULTS
 
 
 def main(
@@ -47,10 +48,10 @@ def main(
     out: Path,
 ) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
-    params, controlled = Params.read(), read_controls(controls)
-    compared, promised, judged = read_answers(answers), read_guarantees(guarantees), params.section("answers", Answers)
-    clicked = read_summary(clicks)
-    table, frame, drawn = read_results(results), read_intervals(bounds), read_curves(curves)
+    params, controlled = Params.read(), CONTROLS.read(controls)
+    compared, promised, judged = ANSWERS.read(answers), GUARANTEES.read(guarantees), params.section("answers", Answers)
+    clicked = CLICKED.read(clicks)
+    table, frame, drawn = RESULTS.read(results), INTERVALS.read(bounds), CURVES.read(curves)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
     foot = figure_footer(model, methods, split, bounds)
@@ -76,7 +77,7 @@ def main(
         draw_clicking(clicked, folder / "clicking", figure_footer(model, ["click"], split, clicks))
         if COMBINED in methods:
             decomposition(shares(predictions, splits), folder / "decomposition", foot)
-        means, arms = _refined(read_intervals(refined), 0, 1), _refined(read_answers(refined_answers), 1)
+        means, arms = _refined(INTERVALS.read(refined), 0, 1), _refined(ANSWERS.read(refined_answers), 1)
         shown = figure_footer(model, ["refine"], split, refined)
         mask_quality(means, folder / "refinement_quality", shown, title="Masks, refined once")
         shown = figure_footer(model, ["refine"], split, refined_answers)

@@ -15,10 +15,9 @@ from uncertsam.experiments.guarantees.run import guarantee
 from uncertsam.experiments.guarantees.summary import (
     broken_promises,
     guarantees_json,
-    read_guarantees,
-    write_guarantees,
     write_summary,
 )
+from uncertsam.experiments.guarantees.table import GUARANTEES
 
 
 def main(predictions: Path, benchmark: Path, table: Path, summary: Path) -> None:
@@ -30,8 +29,8 @@ def main(predictions: Path, benchmark: Path, table: Path, summary: Path) -> None
     check_unseen(splits, *params.fitted_on(benchmark))
     with tracking.stage("guarantee", knobs.model_dump()) as run:
         progress = partial(tqdm, desc="guarantee", disable=None)
-        write_guarantees(table, guarantee(predictions, splits, methods, knobs, seed, progress))
-        frame = read_guarantees(table)  # as it is written, so that both files agree to the last digit
+        GUARANTEES.write(table, guarantee(predictions, splits, methods, knobs, seed, progress))
+        frame = GUARANTEES.read(table)  # as it is written, so that both files agree to the last digit
         write_summary(summary, frame)
         run.metrics({"broken": guarantees_json(frame)["shift"]})
     print(

@@ -5,16 +5,15 @@ from pathlib import Path
 import pandas as pd
 
 from uncertsam import tracking
-from uncertsam.base.files import written_aside
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Base, Params, Predict, Tabulate
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
-from uncertsam.statistics.curves import collect_curves, write_curves
+from uncertsam.statistics.curves import CURVES, collect_curves
 from uncertsam.statistics.image_level import image_level_intervals
-from uncertsam.statistics.intervals import facts_of, intervals
+from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 from uncertsam.statistics.summary import metrics_json, write_metrics
-from uncertsam.statistics.table import collect, write_table
+from uncertsam.statistics.table import RESULTS, collect
 
 
 def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: Path, curves: Path) -> None:
@@ -32,11 +31,10 @@ def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: 
             intervals(table, facts, knobs.resamples, seed),
             image_level_intervals(table, facts, knobs.resamples, seed, knobs.failure_iou),
         ]
-        write_table(results, table)
+        RESULTS.write(results, table)
         write_metrics(metrics, table)
-        write_curves(curves, collect_curves([measures / d / f"{m}.curves.parquet" for m in methods for d in names]))
-        with written_aside(bounds) as aside:
-            pd.concat(rows, ignore_index=True).to_csv(aside, index=False, float_format="%.8g")
+        CURVES.write(curves, collect_curves([measures / d / f"{m}.curves.parquet" for m in methods for d in names]))
+        INTERVALS.write(bounds, pd.concat(rows, ignore_index=True))
         run.metrics(metrics_json(table))
     print(f"tabulated {len(table)} values of {len(methods)} methods on {len(names)} datasets")
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.base.files import written_aside
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Base, Params, Predict, Refine, Tabulate
 from uncertsam.config.training import TrainFusion
@@ -11,10 +10,10 @@ from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.refinement.compare import compared as against
 from uncertsam.experiments.refinement.names import methods_of
-from uncertsam.statistics.answers import write_answers
-from uncertsam.statistics.intervals import facts_of, intervals
+from uncertsam.statistics.comparisons import ANSWERS
+from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 from uncertsam.statistics.summary import metrics_json
-from uncertsam.statistics.table import collect, write_table
+from uncertsam.statistics.table import RESULTS, collect
 
 
 def main(measures: Path, benchmark: Path, results: Path, bounds: Path, compared: Path) -> None:
@@ -29,11 +28,9 @@ def main(measures: Path, benchmark: Path, results: Path, bounds: Path, compared:
         reported = {d: read_split(benchmark / d / split) for d in names}
         check_unseen(reported, *trained.splits(benchmark, names))
         facts = {d: facts_of(reported[d]) for d in names}
-        write_table(results, table)
-        with written_aside(bounds) as aside:
-            frame = intervals(table, facts, knobs.resamples, seed)
-            frame.to_csv(aside, index=False, float_format="%.8g")
-        write_answers(compared, against(table, facts, knobs.resamples, seed))
+        RESULTS.write(results, table)
+        INTERVALS.write(bounds, intervals(table, facts, knobs.resamples, seed))
+        ANSWERS.write(compared, against(table, facts, knobs.resamples, seed))
         run.metrics(metrics_json(table))
     print(f"tabulated {len(table)} values of {len(rows)} refinements on {len(names)} datasets")
 

@@ -78,18 +78,18 @@ def controlled():
 @pytest.fixture(scope="session")
 def control_reports(controlled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the reports of `controlled`."""
-    from uncertsam.experiments.controls.table import summary, write_controls
-    from uncertsam.experiments.subset import COLUMNS
+    from uncertsam.experiments.controls.table import CONTROLS, summary
+    from uncertsam.experiments.subset import MASKS
     from uncertsam.statistics.intervals import DatasetFacts
-    from uncertsam.statistics.table import write_table
+    from uncertsam.statistics.table import RESULTS
 
     folder = tmp_path_factory.mktemp("controls")
     facts = {name: DatasetFacts(name != "reef", "human") for name in controlled["dataset"].unique()}
     methods = [name for name in controlled["method"].unique() if name.startswith("laplace_")]
     settings = {name: {"prior_precision": 2.0, "temperature": 1.0} for name in methods}
-    write_table(folder / "controls.parquet", controlled)
-    write_controls(folder / "controls.csv", summary(controlled, facts, settings, 200, 0))
+    RESULTS.write(folder / "controls.parquet", controlled)
+    CONTROLS.write(folder / "controls.csv", summary(controlled, facts, settings, 200, 0))
     masks = controlled[["dataset", "image_id", "mask_id"]].drop_duplicates()
     masks = masks.assign(split="test", image_sha256="a", mask_sha256="b")
-    masks[COLUMNS].to_csv(folder / "controls_subset.csv", index=False)
+    MASKS.write(folder / "controls_subset.csv", masks)
     return folder

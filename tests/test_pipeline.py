@@ -95,6 +95,7 @@ HARMLESS = {
     "base/stage",
     "tracking/",
     "base/registry",
+    "statistics/schema",
 }
 
 

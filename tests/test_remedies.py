@@ -56,6 +56,7 @@ def remedies(path: Path) -> Iterator[str]:
             given.setdefault(node.name, []).extend(n for n in ast.walk(node) if isinstance(n, ast.Return))
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
     waiting: list[ast.AST] = [arg for call in calls if call.func.id in RAISED for arg in call.args]
+    waiting += [arg for call in calls if call.func.id == "Schema" for arg in call.args[1:2]]  # what its errors advise
     seen: set[str] = set()
     while waiting:
         node = waiting.pop()

@@ -6,7 +6,8 @@ import pytest
 
 from uncertsam.base.errors import UserError
 from uncertsam.figures.provenance import fingerprint, footnotes, provenance_line
-from uncertsam.statistics.selection import chosen, labels, read_intervals
+from uncertsam.statistics.intervals import INTERVALS
+from uncertsam.statistics.selection import chosen, labels
 
 Maker = Callable[..., pd.DataFrame]
 
@@ -15,19 +16,19 @@ def test_intervals_survive_the_round_trip(tmp_path: Path, invented: Maker) -> No
     frame = invented(3).replace({"dataset": {"ISTD": "NA", "cracks": "nan"}})  # names that pandas takes for gaps
     frame.loc[3, ["mean_masks", "low", "high"]] = float("nan")
     frame.to_csv(tmp_path / "intervals.csv", index=False)
-    pd.testing.assert_frame_equal(read_intervals(tmp_path / "intervals.csv"), frame, check_dtype=False)
+    pd.testing.assert_frame_equal(INTERVALS.read(tmp_path / "intervals.csv"), frame, check_dtype=False)
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"intervals\.csv is missing"):
-        read_intervals(tmp_path / "intervals.csv")
+        INTERVALS.read(tmp_path / "intervals.csv")
 
 
 @pytest.mark.parametrize("content", ["", "dataset,method\na,b\n"])
 def test_a_broken_table_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "intervals.csv").write_text(content)
     with pytest.raises(UserError, match=r"intervals\.csv .*tabulate"):
-        read_intervals(tmp_path / "intervals.csv")
+        INTERVALS.read(tmp_path / "intervals.csv")
 
 
 def test_order_of_rows_does_not_matter(invented: Maker) -> None:

@@ -13,21 +13,22 @@ from uncertsam.config.guarantees import Guarantees
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.experiments.clicking import table as clicking
 from uncertsam.experiments.clicking.names import POLICIES
-from uncertsam.experiments.cost.table import write_cost
+from uncertsam.experiments.cost.table import COST
 from uncertsam.experiments.guarantees.run import guarantee
-from uncertsam.experiments.guarantees.summary import read_guarantees, write_guarantees, write_summary
+from uncertsam.experiments.guarantees.summary import write_summary
+from uncertsam.experiments.guarantees.table import GUARANTEES
 from uncertsam.experiments.refinement.compare import compared
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.report.check import Places, problems
 from uncertsam.report.evidence import Evidence
 from uncertsam.report.published import Known
 from uncertsam.report.reproduction import Judged, write_reproduction
-from uncertsam.statistics.answers import write_answers, write_answers_json
-from uncertsam.statistics.comparisons import Plan, compare
-from uncertsam.statistics.curves import write_curves
-from uncertsam.statistics.intervals import facts_of, intervals
+from uncertsam.statistics.answers import write_answers_json
+from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
+from uncertsam.statistics.curves import CURVES
+from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 from uncertsam.statistics.summary import write_metrics
-from uncertsam.statistics.table import collect, write_table
+from uncertsam.statistics.table import RESULTS, collect
 
 
 @pytest.fixture(scope="module")
@@ -59,41 +60,41 @@ def sound(tmp_path_factory, control_reports) -> Places:
     save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
     measured = base / "measured.parquet"
     found = measure_cell(cell, split, "sam", "discs")
-    write_table(measured, found.table)
-    write_curves(base / "reports" / "curves.parquet", found.curves)
+    RESULTS.write(measured, found.table)
+    CURVES.write(base / "reports" / "curves.parquet", found.curves)
     table = collect({("sam", "discs"): measured})
-    write_table(base / "reports" / "results.parquet", table)
+    RESULTS.write(base / "reports" / "results.parquet", table)
     write_metrics(base / "reports" / "metrics.json", table)
     frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
-    frame.to_csv(base / "reports" / "intervals.csv", index=False, float_format="%.8g")
+    INTERVALS.write(base / "reports" / "intervals.csv", frame)
     for path in control_reports.iterdir():
         shutil.copy(path, base / "reports")
     plan = Plan(["pearson"], ["sam"], 50)  # one method: nothing to compare, and that is what is written
     answers = compare(table, {"discs": facts_of(read_split(split))}, plan)
-    write_answers(base / "reports" / "answers.csv", answers)
+    ANSWERS.write(base / "reports" / "answers.csv", answers)
     write_answers_json(base / "reports" / "answers.json", answers, plan)
     row = {"ms": 2.0, "ms_low": 1.0, "ms_high": 3.0, "ratio": 1.0, "peak_mb": 5.0, "state_mb": 0.0, "unit": "mask"}
     row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
-    write_cost(base / "reports" / "cost.csv", pd.DataFrame([row | {"method": m} for m in ("encoder", "sam")]))
+    COST.write(base / "reports" / "cost.csv", pd.DataFrame([row | {"method": m} for m in ("encoder", "sam")]))
     known = {"discs": Known("discs", "folder", True)}
     evidence = Evidence({"results": table}, {"discs": facts_of(read_split(split))}, known, "nano", 50)
     write_reproduction(base / "reports" / "reproduction.json", Judged.of(evidence))
     refined = pd.concat([table.assign(method=name) for name in ("sam", "fusion_la", "fusion_la_ones", "truth_prompt")])
-    write_table(base / "reports" / "refinement.parquet", refined)
+    RESULTS.write(base / "reports" / "refinement.parquet", refined)
     means = intervals(refined, {"discs": facts_of(read_split(split))}, 50, 0)
-    means.to_csv(base / "reports" / "refinement.csv", index=False, float_format="%.8g")
+    INTERVALS.write(base / "reports" / "refinement.csv", means)
     arms = compared(refined, {"discs": facts_of(read_split(split))}, 50, 0)
-    write_answers(base / "reports" / "refinement_answers.csv", arms)
+    ANSWERS.write(base / "reports" / "refinement_answers.csv", arms)
     knobs = Guarantees(methods=["sam"], alphas=[0.4], splits=20, levels=[0.5])
     promised = guarantee(base / "predictions", {"discs": read_split(split)}, ["sam"], knobs, 0)
-    write_guarantees(base / "reports" / "guarantees.csv", promised)
-    write_summary(base / "reports" / "guarantees.json", read_guarantees(base / "reports" / "guarantees.csv"))
+    GUARANTEES.write(base / "reports" / "guarantees.csv", promised)
+    write_summary(base / "reports" / "guarantees.json", GUARANTEES.read(base / "reports" / "guarantees.csv"))
     shape = [(k, policy, count) for k in range(4) for policy in POLICIES for count in range(2)]
     clicks = pd.DataFrame([("discs", k, k, "sam", policy, count, 0.5 + k / 10) for k, policy, count in shape])
     clicks.columns = clicking.COLUMNS
-    clicking.write_clicks(base / "reports" / "clicking.parquet", clicks)
+    clicking.CLICKS.write(base / "reports" / "clicking.parquet", clicks)
     summed = clicking.summary(clicks, {"discs": facts_of(read_split(split))}, 50, 0)
-    clicking.write_summary(base / "reports" / "clicking.csv", summed)
+    clicking.CLICKED.write(base / "reports" / "clicking.csv", summed)
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
@@ -132,13 +133,14 @@ def test_one_forged_value_is_recomputed_and_contradicts_the_means(places):
 
 def test_a_value_that_its_metric_cannot_have_is_named(places):
     changed(places, "brier", 1.5)
-    assert "1 values of brier outside [0, 1], such as 1.5" in found(places)
+    assert "brier leaves [0, 1] in 1 rows, such as 1.5 of dataset discs" in found(places)
 
 
-def test_a_missing_column_is_named(places):
+def test_a_missing_column_is_a_clear_error(places):
     path = places.reports / "results.parquet"
     pd.read_parquet(path).drop(columns="region").to_parquet(path, index=False)
-    assert "region" in found(places)
+    with pytest.raises(UserError, match="results.parquet has the columns.*region"):
+        found(places)
 
 
 def test_a_forged_mean_is_found(places):
@@ -201,7 +203,7 @@ def test_the_refinement_is_checked_too(places):
     table[table["method"] != "truth_prompt"].to_parquet(path, index=False)
     assert "truth_prompt is missing" in found(places)
     table.assign(mask_id=table["mask_id"] + 1).to_parquet(path, index=False)
-    assert "differ in 8 masks" in found(places)
+    assert "mask_id 1 is not in results.parquet (4 such)" in found(places)
 
 
 def test_the_guarantees_are_checked_too(places):

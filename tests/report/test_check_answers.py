@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from uncertsam.base.errors import UserError
-from uncertsam.experiments.cost.table import COLUMNS, read_cost, write_cost
-from uncertsam.report.check_answers import answer_problems
+from uncertsam.experiments.cost.table import COLUMNS, COST
+from uncertsam.report.consistency import contradictions
 from uncertsam.report.evidence import Evidence
 from uncertsam.report.published import Known
 from uncertsam.report.reproduction import Judged, write_reproduction
-from uncertsam.statistics.answers import write_answers, write_answers_json
-from uncertsam.statistics.comparisons import Plan, compare
+from uncertsam.report.tables import Tables
+from uncertsam.statistics.answers import write_answers_json
+from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import DatasetFacts, intervals
 
 PLAN = Plan(["pearson", "brier"], ["sam"], 200)
@@ -44,9 +45,9 @@ def reports(tmp_path):
     facts = {name: DatasetFacts(True, "synthetic") for name in ("one", "two", "few")}
     intervals(results, facts, 100).to_csv(tmp_path / "intervals.csv", index=False)
     frame = compare(results, facts, PLAN)
-    write_answers(tmp_path / "answers.csv", frame)
+    ANSWERS.write(tmp_path / "answers.csv", frame)
     write_answers_json(tmp_path / "answers.json", frame, PLAN)
-    write_cost(tmp_path / "cost.csv", times())
+    COST.write(tmp_path / "cost.csv", times())
     known = {name: Known(name, "istd", True) for name in facts}
     write_reproduction(
         tmp_path / "reproduction.json", Judged.of(Evidence({"results": results}, facts, known, "nano", 50))
@@ -55,7 +56,7 @@ def reports(tmp_path):
 
 
 def told(reports) -> str:
-    return "\n".join(answer_problems(reports, table()))
+    return "\n".join(contradictions(Tables(reports, {"results.parquet": table()}), "answers"))
 
 
 def test_what_the_stages_write_is_sound(reports) -> None:
@@ -90,7 +91,7 @@ def test_a_lost_row_and_forged_words_are_found(reports) -> None:
     ],
 )
 def test_a_cost_that_cannot_be_is_found(reports, change, says) -> None:
-    write_cost(reports / "cost.csv", change(times()))
+    COST.write(reports / "cost.csv", change(times()))
     assert says in told(reports)
 
 
@@ -104,4 +105,4 @@ def test_a_missing_file_is_a_clear_error(reports, name) -> None:
 def test_a_table_of_other_columns_is_no_table_of_costs(reports) -> None:
     (reports / "cost.csv").write_text("method,ms\nsam,1\n")
     with pytest.raises(UserError, match="has the columns"):
-        read_cost(reports / "cost.csv")
+        COST.read(reports / "cost.csv")

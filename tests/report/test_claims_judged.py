@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 
 from uncertsam.catalogue import DATASETS
-from uncertsam.report.claims import BY_KEY, CLAIMS, PAPERS, SHIFTED
-from uncertsam.report.confounds import CONFOUNDS, answered
+from uncertsam.report.claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge, settled
 from uncertsam.report.evidence import Estimate, Evidence, difference
-from uncertsam.report.judge import NO, UNTOLD, YES, JudgedClaim, judge, settled
 from uncertsam.report.published import Known, read_published
 from uncertsam.report.table_one import table_one
 from uncertsam.statistics.intervals import DatasetFacts
@@ -68,10 +66,10 @@ def paper() -> Evidence:
 
 
 def verdict(key: str, found: Evidence) -> JudgedClaim:
-    return judge(BY_KEY[key], found)
+    return judge(claims()[key], found)
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.key)
+@pytest.mark.parametrize("claim", claims().values(), ids=lambda claim: claim.key)
 def test_the_papers_own_numbers_reproduce_every_claim(claim, paper) -> None:
     found = judge(claim, paper)
     assert (found.verdict, found.reason) == (YES, ""), found.numbers
@@ -94,7 +92,7 @@ OPPOSITE: dict[str, dict] = {
 }
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.key)
+@pytest.mark.parametrize("claim", claims().values(), ids=lambda claim: claim.key)
 def test_the_opposite_does_not_reproduce(claim) -> None:
     found = evidence(**OPPOSITE[claim.key])
     if claim.key == "benchmark_size":
@@ -121,7 +119,7 @@ def test_synthetic_worlds_tell_nothing_but_are_shown(paper) -> None:
     found = verdict("laplace_aligns_best", made)
     assert found.verdict == UNTOLD and found.numbers
     assert "synthetic data" in found.reason and "another model: sam2_nano instead of sam2_large" in found.reason
-    assert all(judge(claim, made).verdict == UNTOLD for claim in CLAIMS)
+    assert all(judge(claim, made).verdict == UNTOLD for claim in claims().values())
 
 
 def test_other_photos_and_another_model_judge_what_names_no_dataset_and_say_so(paper) -> None:
@@ -155,11 +153,13 @@ def test_what_was_not_run_is_named(paper) -> None:
     bare = replace(paper, tables={"results": paper.tables["results"].query("method != 'prompt'")})
     assert verdict("laplace_aligns_best", bare).reason == "not run: prompt"
     assert verdict("uncertainty_adds_nothing", bare).reason == "there is no refinement.parquet"
-    assert set(PAPERS) - {"prompt"} <= bare.methods("results")
+    assert set(claims()["laplace_aligns_best"].methods) - {"prompt"} <= bare.methods("results")
 
 
 def test_an_estimate_is_the_mean_over_datasets_of_the_paired_difference(paper) -> None:
-    found = paper.estimate("refinement", "iou", difference(SHIFTED, "fusion_la_ones", "fusion_sam_ones"))
+    found = paper.estimate(
+        "refinement", "iou", difference(claims()["ensemble_improves"].sets, "fusion_la_ones", "fusion_sam_ones")
+    )
     by_hand = np.mean([67.89 - 66.53, 67.37 - 66.27, 46.61 - 43.12, 86.54 - 85.05]) / 100
     assert found is not None and found.value == pytest.approx(by_hand) == pytest.approx(found.low)
     assert paper.estimate("refinement", "iou", {("BIG", "nobody"): 1.0}) is None
@@ -195,7 +195,7 @@ def test_table_1_agrees_with_itself_and_not_with_another(paper) -> None:
 
 
 def test_a_confound_is_answered_where_its_table_and_methods_are() -> None:
-    token, logvar = CONFOUNDS[0], next(c for c in CONFOUNDS if "variance_var" in c.methods)
+    token, logvar = confounds()[0], next(c for c in confounds() if "variance_var" in c.methods)
     assert answered(token, {"results": {"sam"}}) == "not in this run"
     assert answered(token, {"results": {"sam"}, "controls": {"map"}}) == "in this run"
     assert answered(logvar, {"results": set(logvar.methods)}) == "in this run"

@@ -12,7 +12,7 @@ from PIL import Image
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import METHODS
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
-from uncertsam.experiments.cost.table import write_cost
+from uncertsam.experiments.cost.table import COST
 from uncertsam.figures.bars import mask_quality
 from uncertsam.figures.radar import radar
 from uncertsam.report.answers_section import AnswerFiles
@@ -22,10 +22,8 @@ from uncertsam.report.index import Inputs, build
 from uncertsam.report.published import Known
 from uncertsam.report.reproduction import Judged, write_reproduction
 from uncertsam.report.verdict import verdicts
-from uncertsam.statistics.answers import write_answers
-from uncertsam.statistics.comparisons import Plan, compare
-from uncertsam.statistics.intervals import facts_of, intervals
-from uncertsam.statistics.selection import read_intervals
+from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
+from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 
 SETS = {"reef": ("human", 8), 'odd <b>&"name': ("synthetic", 8), "flare": ("derived", 8), "few": ("human", 3)}
 LEVELS = {"sam": 0.5, "laplace": 0.8, "laplace_closed": 0.3, "constant": 0.0, "boundary_distance": 0.5}
@@ -71,7 +69,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     table.to_parquet(root / "results.parquet")
     facts = {name: facts_of(read_split(root / "benchmark" / name / "test")) for name in SETS}
     intervals(table, facts, 100).to_csv(root / "intervals.csv", index=False)
-    frame = read_intervals(root / "intervals.csv")
+    frame = INTERVALS.read(root / "intervals.csv")
     radar(frame, "pearson", root / "figures" / "pearson_radar", "params 1a · data 2b")
     mask_quality(frame, root / "figures" / "mask_quality", "params 1a · data 2b")
     Image.new("RGB", (30, 20), "red").save(root / "figures" / "qualitative_reef.png")
@@ -150,7 +148,7 @@ def test_same_inputs_same_bytes(inputs: Inputs, page: str, tmp_path: Path) -> No
 
 
 def test_means_in_the_tables_are_those_of_the_intervals(inputs: Inputs, page: str) -> None:
-    frame = read_intervals(inputs.intervals)
+    frame = INTERVALS.read(inputs.intervals)
     reef = page[page.index("<h3>Reef</h3>") :]
     body = reef[: reef.index("</tbody>")].split("<tr")[2:]
     assert len(body) == len(LEVELS)
@@ -168,7 +166,7 @@ def test_best_is_bold_only_where_labels_and_numbers_allow(page: str) -> None:
 
 
 def test_verdicts_are_those_that_the_numbers_were_made_for(inputs: Inputs) -> None:
-    judged = verdicts(scores(), read_intervals(inputs.intervals), draws=100)
+    judged = verdicts(scores(), INTERVALS.read(inputs.intervals), draws=100)
     found = {(v.dataset, v.method, v.metric): (v.outcome, v.reason) for v in judged}
     for metric in ("pearson", "augrc"):
         assert found["reef", "laplace", metric] == ("both", "better than both")
@@ -189,12 +187,12 @@ def test_the_summary_rests_on_real_data_and_says_who_wins(page: str) -> None:
 @pytest.mark.parametrize("run", [["sam", "laplace"], ["sam", "laplace", "constant"]])
 def test_without_both_baselines_nothing_is_claimed(inputs: Inputs, run: list[str]) -> None:
     table = scores()
-    assert verdicts(table[table["method"].isin(run)], read_intervals(inputs.intervals), draws=20) == []
+    assert verdicts(table[table["method"].isin(run)], INTERVALS.read(inputs.intervals), draws=20) == []
 
 
 def test_synthetic_data_alone_carry_a_warning(inputs: Inputs, tmp_path: Path) -> None:
     name = 'odd <b>&"name'
-    table, frame = scores(), read_intervals(inputs.intervals)
+    table, frame = scores(), INTERVALS.read(inputs.intervals)
     table[table["dataset"] == name].to_parquet(tmp_path / "results.parquet")
     frame[frame["dataset"] == name].to_csv(tmp_path / "intervals.csv", index=False)
     alone = replace(
@@ -245,10 +243,10 @@ def answered(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> str:
     root, table = tmp_path_factory.mktemp("answers"), scores()
     plan = Plan(["pearson", "brier"], ["sam", "boundary_distance"], 100)
     facts = {name: facts_of(read_split(inputs.benchmark / name / "test")) for name in SETS}
-    write_answers(root / "answers.csv", compare(table, facts, plan))
+    ANSWERS.write(root / "answers.csv", compare(table, facts, plan))
     row = {"unit": "mask", "ms": 2.5, "ms_low": 2.0, "ms_high": 3.0, "ratio": 1.25, "peak_mb": 5.0, "state_mb": 0.0}
     row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
-    write_cost(root / "cost.csv", pd.DataFrame([row | {"method": name} for name in ("encoder", *LEVELS)]))
+    COST.write(root / "cost.csv", pd.DataFrame([row | {"method": name} for name in ("encoder", *LEVELS)]))
     known = {name: Known(name, "folder", facts[name].synthetic) for name in SETS}
     write_reproduction(root / "reproduction.json", Judged.of(Evidence({"results": table}, facts, known, "nano", 50)))
     files = AnswerFiles(root / "answers.csv", root / "cost.csv", root / "reproduction.json", plan)

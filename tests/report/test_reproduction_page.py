@@ -13,7 +13,7 @@ from PIL import Image
 from uncertsam.base.errors import UserError
 from uncertsam.config.params import Answers
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
-from uncertsam.report.claims import BY_KEY
+from uncertsam.report.claims import claims
 from uncertsam.report.reproduction import (
     Judged,
     Sources,
@@ -65,7 +65,7 @@ def judged(sources) -> Judged:
 def test_every_claim_stands_on_the_page_with_its_rule_and_verdict(judged, tmp_path) -> None:
     build(judged, "params 1a", tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
-    for key in BY_KEY:
+    for key in claims():
         assert f'id="{key}"' in text
     assert text.count("reproduces</span>") >= judged.counts["reproduces"] > 0
     assert "a &lt;b&gt;" in text.lower() and "a <b>" not in text.lower()
@@ -80,7 +80,7 @@ def test_the_json_says_what_was_judged_and_passes_its_own_check(judged, tmp_path
     assert check_reproduction(content) == [] and read_counts(tmp_path / "reproduction.json") == judged.counts
     assert content["claims"]["laplace_aligns_best"]["verdict"] == "reproduces"
     assert content["claims"]["ensemble_improves"]["verdict"] == "cannot be told here"
-    assert len(content["table_1"]) == 10 and sum(judged.counts.values()) == len(BY_KEY)
+    assert len(content["table_1"]) == 10 and sum(judged.counts.values()) == len(claims())
 
 
 def test_damage_to_the_verdicts_is_found_and_named(judged) -> None:

@@ -12,12 +12,21 @@ from uncertsam.statistics.answers import (
     answers_json,
     limits_of_proof,
     plan_of,
-    read_answers,
     sentence,
     signed,
-    write_answers,
 )
-from uncertsam.statistics.comparisons import ALIKE, BETTER, COLUMNS, SAME, UNTESTED, WORSE, Plan, absent, compare
+from uncertsam.statistics.comparisons import (
+    ALIKE,
+    ANSWERS,
+    BETTER,
+    COLUMNS,
+    SAME,
+    UNTESTED,
+    WORSE,
+    Plan,
+    absent,
+    compare,
+)
 from uncertsam.statistics.intervals import DatasetFacts
 
 PLAN = Plan(("pearson", "brier"), ("sam",), 1000)
@@ -180,8 +189,8 @@ def test_the_order_of_rows_changes_nothing() -> None:
 def test_answers_read_back_as_written(tmp_path) -> None:
     table = shifted({"laplace": 0.1, "prompt": -0.1})
     frame = compare(table, facts(table), PLAN)
-    write_answers(tmp_path / "answers.csv", frame)
-    pd.testing.assert_frame_equal(read_answers(tmp_path / "answers.csv"), frame, check_dtype=False, rtol=1e-6)
+    ANSWERS.write(tmp_path / "answers.csv", frame)
+    pd.testing.assert_frame_equal(ANSWERS.read(tmp_path / "answers.csv"), frame, check_dtype=False, rtol=1e-6)
     assert plan_of(answers_json(frame, PLAN)) == Plan(["pearson", "brier"], ["sam"], 1000)
 
 
@@ -207,7 +216,7 @@ def test_broken_answers_are_a_clear_error(tmp_path, path, content, says) -> None
     if content:
         (tmp_path / path).write_text(content)
     with pytest.raises(UserError, match=says):
-        read_answers(tmp_path / path)
+        ANSWERS.read(tmp_path / path)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from uncertsam.base.errors import UserError
 from uncertsam.statistics.summary import metrics_json, write_metrics
-from uncertsam.statistics.table import COLUMNS, collect, write_table
+from uncertsam.statistics.table import COLUMNS, RESULTS, collect
 
 MASKS = {1: (10, 11), 2: (20,)}  # image -> masks
 
@@ -44,16 +44,16 @@ def test_collect_is_the_sorted_union_of_the_cells(tmp_path):
 
 def test_a_written_table_reads_back_the_same(tmp_path):
     table = cell("x", values={10: math.nan, 11: 1 / 3})
-    write_table(tmp_path / "x.parquet", table)
+    RESULTS.write(tmp_path / "x.parquet", table)
     pd.testing.assert_frame_equal(collect({("x", "a"): tmp_path / "x.parquet"}), table)
     assert [p.name for p in tmp_path.iterdir()] == ["x.parquet"]
 
 
 def test_a_refused_table_leaves_the_old_file(tmp_path):
     target = tmp_path / "x.parquet"
-    write_table(target, cell("x"))
+    RESULTS.write(target, cell("x"))
     with pytest.raises(UserError, match="value"):
-        write_table(target, cell("x").astype({"value": "float32"}))
+        RESULTS.write(target, cell("x").astype({"value": "float32"}))
     pd.testing.assert_frame_equal(collect({("x", "a"): target}), cell("x"))
 
 
@@ -66,8 +66,8 @@ BROKEN = {
     "another method": (lambda t: t.assign(method="z"), "method"),
     "another dataset": (lambda t: t.assign(dataset="z"), "dataset"),
     "a value twice": (lambda t: pd.concat([t, t.iloc[:1]]), "twice.*mask_id 10"),
-    "a mask missing": (lambda t: t[t["mask_id"] != 20], "Not every method.*mask_id 20"),
-    "a metric missing": (lambda t: t[t["metric"] != "iou"], "Not every method.*metric iou"),
+    "a mask missing": (lambda t: t[t["mask_id"] != 20], "not every method.*mask_id 20"),
+    "a metric missing": (lambda t: t[t["metric"] != "iou"], "not every method.*metric iou"),
 }
 
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,39 +80,20 @@ def read_table(path: Path, mend: str, columns: list[str] | None = None) -> "pd.D
         raise UserError(f"{path} cannot be read ({error}).", mend) from None
 
 
-def read_report(path: Path, columns: list[str], words: Collection[str], stage: str) -> "pd.DataFrame":
-    """Read a CSV of `stage` with just these columns; only those not in `words` may be empty, which is NaN then.
-
-    Raises UserError where it is missing, no table, or has other columns.
-    """
-    import pandas as pd
-
-    blank: Any = {name: ["", "nan", "NaN"] for name in columns if name not in words}
-    kinds: Any = dict.fromkeys(words, str)
-    again = f"Run the {stage} stage again."
-    try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=blank, dtype=kinds)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.", f"Run the {stage} stage first.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not a table ({error}).", again) from None
-    if list(frame.columns) != columns:
-        raise UserError(f"{path} has the columns {list(frame.columns)}, not {columns}.", again)
-    return frame
-
-
-def write_report(target: Path, frame: "pd.DataFrame", columns: list[str]) -> None:
-    """Write a CSV whole or not at all; to eight decimals, for no two processors agree on more."""
-    with written_aside(target) as aside:
-        frame[columns].round(8).to_csv(aside, index=False, float_format="%.8g")
-
-
 def remove(path: Path) -> None:
     """Delete a file or a folder; do nothing if there is none."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def read_json(path: Path, mend: str) -> Any:
+    """What a JSON file holds. Raises UserError where it is missing or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}).", mend) from None
 
 
 def write_json(target: Path, value: Any) -> None:

@@ -10,8 +10,16 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256
 from uncertsam.data.format import Annotation, Split
 from uncertsam.data.sampling import chosen
+from uncertsam.statistics.schema import COUNT, WORD, Schema
 
-COLUMNS = ["dataset", "split", "image_id", "image_sha256", "mask_id", "mask_sha256"]
+MASKS = Schema(
+    "controls_subset.csv",
+    "Run the control stage.",
+    {"dataset": WORD, "split": WORD, "image_id": COUNT, "image_sha256": WORD, "mask_id": COUNT, "mask_sha256": WORD},
+    ["dataset", "image_id", "mask_id"],
+    refers={"controls.parquet": ["dataset", "image_id", "mask_id"]},
+)
+COLUMNS = list(MASKS.columns)
 
 
 def drawn(split: Split, images: int, masks: int | None, seed: int) -> Split:

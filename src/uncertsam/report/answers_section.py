@@ -8,17 +8,16 @@ from typing import Any
 import pandas as pd
 
 from uncertsam.catalogue import METHODS, dataset_label, in_order, metric_facts
-from uncertsam.experiments.cost.table import ENCODER, read_cost
+from uncertsam.experiments.cost.table import COST, ENCODER
 from uncertsam.figures.style import method_style
 from uncertsam.report.reproduction import read_counts
 from uncertsam.statistics.answers import (
     difference_cell,
     limits_of_proof,
-    read_answers,
     sentence,
     tested_and_not,
 )
-from uncertsam.statistics.comparisons import Plan, overall_rows
+from uncertsam.statistics.comparisons import ANSWERS, Plan, overall_rows
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class AnswerFiles:
 
 def answers_section(files: AnswerFiles) -> dict[str, Any]:
     """What the template shows. Raises UserError where a file is missing or broken."""
-    frame = read_answers(files.answers)
+    frame = ANSWERS.read(files.answers)
     told = tested_and_not(frame)
     return {
         "references": [_reference(frame, name, files.plan) for name in in_order(frame["reference"], METHODS)],
@@ -41,7 +40,7 @@ def answers_section(files: AnswerFiles) -> dict[str, Any]:
         "left_out": [f"{_label(frame, name)}: {why}" for name, why in told["left_out"].items()],
         "limits": limits_of_proof(frame, files.plan),
         "alpha": f"{files.plan.alpha:g}",
-        "cost": _cost(read_cost(files.cost)),
+        "cost": _cost(COST.read(files.cost)),
         "claims": read_counts(files.reproduction),
     }
 

@@ -1,8 +1,7 @@
 """Do two report folders say the same? Numbers within a tolerance, pictures within a few pixels."""
 
-import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,15 @@ from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import read_table
+from uncertsam.base.files import read_json, read_table
+from uncertsam.report.tables import SCHEMAS
+from uncertsam.statistics.schema import TOLERANCE, Schema
 
 MEND = "Restore it, or build the report again."
-NUMBER_TOLERANCE = 2e-3  # processors differ in the last bits of a logit, and a pixel may change sides
 PIXEL_TOLERANCE = 24  # of 255, before a pixel counts as changed
 REACH = 5  # pixels: what moved by less than half of this has not changed
 CHANGED_PIXELS = 20  # a dot of a figure covers more
 FOOTER = 36  # pixels under a figure: the hash of its table changes with the table's last digit; tables are compared
-# times and sizes are this machine's: of them only the rows are held against each other
-TIMED = {"cost.csv": ("ms", "ms_low", "ms_high", "ratio", "peak_mb", "state_mb", "device", "threads")}
-# what a rank or a threshold decides jumps where numbers barely move; check-reports computes it again from them
-ANSWERS = ("p", "p_holm", "effect", "outcome")
-DECIDED = {"answers.csv": ANSWERS, "refinement_answers.csv": ANSWERS}
-LEFT_OUT = {**TIMED, **DECIDED}
 APART = {"benchmarks.json", "benchmark_curves.csv"}  # `make bench` writes them, no stage does
 DERIVED = {"answers.json", "reproduction.json"}  # words and verdicts on those numbers
 
@@ -56,8 +50,11 @@ def _compare(old: Path, new: Path, name: str) -> Iterator[str]:
     if name in DERIVED:  # there, and readable
         _read(old), _read(new)
         return
-    compare: dict[str, Callable[[Any, Any, str], Iterator[str]]] = {".png": _pictures, ".json": _trees}
-    yield from compare.get(old.suffix, _tables)(_read(old), _read(new), name)
+    before, after = _read(old), _read(new)
+    if old.suffix in (".png", ".json"):
+        yield from (_pictures if old.suffix == ".png" else _trees)(before, after, name)
+    else:
+        yield from SCHEMAS.get(name, Schema(name, MEND, {}, ())).differences(before, after)
 
 
 def _read(path: Path) -> Any:
@@ -66,7 +63,7 @@ def _read(path: Path) -> Any:
             with Image.open(path) as image:
                 return np.asarray(image.convert("RGB"))
         if path.suffix == ".json":
-            return json.loads(path.read_text("utf-8"))
+            return read_json(path, MEND)
         return pd.read_csv(path) if path.suffix == ".csv" else read_table(path, MEND)
     except (OSError, SyntaxError, ValueError) as error:  # PIL raises all three
         raise UserError(f"{path} cannot be read ({error}).", MEND) from None
@@ -98,26 +95,7 @@ def _trees(old: Any, new: Any, name: str) -> Iterator[str]:
         yield f"{name} is {new}, was {old}"
 
 
-def _tables(old: pd.DataFrame, new: pd.DataFrame, name: str) -> Iterator[str]:
-    if list(old.columns) != list(new.columns) or len(old) != len(new):
-        yield f"{name} has another shape: {new.shape}, was {old.shape}"
-        return
-    for column in [column for column in old.columns if column not in LEFT_OUT.get(name, ())]:
-        if pd.api.types.is_numeric_dtype(old[column]) and not pd.api.types.is_bool_dtype(old[column]):
-            close = np.isclose(old[column], new[column], atol=_tolerance(name), rtol=NUMBER_TOLERANCE, equal_nan=True)
-        else:
-            close = (old[column].fillna("") == new[column].fillna("")).to_numpy()
-        if not close.all():
-            row = int(np.flatnonzero(~close)[0])
-            yield f"{name}: {column} of row {row} is {new[column][row]}, was {old[column][row]}"
-
-
-def _tolerance(name: str) -> float:
-    """A single mask may move further than a mean over masks."""
-    return 10 * NUMBER_TOLERANCE if name.endswith(".parquet") else NUMBER_TOLERANCE
-
-
 def _same(old: Any, new: Any) -> bool:
     if isinstance(old, float | int) and isinstance(new, float | int) and not isinstance(old, bool):
-        return math.isclose(old, new, abs_tol=NUMBER_TOLERANCE, rel_tol=NUMBER_TOLERANCE)
+        return math.isclose(old, new, abs_tol=TOLERANCE, rel_tol=TOLERANCE)
     return bool(old == new)

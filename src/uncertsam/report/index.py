@@ -22,16 +22,16 @@ from uncertsam.report.figures_section import panels, pictures
 from uncertsam.report.page import render
 from uncertsam.report.published import Known, beside
 from uncertsam.report.verdict import JUDGED, Verdict, verdicts
+from uncertsam.statistics.intervals import INTERVALS
 from uncertsam.statistics.selection import (
     TOO_SMALL,
     chosen,
     labels,
     marks,
     methods,
-    read_intervals,
-    read_results,
     too_small,
 )
+from uncertsam.statistics.table import RESULTS
 
 TABLED = ("iou", "boundary_iou_0.02", "pearson", "brier", "ece", "aurc", "augrc", "image_auroc")
 COMPARED = ("iou", "boundary_iou_0.02", "boundary_iou_0.01", "pearson")  # with the paper
@@ -71,7 +71,7 @@ def build(inputs: Inputs, out: Path) -> None:
 
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
-    frame, results = read_intervals(inputs.intervals), read_results(inputs.results)
+    frame, results = INTERVALS.read(inputs.intervals), RESULTS.read(inputs.results)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
     ordered = in_order(inputs.datasets, names)

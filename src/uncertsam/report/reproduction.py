@@ -9,20 +9,18 @@ from typing import Any
 import pandas as pd
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import write_json
+from uncertsam.base.files import read_json, write_json
 from uncertsam.catalogue import DATASETS, dataset_label
 from uncertsam.config.params import Answers
 from uncertsam.data.format import read_split, splits_of
-from uncertsam.report.claims import BY_KEY
-from uncertsam.report.confounds import CONFOUNDS, answered
+from uncertsam.report.claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge
 from uncertsam.report.evidence import Evidence
-from uncertsam.report.judge import NO, UNTOLD, YES, JudgedClaim, findings
 from uncertsam.report.page import render
 from uncertsam.report.published import MODEL, Known
 from uncertsam.report.table_one import RULE, Row, table_one
 from uncertsam.statistics.answers import number
 from uncertsam.statistics.intervals import facts_of
-from uncertsam.statistics.selection import read_results
+from uncertsam.statistics.table import RESULTS
 
 VERDICTS = (YES, NO, UNTOLD)
 
@@ -43,7 +41,7 @@ class Sources:
 def gather(sources: Sources, knobs: Answers, seed: int) -> Evidence:
     """The evidence of a run. Raises UserError where a table or a split is missing."""
     named = {"results": sources.results, "refinement": sources.refinement, "controls": sources.controls}
-    tables: dict[str, pd.DataFrame] = {name: read_results(path) for name, path in named.items() if path}
+    tables: dict[str, pd.DataFrame] = {name: RESULTS.read(path) for name, path in named.items() if path}
     splits = {name: read_split(sources.benchmark / name / sources.split) for name in sources.datasets}
     known = {
         name: Known(name, str(split.info.get("adapter", "")), bool(split.info.get("synthetic", False)))
@@ -78,7 +76,7 @@ class Judged:
 
     @classmethod
     def of(cls, evidence: Evidence) -> "Judged":
-        return cls(evidence, findings(evidence), table_one(evidence))
+        return cls(evidence, [judge(claim, evidence) for claim in claims().values()], table_one(evidence))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -94,8 +92,8 @@ def reproduction_json(judged: Judged) -> dict[str, Any]:
          "cells": {c.dataset: {"paper": c.paper, "agrees": c.agrees, "ours": _numbers(c.ours)} for c in row.cells}}
         for row in judged.rows
     ]  # fmt: skip
-    claims = {finding.claim.key: finding.as_json() for finding in judged.findings}
-    return {"counts": judged.counts, "claims": claims, "table_1": rows, "model": judged.evidence.model}
+    told = {finding.claim.key: finding.as_json() for finding in judged.findings}
+    return {"counts": judged.counts, "claims": told, "table_1": rows, "model": judged.evidence.model}
 
 
 def _numbers(estimate: Any) -> dict[str, float | None] | None:
@@ -110,14 +108,14 @@ def write_reproduction(target: Path, judged: Judged) -> None:
 def check_reproduction(content: Any) -> list[str]:
     """What is wrong with a read `reproduction.json`: claims that are unknown or missing, verdicts that are none."""
     try:
-        claims, rows = content["claims"], content["table_1"]
-        verdicts = [claim["verdict"] for claim in claims.values()]
+        told, rows = content["claims"], content["table_1"]
+        verdicts = [claim["verdict"] for claim in told.values()]
         others = [row["verdict"] for row in rows]
         counted = content["counts"]
     except (KeyError, TypeError, AttributeError) as error:
         return [f"reproduction.json lacks {error}"]
-    wrong = [f"reproduction.json: there is no claim {key!r}" for key in sorted(set(claims) - set(BY_KEY))]
-    wrong += [f"reproduction.json: the claim {key!r} is missing" for key in sorted(set(BY_KEY) - set(claims))]
+    wrong = [f"reproduction.json: there is no claim {key!r}" for key in sorted(set(told) - set(claims()))]
+    wrong += [f"reproduction.json: the claim {key!r} is missing" for key in sorted(set(claims()) - set(told))]
     wrong += [f"reproduction.json: {v!r} is no verdict" for v in sorted({*verdicts, *others} - set(VERDICTS))]
     if counted != {verdict: verdicts.count(verdict) for verdict in VERDICTS}:
         wrong.append("reproduction.json: the counts are not those of its claims")
@@ -126,12 +124,7 @@ def check_reproduction(content: Any) -> list[str]:
 
 def read_counts(path: Path) -> dict[str, int]:
     """The verdicts' counts of a written `reproduction.json`. Raises UserError where it is missing or broken."""
-    import json
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}).", "Run the judge stage.") from None
+    content = read_json(path, "Run the judge stage.")
     wrong = check_reproduction(content)
     if wrong:
         raise UserError(f"{path}: {wrong[0]}.", "Run the judge stage again.")
@@ -152,7 +145,7 @@ def build(judged: Judged, provenance: str, out: Path) -> None:
             "labels": list(DATASETS.values()),
             "tables": [(name, [row for row in judged.rows if row.metric == name]) for name in ("iou", "boundary_iou")],
             "rule": RULE,
-            "confounds": [(confound, answered(confound, methods)) for confound in CONFOUNDS],
+            "confounds": [(confound, answered(confound, methods)) for confound in confounds()],
             "model": evidence.model,
             "same_model": evidence.same_model,
             "paper_model": MODEL,

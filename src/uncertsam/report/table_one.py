@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from uncertsam.catalogue import DATASETS
+from uncertsam.report.claims import NO, UNTOLD, YES, Verdict
 from uncertsam.report.evidence import Estimate, Evidence, mean_over
-from uncertsam.report.judge import NO, UNTOLD, YES, Verdict
 from uncertsam.report.published import MODEL, REFINED, read_published
 
 METRICS = {"iou": "iou", "boundary_iou": "boundary_iou_0.02"}  # theirs: ours; the width is not stated

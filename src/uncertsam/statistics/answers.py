@@ -7,12 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from uncertsam.base.files import read_report, write_json, write_report
+from uncertsam.base.files import write_json
 from uncertsam.catalogue import method_facts, metric_facts
 from uncertsam.statistics.comparisons import (
     ALIKE,
     BETTER,
-    COLUMNS,
     SAME,
     UNTESTED,
     Plan,
@@ -24,18 +23,7 @@ from uncertsam.statistics.significance import POWER, smallest_p
 
 MARKS = {BETTER: "better", "worse": "worse", ALIKE: "no difference shown", SAME: "the same"}
 
-WORDS = {"reference", "metric", "method", "scope", "dataset", "outcome", "note", "quality"}
 BEYOND, HERE = "also for datasets like these", "on these datasets; not shown beyond them"
-
-
-def read_answers(path: Path) -> pd.DataFrame:
-    """Read `answers.csv`. Raises UserError where it is missing or broken."""
-    return read_report(path, COLUMNS, WORDS, "answer")
-
-
-def write_answers(target: Path, frame: pd.DataFrame) -> None:
-    """Write `answers.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
-    write_report(target, frame, COLUMNS)
 
 
 def answers_json(frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:

@@ -21,17 +21,27 @@ from uncertsam.config.params import Answers
 from uncertsam.metrics.masks import METRICS
 from uncertsam.metrics.ranking import ratio
 from uncertsam.statistics.intervals import FEWEST_IMAGES, DatasetFacts, limits, resampled_means, resamples
+from uncertsam.statistics.schema import COUNT, FLAG, NUMBER, WORD, Column, Schema
 from uncertsam.statistics.significance import detectable, holm, signed_rank
 
 PAIR = ["reference", "metric", "method"]
-COLUMNS = [
-    *PAIR, "scope", "dataset", "difference", "low", "high", "error", "detectable", "effect", "p", "p_holm",
-    "n_datasets", "n_images", "n_masks", "n_nan", "outcome", "note", "synthetic", "quality",
-]  # fmt: skip
 COUNTS = ["n_images", "n_masks", "n_nan"]
 BETTER, WORSE, ALIKE, SAME, UNTESTED = "better", "worse", "no difference shown", "identical", "not tested"
 OUTCOMES = (BETTER, WORSE, ALIKE, SAME, UNTESTED)
 FEW, UNTRUE, SET_ASIDE = "n too small", "labels are not ground truth", "synthetic, beside photos"
+# what a rank or a threshold decides jumps where numbers barely move; check-reports computes it again from them
+_DECIDED = Column(empty=True, repeats=False)
+ANSWERS = Schema(
+    "answers.csv",
+    "Run the answer stage (or tabulate_refined).",
+    {**dict.fromkeys(PAIR, WORD), "scope": Column("str", words=("dataset", "overall")), "dataset": WORD,
+     **dict.fromkeys(("difference", "low", "high", "error", "detectable"), NUMBER),
+     **dict.fromkeys(("effect", "p", "p_holm"), _DECIDED), **dict.fromkeys(("n_datasets", *COUNTS), COUNT),
+     "outcome": Column("str", words=OUTCOMES, repeats=False), "note": WORD, "synthetic": FLAG, "quality": WORD},
+    [*PAIR, "scope", "dataset"],
+    decimals=8,
+)  # fmt: skip
+COLUMNS = list(ANSWERS.columns)
 EXACT = 1e-12  # differences below are rounding: the same maps measured twice
 
 

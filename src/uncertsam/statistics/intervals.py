@@ -15,14 +15,21 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split
 from uncertsam.metrics.ranking import ratio
+from uncertsam.statistics.schema import COUNT, FLAG, NUMBER, WORD, Schema
 
 LEVEL = 0.95
 FEWEST_IMAGES = 5
 CELL = ["dataset", "method", "metric", "region"]
-COLUMNS = [
-    *CELL, "mean_masks", "mean_images", "low", "high", "n_images", "n_masks", "n_nan", "detectable", "note",
-    "synthetic", "quality",
-]  # fmt: skip
+INTERVALS = Schema(
+    "intervals.csv",
+    "Run the tabulate stage (or tabulate_refined).",
+    {**dict.fromkeys(CELL, WORD), **dict.fromkeys(("mean_masks", "mean_images", "low", "high"), NUMBER),
+     **dict.fromkeys(("n_images", "n_masks", "n_nan"), COUNT), "detectable": NUMBER, "note": WORD, "synthetic": FLAG,
+     "quality": WORD},
+    CELL,
+    between="mean_masks",
+)  # fmt: skip
+COLUMNS = list(INTERVALS.columns)
 DIFFERENCE_COLUMNS = [
     "dataset", "metric", "region", "method_a", "method_b", "difference", "low", "high", "n_images", "n_masks", "n_nan",
     "note",

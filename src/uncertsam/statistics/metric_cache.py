@@ -15,8 +15,8 @@ import pandas as pd
 import uncertsam.metrics
 from uncertsam.base.files import remove, sha256, write_json
 from uncertsam.metrics.measure import Measures
-from uncertsam.statistics.curves import write_curves
-from uncertsam.statistics.table import write_table
+from uncertsam.statistics.curves import CURVES
+from uncertsam.statistics.table import RESULTS
 
 ENDINGS = (".parquet", ".curves.parquet", ".json")
 
@@ -47,8 +47,8 @@ class MetricCache:
         """Write a method's measures; what they were made from comes last, so that half of it counts as nothing."""
         table, curves, origin = self._files(method)
         remove(origin)
-        write_table(table, found.table)
-        write_curves(curves, found.curves)
+        RESULTS.write(table, found.table)
+        CURVES.write(curves, found.curves)
         write_json(origin, {"made_from": self.origin(method)})
 
     def means(self, method: str) -> dict[str, float]:

@@ -1,43 +1,16 @@
-"""The numbers that are drawn: reading `intervals.csv`, and choosing and ordering its rows."""
+"""The numbers that are drawn: choosing and ordering the rows of `intervals.csv`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import read_table
 from uncertsam.catalogue import DATASETS, METHODS, dataset_label, in_order
 
-KEYS = ["dataset", "method", "metric", "region"]
 NUMBERS = ["mean_masks", "mean_images", "low", "high", "n_images", "n_masks", "n_nan", "detectable"]
 FLAGS = ["note", "synthetic", "quality"]
 TOO_SMALL = "n too small"
-AGAIN = "Run the tabulate stage (or tabulate_refined) again."
-
-
-def read_intervals(path: Path) -> pd.DataFrame:
-    """Read `intervals.csv`: one row per (dataset, method, metric, region). Raises UserError if missing or broken."""
-    empty = {name: ["", "nan", "NaN"] for name in NUMBERS}  # a dataset may well be called "NA"
-    try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values=empty, dtype=dict.fromkeys(KEYS, str))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the tabulate stage (or tabulate_refined) first.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not a table ({error}).", AGAIN) from None
-    lost = [name for name in KEYS + NUMBERS + FLAGS if name not in frame]
-    if lost:
-        raise UserError(f"{path} has no column {', '.join(lost)}.", AGAIN)
-    words = [name for name in NUMBERS if not pd.api.types.is_numeric_dtype(frame[name])]
-    if words:
-        raise UserError(f"{path} holds words in the column {', '.join(words)}.", AGAIN)
-    return frame
-
-
-def read_results(path: Path) -> pd.DataFrame:
-    """Read the long table `results.parquet`: a row per value. Raises UserError if missing or broken."""
-    return read_table(path, AGAIN, [*KEYS, "image_id", "mask_id", "value"])
 
 
 def chosen(

@@ -12,27 +12,26 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.config.clicking import Clicking
 from uncertsam.config.params import Params
-from uncertsam.experiments.clicking.check import click_problems
 from uncertsam.experiments.clicking.figure import clicking as draw
 from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES, RANDOM
 from uncertsam.experiments.clicking.rounds import Clicked, ClickingTask
 from uncertsam.experiments.clicking.run import built, subset
 from uncertsam.experiments.clicking.table import (
     ALL,
+    CLICKED,
+    CLICKS,
     COLUMNS,
     DIFFERENCE,
     KEYS,
     MEAN,
-    read_clicks,
-    read_summary,
     summary,
-    write_clicks,
-    write_summary,
 )
 from uncertsam.inference.algebra import Answer, Measure
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT
+from uncertsam.report.consistency import contradictions
+from uncertsam.report.tables import Tables
 from uncertsam.statistics.intervals import DatasetFacts
 
 KNOBS = Clicking(images=4, masks=None, seed=0, methods=["sam"], clicks=3)
@@ -216,20 +215,20 @@ def test_the_summary_does_not_depend_on_the_order_of_rows(table, frame):
 
 @pytest.fixture
 def reports(table, frame, tmp_path):
-    write_clicks(tmp_path / "clicking.parquet", table)
-    write_summary(tmp_path / "clicking.csv", frame)
+    CLICKS.write(tmp_path / "clicking.parquet", table)
+    CLICKED.write(tmp_path / "clicking.csv", frame)
     return tmp_path
 
 
 def found(reports):
-    return "\n".join(click_problems(reports))
+    return "\n".join(contradictions(Tables(reports), "clicks"))
 
 
 def test_sound_reports_pass_and_come_back_as_they_were(reports, table, frame):
     assert found(reports) == ""
-    back = read_summary(reports / "clicking.csv")
+    back = CLICKED.read(reports / "clicking.csv")
     pd.testing.assert_frame_equal(back, frame, check_dtype=False, rtol=1e-6)
-    assert len(read_clicks(reports / "clicking.parquet")) == len(table)
+    assert len(CLICKS.read(reports / "clicking.parquet")) == len(table)
 
 
 FORGED = {
@@ -238,7 +237,7 @@ FORGED = {
     "policy": (lambda t: t.replace({"random": "lucky"}), "there is no policy 'lucky'"),
     "lost": (lambda t: t.iloc[1:], "not clicked at as often"),
     "begun": (lambda t: t.assign(iou=t["iou"] * np.where(t["policy"] == ORACLE, 0.5, 1)), "different answers"),
-    "twice": (lambda t: pd.concat([t, t.iloc[:1]]), "one twice"),
+    "twice": (lambda t: pd.concat([t, t.iloc[:1]]), "given twice"),
 }
 
 

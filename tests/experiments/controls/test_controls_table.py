@@ -11,17 +11,19 @@ import pytest
 
 from uncertsam.base.errors import UserError
 from uncertsam.config.sections import POOLED
-from uncertsam.experiments.controls.check import control_problems
 from uncertsam.experiments.controls.design import CELLS, FACTORS, LA, SAM, TOTAL
 from uncertsam.experiments.controls.figure import steps, waterfall
 from uncertsam.experiments.controls.section import control_contents, reading
-from uncertsam.experiments.controls.table import attributed, differences, metrics_of, read_controls
+from uncertsam.experiments.controls.table import CONTROLS, attributed, differences, metrics_of
+from uncertsam.experiments.subset import MASKS
+from uncertsam.report.consistency import contradictions
+from uncertsam.report.tables import Tables
 from uncertsam.statistics.shapley import shapley
 
 
 @pytest.fixture(scope="module")
 def frame(control_reports) -> pd.DataFrame:
-    return read_controls(control_reports / "controls.csv")
+    return CONTROLS.read(control_reports / "controls.csv")
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ def test_the_page_has_every_dataset_and_control_or_no_section_at_all(control_rep
 
 
 def test_sound_reports_have_no_problems(control_reports):
-    assert list(control_problems(control_reports)) == []
+    assert contradictions(Tables(control_reports), "controls") == []
 
 
 def edited(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -146,9 +148,8 @@ DAMAGE = {
     "is not that of controls.parquet": ("controls.csv", where("value", 7.0, kind="mean", dataset="few")),
     "lies outside of its interval": ("controls.csv", where("low", 9.0, kind="mean", dataset="reef")),
     "no kind 'sum'": ("controls.csv", lambda t: t.replace({"kind": {"setting": "sum"}})),
-    "rows twice": ("controls.csv", lambda t: pd.concat([t, t[:1]])),
-    "differ in": ("controls_subset.csv", lambda t: t.assign(mask_id=t["mask_id"] + 1)),
-    "has the columns": ("controls_subset.csv", lambda t: t.drop(columns="split")),
+    "rows are given twice": ("controls.csv", lambda t: pd.concat([t, t[:1]])),
+    "is not in controls.parquet": ("controls_subset.csv", lambda t: t.assign(mask_id=t["mask_id"] + 1)),
     f"control {SAM} is missing": ("controls.parquet", lambda t: t[t["method"] != SAM]),
     "no metric 'fame'": ("controls.parquet", lambda t: t.replace({"metric": {"nll": "fame"}})),
     "given twice": ("controls.parquet", lambda t: pd.concat([t, t[:1]])),
@@ -159,13 +160,16 @@ DAMAGE = {
 def test_damage_is_found_and_named(places, says):
     name, change = DAMAGE[says]
     edited(places / name, change)
-    assert any(says in line for line in control_problems(places))
+    assert any(says in line for line in contradictions(Tables(places), "controls"))
 
 
 def test_a_broken_or_missing_table_is_refused_with_the_mend(places):
     (places / "controls.csv").write_text("a\n1\n")
     with pytest.raises(UserError, match="control stage"):
-        read_controls(places / "controls.csv")
+        CONTROLS.read(places / "controls.csv")
+    edited(places / "controls_subset.csv", lambda t: t.drop(columns="split"))
+    with pytest.raises(UserError, match=r"subset\.csv has the columns.*control stage"):
+        MASKS.read(places / "controls_subset.csv")
     (places / "controls.csv").unlink()
     with pytest.raises(UserError, match=r"controls.csv is missing.*control stage"):
-        list(control_problems(places))
+        contradictions(Tables(places), "controls")

@@ -9,19 +9,14 @@ from promised import write_cells
 
 from uncertsam.base.errors import UserError
 from uncertsam.config.guarantees import Guarantees
-from uncertsam.experiments.guarantees.check import guarantee_problems
 from uncertsam.experiments.guarantees.figure import guarantees as draw
 from uncertsam.experiments.guarantees.histograms import PLAIN, pool_of
 from uncertsam.experiments.guarantees.run import guarantee
-from uncertsam.experiments.guarantees.summary import (
-    broken_promises,
-    guarantees_json,
-    read_guarantees,
-    write_guarantees,
-    write_summary,
-)
-from uncertsam.experiments.guarantees.table import COLUMNS, KEYS, rows
+from uncertsam.experiments.guarantees.summary import broken_promises, guarantees_json, write_summary
+from uncertsam.experiments.guarantees.table import COLUMNS, GUARANTEES, KEYS, rows
 from uncertsam.metrics.measure import measure_cell
+from uncertsam.report.consistency import contradictions
+from uncertsam.report.tables import Tables
 
 METHODS = ["sam", "laplace"]
 KNOBS = Guarantees(methods=METHODS, alphas=[0.1, 0.2], splits=40, levels=[0.5])
@@ -90,8 +85,8 @@ def test_the_order_of_images_masks_and_rows_is_of_no_account(frame, tmp_path):
 
 def test_the_table_has_each_number_once_and_survives_the_disk(frame, tmp_path):
     assert list(frame.columns) == COLUMNS and not frame.duplicated(KEYS).any()
-    write_guarantees(tmp_path / "guarantees.csv", frame)
-    pd.testing.assert_frame_equal(read_guarantees(tmp_path / "guarantees.csv"), frame, check_dtype=False, rtol=1e-6)
+    GUARANTEES.write(tmp_path / "guarantees.csv", frame)
+    pd.testing.assert_frame_equal(GUARANTEES.read(tmp_path / "guarantees.csv"), frame, check_dtype=False, rtol=1e-6)
 
 
 def test_the_plain_mask_has_the_iou_of_the_metrics(made, tmp_path):
@@ -125,21 +120,21 @@ def test_the_picture_shows_what_its_table_says(frame, tmp_path):
 @pytest.fixture
 def reports(frame, tmp_path):
     """The two reports, and a table of results that agrees with them."""
-    write_guarantees(tmp_path / "guarantees.csv", frame)
-    write_summary(tmp_path / "guarantees.json", read_guarantees(tmp_path / "guarantees.csv"))
+    GUARANTEES.write(tmp_path / "guarantees.csv", frame)
+    write_summary(tmp_path / "guarantees.json", GUARANTEES.read(tmp_path / "guarantees.csv"))
     rows = frame[(frame["part"] == "abstention") & (frame["metric"] == "iou")]
     return tmp_path, rows[["dataset", "method", "metric", "value"]].assign(region="full")
 
 
 def found(reports):
-    return "\n".join(guarantee_problems(*reports))
+    return "\n".join(contradictions(Tables(reports[0], {"results.parquet": reports[1]}), "guarantees"))
 
 
 def forge(reports, part, metric, value, column="value"):
     path = reports[0] / "guarantees.csv"
-    table = read_guarantees(path)
+    table = GUARANTEES.read(path)
     table.loc[table.index[(table["part"] == part) & (table["metric"] == metric)][0], column] = value
-    write_guarantees(path, table)
+    GUARANTEES.write(path, table)
 
 
 def test_sound_reports_pass(reports):
@@ -191,10 +186,10 @@ def test_the_summary_is_json(reports):
 
 def test_without_two_images_nothing_is_promised_and_the_reports_agree(tmp_path):
     alone = {"lone": write_cells(tmp_path / "lone", 1, METHODS)}
-    write_guarantees(tmp_path / "guarantees.csv", guarantee(tmp_path, alone, METHODS, KNOBS, 0))
-    frame = read_guarantees(tmp_path / "guarantees.csv")
+    GUARANTEES.write(tmp_path / "guarantees.csv", guarantee(tmp_path, alone, METHODS, KNOBS, 0))
+    frame = GUARANTEES.read(tmp_path / "guarantees.csv")
     write_summary(tmp_path / "guarantees.json", frame)
-    assert frame.empty and not list(guarantee_problems(tmp_path, pd.DataFrame()))
+    assert frame.empty and not contradictions(Tables(tmp_path, {"results.parquet": pd.DataFrame()}), "guarantees")
 
 
 def test_where_no_named_method_is_predicted_the_first_that_is_stands_in(made):

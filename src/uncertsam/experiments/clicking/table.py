@@ -9,32 +9,46 @@ resampled. note: as in `results.intervals`.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pandas as pd
 
-from uncertsam.base.files import read_report, read_table, write_report, written_aside
 from uncertsam.config.sections import ALL, refuse_reserved
-from uncertsam.experiments.clicking.names import GUIDED, ORACLE, RANDOM
+from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES, RANDOM
 from uncertsam.statistics.intervals import DatasetFacts, intervals
+from uncertsam.statistics.schema import COUNT, FLAG, NUMBER, WORD, Column, Schema
 
 KEYS = ["dataset", "image_id", "mask_id", "method", "policy", "clicks"]
-COLUMNS = [*KEYS, "iou"]
 SUMMED = ["kind", "dataset", "method", "policy", "clicks"]
-SUMMARY = [*SUMMED, "value", "low", "high", "n_images", "n_masks", "note", "synthetic", "quality"]
 MEAN, DIFFERENCE = "mean", "difference"
-AGAIN = "Run the click stage again."
-WORDS = ["kind", "dataset", "method", "policy", "note", "quality"]
+_POLICY = Column("str", words=POLICIES)
+CLICKS = Schema(
+    "clicking.parquet",
+    "Run the click stage.",
+    {"dataset": WORD, "image_id": COUNT, "mask_id": COUNT, "method": WORD, "policy": _POLICY, "clicks": COUNT,
+     "iou": Column(within=(0.0, 1.0))},
+    KEYS,
+)  # fmt: skip
+CLICKED = Schema(
+    "clicking.csv",
+    "Run the click stage.",
+    {"kind": Column("str", words=(MEAN, DIFFERENCE)), "dataset": WORD, "method": WORD, "policy": _POLICY,
+     "clicks": COUNT, "value": NUMBER, "low": NUMBER, "high": NUMBER, "n_images": COUNT, "n_masks": COUNT,
+     "note": WORD, "synthetic": FLAG, "quality": WORD},
+    SUMMED,
+    between="value",
+    decimals=8,
+)  # fmt: skip
+COLUMNS = list(CLICKS.columns)
 
 
 def summary(table: pd.DataFrame, facts: Mapping[str, DatasetFacts], draws: int, seed: int) -> pd.DataFrame:
-    """The rows of `SUMMARY` from the table of `COLUMNS`. draws, seed: of the bootstrap."""
+    """The rows of `CLICKED` from the table of `COLUMNS`. draws, seed: of the bootstrap."""
     refuse_reserved(table["dataset"].unique(), "clicking", "Give it another name in params.yaml.")
     both = pd.concat([table, _pooled(table)], ignore_index=True)
     told = {**facts, ALL: _facts_of_all(facts)}
     parts = {MEAN: both.rename(columns={"iou": "value"}), DIFFERENCE: _differences(both)}
     found = [_summed(rows, told, draws, seed).assign(kind=kind) for kind, rows in parts.items()]
-    return pd.concat(found)[SUMMARY].sort_values(SUMMED, ignore_index=True)
+    return pd.concat(found)[list(CLICKED.columns)].sort_values(SUMMED, ignore_index=True)
 
 
 def _pooled(table: pd.DataFrame) -> pd.DataFrame:
@@ -60,24 +74,3 @@ def _summed(rows: pd.DataFrame, facts: Mapping[str, DatasetFacts], draws: int, s
     long = rows.rename(columns={"policy": "metric", "clicks": "region"})
     found = intervals(long, facts, draws, seed)
     return found.rename(columns={"metric": "policy", "region": "clicks", "mean_masks": "value"})
-
-
-def write_clicks(target: Path, table: pd.DataFrame) -> None:
-    """Write `clicking.parquet`, sorted, whole or not at all."""
-    with written_aside(target) as aside:
-        table[COLUMNS].sort_values(KEYS, ignore_index=True).to_parquet(aside, index=False)
-
-
-def read_clicks(path: Path) -> pd.DataFrame:
-    """Read `clicking.parquet`. Raises UserError where it is missing or broken."""
-    return read_table(path, AGAIN, COLUMNS)
-
-
-def write_summary(target: Path, frame: pd.DataFrame) -> None:
-    """Write `clicking.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
-    write_report(target, frame, SUMMARY)
-
-
-def read_summary(path: Path) -> pd.DataFrame:
-    """Read `clicking.csv`. Raises UserError where it is missing or broken."""
-    return read_report(path, SUMMARY, WORDS, "click")

@@ -8,7 +8,7 @@ import pandas as pd
 from uncertsam.catalogue import MetricFacts, in_order, metric_facts, spoken
 from uncertsam.config.sections import POOLED
 from uncertsam.experiments.controls.design import FACTORS, LA, PRIMARY, REFERENCE, REGION, SAM, TOTAL
-from uncertsam.experiments.controls.table import read_controls
+from uncertsam.experiments.controls.table import CONTROLS
 from uncertsam.figures.style import FACTORS as STYLES
 
 TABLED = (*PRIMARY, "nll")
@@ -24,10 +24,10 @@ NAMES = {  # of the one-at-a-time controls, without "laplace_"
 
 
 def control_contents(path: Path | None) -> dict[str, Any]:
-    """The page's section on the controls; {"controls": None} where there are none. Raises as `read_controls`."""
+    """The page's section on the controls; {"controls": None} where there are none. Raises UserError if broken."""
     if path is None:
         return {"controls": None}
-    frame = read_controls(path)
+    frame = CONTROLS.read(path)
     pooled = frame[(frame["dataset"] == POOLED) & (frame["region"] == REGION)]
     totals = pooled[(pooled["kind"] == "shapley") & (pooled["method"] == TOTAL)]
     return {

@@ -12,28 +12,35 @@ What is judged, and how, was registered before it was run: `profiles/controls_re
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import written_aside
 from uncertsam.config.sections import POOLED, refuse_reserved
 from uncertsam.experiments.controls.design import CELLS, FACTORS, LA, PRIMARY, REFERENCE, REGION, SAM, SECONDARY, TOTAL
 from uncertsam.metrics.ranking import ratio
 from uncertsam.statistics.intervals import FEWEST_IMAGES, DatasetFacts, intervals, limits, resampled_means, resamples
+from uncertsam.statistics.schema import COUNT, FLAG, NUMBER, WORD, Column, Schema
 from uncertsam.statistics.shapley import shapley
 
 MASK = ["dataset", "image_id", "mask_id", "metric", "region"]
 CASE = ["method", "metric", "region"]
 KEY = ["kind", "dataset", *CASE]
-COLUMNS = [*KEY, "value", "low", "high", "n_images", "n_masks", "note", "synthetic", "quality"]
-KINDS = ("mean", "shapley", "difference", "setting")
 TOO_SMALL = "n too small"
 Settings = Mapping[str, Mapping[str, float]]  # control -> {"prior_precision": ..., "temperature": ...}
 AGAIN = "Run the control stage again."
+CONTROLS = Schema(
+    "controls.csv",
+    "Run the control stage.",
+    {"kind": Column("str", words=("mean", "shapley", "difference", "setting")), **dict.fromkeys(KEY[1:], WORD),
+     "value": NUMBER, "low": NUMBER, "high": NUMBER, "n_images": COUNT, "n_masks": COUNT, "note": WORD,
+     "synthetic": FLAG, "quality": WORD},
+    KEY,
+    between="value",
+)  # fmt: skip
+COLUMNS = list(CONTROLS.columns)
 
 
 def summary(
@@ -141,23 +148,3 @@ def metrics_of(frame: pd.DataFrame) -> dict[str, dict[str, float]]:
         name = f"shapley_{row.method}" if row.kind == "shapley" else str(row.method)
         found.setdefault(name, {})[str(row.metric)] = float(row.value)  # type: ignore[arg-type]
     return found
-
-
-def write_controls(target: Path, frame: pd.DataFrame) -> None:
-    """Write `controls.csv`, whole or not at all."""
-    with written_aside(target) as aside:
-        frame.to_csv(aside, index=False, float_format="%.8g")
-
-
-def read_controls(path: Path) -> pd.DataFrame:
-    """Read `controls.csv`. Raises UserError if it is missing, broken or not its own table."""
-    numbers = ["value", "low", "high"]
-    try:
-        frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in numbers})
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the control stage first.") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a table ({error}).", AGAIN) from None
-    if list(frame.columns) != COLUMNS or any(not pd.api.types.is_numeric_dtype(frame[name]) for name in numbers):
-        raise UserError(f"{path} has not the columns {', '.join(COLUMNS)} in their types.", AGAIN)
-    return frame

@@ -11,48 +11,35 @@ masks, images, repeats, device, threads: how it was taken
 No two machines, and no two runs, give the same times: `uncertsam compare` asks here for the same rows alone.
 """
 
+import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from uncertsam.base.errors import UserError
-from uncertsam.base.files import written_aside
+from uncertsam.statistics.schema import COUNT, WORD, Column, Schema
 
-FILE = "cost.csv"
 ENCODER, PLAIN = "encoder", "sam"
-COUNTS = ["masks", "images", "repeats"]
-NUMBERS = ["ms", "ms_low", "ms_high", "ratio", "peak_mb", "state_mb"]
-COLUMNS = ["method", "unit", *NUMBERS, *COUNTS, "device", "threads"]
-
-
-def read_cost(path: Path) -> pd.DataFrame:
-    """Read `cost.csv`. Raises UserError where it is missing or no such table."""
-    try:
-        frame = pd.read_csv(path, dtype={"method": str, "unit": str, "device": str})
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing.", "Run the clock stage first.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not a table ({error}).", "Run the clock stage again.") from None
-    if list(frame.columns) != COLUMNS:
-        raise UserError(f"{path} has the columns {list(frame.columns)}, not {COLUMNS}.", "Run the clock stage again.")
-    return frame
-
-
-def write_cost(target: Path, frame: pd.DataFrame) -> None:
-    """Write `cost.csv`, whole or not at all."""
-    with written_aside(target) as aside:
-        frame[COLUMNS].to_csv(aside, index=False, float_format="%.4g")
+_NUMBERS = ("ms", "ms_low", "ms_high", "ratio", "peak_mb", "state_mb")
+COST = Schema(
+    "cost.csv",
+    "Run the clock stage.",
+    {"method": WORD, "unit": Column("str", words=("mask", "image")),
+     **dict.fromkeys(_NUMBERS, Column(empty=True, repeats=False)), "masks": COUNT, "images": COUNT, "repeats": COUNT,
+     "device": Column("str", repeats=False), "threads": Column("int", within=(1.0, math.inf), repeats=False)},
+    ["method"],
+    number="%.4g",
+)  # fmt: skip
+COLUMNS = list(COST.columns)
 
 
 def cost_problems(frame: pd.DataFrame, methods: Sequence[str]) -> Iterator[str]:
     """What cannot be: a method without a row, a time of 0 or less, a median outside of its range."""
     for name in [name for name in (ENCODER, *methods) if name not in set(frame["method"])]:
-        yield f"{FILE}: {name} has no row"
+        yield f"cost.csv: {name} has no row"
     rows: Iterator[Any] = frame.itertuples()
     for row in rows:
         if not 0 < row.ms_low <= row.ms <= row.ms_high:
-            yield f"{FILE}: {row.method} takes {row.ms} ms, between {row.ms_low} and {row.ms_high}"
+            yield f"cost.csv: {row.method} takes {row.ms} ms, between {row.ms_low} and {row.ms_high}"
         if row.method != ENCODER and not (row.ratio > 0 and row.peak_mb > 0 and row.state_mb >= 0):
-            yield f"{FILE}: {row.method} has a ratio or a size that cannot be"
+            yield f"cost.csv: {row.method} has a ratio or a size that cannot be"

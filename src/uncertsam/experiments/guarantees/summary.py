@@ -1,25 +1,13 @@
-"""`guarantees.csv` and `guarantees.json`: written, read, and summed up."""
+"""`guarantees.csv` summed up: `guarantees.json`."""
 
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from uncertsam.base.files import read_report, write_json, write_report
-from uncertsam.experiments.guarantees.table import COLUMNS
+from uncertsam.base.files import write_json
 
-WORDS = ["part", "dataset", "calibrated_on", "method", "metric", "note", "quality"]
 ROUNDING = 1e-7  # of the decimals that are written
-
-
-def write_guarantees(target: Path, frame: pd.DataFrame) -> None:
-    """Write `guarantees.csv`, whole or not at all; to eight decimals, for no two processors agree on more."""
-    write_report(target, frame, COLUMNS)
-
-
-def read_guarantees(path: Path) -> pd.DataFrame:
-    """Read `guarantees.csv`. Raises UserError where it is missing or broken."""
-    return read_report(path, COLUMNS, WORDS, "guarantee")
 
 
 def guarantees_json(frame: pd.DataFrame) -> dict[str, Any]:

@@ -30,9 +30,21 @@ from uncertsam.experiments.guarantees import abstention, risk, temperature
 from uncertsam.experiments.guarantees.histograms import EDGES, PLAIN, Pool
 from uncertsam.experiments.guarantees.splits import halves
 from uncertsam.statistics.intervals import FEWEST_IMAGES, DatasetFacts
+from uncertsam.statistics.schema import COUNT, FLAG, NUMBER, WORD, Schema
 
 KEYS = ["part", "dataset", "calibrated_on", "method", "setting", "metric"]
-COLUMNS = [*KEYS, "value", "low", "high", "n_calibrate", "n_test", "note", "synthetic", "quality"]
+_SHARES = ("fnr", "of_image", "everything", "probability", "brier", "brier_scaled", "ece", "ece_scaled", "iou", "aurc",
+           "coverage")  # fmt: skip
+GUARANTEES = Schema(
+    "guarantees.csv",
+    "Run the guarantee stage.",
+    {**dict.fromkeys(KEYS, WORD), "setting": NUMBER, "value": NUMBER, "low": NUMBER, "high": NUMBER,
+     "n_calibrate": COUNT, "n_test": COUNT, "note": WORD, "synthetic": FLAG, "quality": WORD},
+    KEYS,
+    ranges=dict.fromkeys(_SHARES, (0.0, 1.0)),
+    decimals=8,
+)  # fmt: skip
+COLUMNS = list(GUARANTEES.columns)
 NEITHER = ""
 TENTHS = np.arange(1, 11) / 10
 Row = dict[str, str | float | int]

@@ -11,9 +11,10 @@ import pandas as pd
 from uncertsam.catalogue import QUALITY, REFINED, in_order, metric_facts
 from uncertsam.experiments.refinement.names import PLAIN, steps_of
 from uncertsam.figures.style import method_style
-from uncertsam.statistics.answers import difference_cell, read_answers, sentence
-from uncertsam.statistics.comparisons import overall_rows
-from uncertsam.statistics.selection import labels, read_intervals
+from uncertsam.statistics.answers import difference_cell, sentence
+from uncertsam.statistics.comparisons import ANSWERS, overall_rows
+from uncertsam.statistics.intervals import INTERVALS
+from uncertsam.statistics.selection import labels
 
 ALPHA = 0.05
 TWINS = (("fusion_la", "fusion_la_ones"), ("fusion_sam_entropy", "fusion_sam_ones"))  # with U, and with ones
@@ -29,7 +30,7 @@ class RefinedFiles:
 
 def refined_section(files: RefinedFiles) -> dict[str, Any]:
     """What the template shows. Raises UserError where a file is missing or broken."""
-    answers, means = read_answers(files.answers), read_intervals(files.means)
+    answers, means = ANSWERS.read(files.answers), INTERVALS.read(files.means)
     return {
         "readings": readings(answers),
         "against": [_against(answers, PLAIN), *(_against(answers, ones) for _, ones in TWINS)],
