@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256, write_json
-from uncertsam.data.raw.remote.web import Answer, Interrupted, Token, get, origin
+from uncertsam.data.raw.remote.web import Answer, Interrupted, Token, chunks, get, origin
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _attempt(url: str, stream: IO[bytes], part: Path, token: Token | None, timeo
 def _append(answer: Answer, stream: IO[bytes], part: Path, done: int, length: int | None) -> None:
     name = part.name.removeprefix(".").removesuffix(".part")
     with tqdm(total=length, initial=done, desc=name, unit="B", unit_scale=True, disable=None) as bar:
-        for chunk in answer.chunks():
+        for chunk in chunks(answer):
             stream.write(chunk)
             stream.flush()
             bar.update(len(chunk))
