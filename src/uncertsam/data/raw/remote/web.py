@@ -65,7 +65,7 @@ def chunks(answer: Answer) -> Iterator[bytes]:
     try:
         yield from iter(partial(answer.read, CHUNK), b"")
     except NETWORK as error:
-        raise Interrupted(reason(error)) from None
+        raise Interrupted(_reason(error)) from None
 
 
 def get(url: str, headers: dict[str, str], token: Token | None, timeout: float) -> Answer:
@@ -86,14 +86,14 @@ def get(url: str, headers: dict[str, str], token: Token | None, timeout: float) 
             raise UserError(
                 f"{origin(url)} shows no certificate to trust.", "Correct the clock or the proxy."
             ) from None
-        raise Interrupted(reason(error)) from None
+        raise Interrupted(_reason(error)) from None
     if answer.status in AGAIN:
         with answer:
             raise Interrupted(f"the server answered {answer.status}")
     return answer
 
 
-def reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """A network error in a few words; it never quotes headers."""
     inner = getattr(error, "reason", error)
     if isinstance(inner, TimeoutError):
