@@ -109,7 +109,7 @@ def show_prompt(axes: Axes, example: Example, view: View) -> None:
     x0, y0, x1, y1 = example.box
     frame(axes, (x0, y0, x1 + 1, y1 + 1), BOX)
     if view != (0, 0, width, height):
-        frame(axes, view, PAPER, linestyle=(0, (2, 2)))
+        frame(axes, tuple(map(float, view)), PAPER, linestyle=(0, (2, 2)))
 
 
 def score(name: str, value: float) -> str:
