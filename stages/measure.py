@@ -4,9 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.base.files import remove
 from uncertsam.base.stage import run_stage
-from uncertsam.compute import Engine, Pool, opened
+from uncertsam.compute import Engine, Pool, kept_shards, opened
 from uncertsam.config.params import Params, Predict, Refine
 from uncertsam.config.training import TrainFusion
 from uncertsam.experiments.refinement.names import methods_of
@@ -37,11 +36,9 @@ def main(dataset: str, benchmark: Path, predictions: Path, out: Path, refined: b
 
 def _measured(store: MetricCache, method: str, dataset: str, pool: Pool) -> Measures:
     """One method's measures, shard by shard; those of an attempt that was broken off are not measured again."""
-    finished = Path(".resume", "measure", store.origin(method))
-    each = partial(pool.map, desc=f"measure {method}", size=_images, finished=finished)
-    found = measure_cell(store.predictions / method, store.truth, method, dataset, each)
-    remove(finished)
-    return found
+    with kept_shards(Path(".resume", "measure", dataset, method), store.origin(method)) as finished:
+        each = partial(pool.map, desc=f"measure {method}", size=_images, finished=finished)
+        return measure_cell(store.predictions / method, store.truth, method, dataset, each)
 
 
 def _images(shard: Shard) -> int:

@@ -1,6 +1,5 @@
 """Predict: every method answers every box of one dataset."""
 
-import errno
 import time
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uncertsam import tracking
 from uncertsam.base.files import remove
 from uncertsam.base.stage import run_stage
-from uncertsam.compute import Engine, Pool, opened
+from uncertsam.compute import Engine, Pool, kept_shards, opened
 from uncertsam.config.params import Base, Model, Params, Predict
 
 if TYPE_CHECKING:
@@ -56,21 +55,10 @@ def _answer(cell: "TaskSpec", out: Path, meta: dict[str, Any], pool: Pool) -> in
     """One method's answers, shard by shard, those of an attempt that was broken off not again; how many masks."""
     from uncertsam.inference.predictions import predict_cell
 
-    place = _kept(cell.questions.dataset, cell.method)
-    finished = place / f"{cell.opened.model.device.type}-{meta['made_from']}"
-    for other in place.glob("*"):  # of attempts with other settings: they may be as large as the answers themselves
-        if other != finished:
-            remove(other)
-
-    each = partial(pool.stream, desc=f"predict {cell.method}", size=len, finished=finished)
-    try:
-        index = predict_cell(cell, out, meta, each)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remove(finished)  # it may be what fills the disk
-        raise
-    remove(finished)
-    return len(index)
+    key = f"{cell.opened.model.device.type}-{meta['made_from']}"
+    with kept_shards(_kept(cell.questions.dataset, cell.method), key) as finished:
+        each = partial(pool.stream, desc=f"predict {cell.method}", size=len, finished=finished)
+        return len(predict_cell(cell, out, meta, each))
 
 
 def _kept(dataset: str, method: str) -> Path:

@@ -1,12 +1,14 @@
 """Finished shards on the disk: after a crash they are read, not done again."""
 
+import errno
 import pickle
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uncertsam.base.files import written_aside
+from uncertsam.base.files import remove, written_aside
 
 # a file of another state of the code, or one that a full disk or a dying machine left broken
 UNREADABLE = (
@@ -19,6 +21,25 @@ UNREADABLE = (
     TypeError,
     ValueError,
 )
+
+
+@contextmanager
+def kept_shards(place: Path, key: str) -> Iterator[Path]:
+    """The folder `place`/`key` for the finished shards of one call: an attempt that breaks off leaves it to the next.
+
+    place: of all attempts at this call; what others left there with another key is removed. A full disk empties it.
+    """
+    folder = place / key
+    for other in place.glob("*"):  # of other settings: they may be as large as the results themselves
+        if other != folder:
+            remove(other)
+    try:
+        yield folder
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remove(folder)  # it may be what fills the disk
+        raise
+    remove(place)
 
 
 @dataclass(frozen=True)

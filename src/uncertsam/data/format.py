@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -64,14 +65,19 @@ class Annotation:
     label: str = ""
 
 
-_FILTERS = threading.Lock()  # filters of warnings are the whole process's, and pictures are read in several threads
+_FILTERS = threading.RLock()  # filters of warnings are the whole process's, and pictures are read in several threads
 
 
-def _opened(path: Path) -> Image.Image:
-    """A picture of any size: it has been let in by its size before."""
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Pillow warns above half of what it refuses, where `max_megapixels` decides, and of tags that it passes over.
+
+    Only one thread is in such a block at a time.
+    """
     with _FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
+        for kind in (Image.DecompressionBombWarning, UserWarning):
+            warnings.simplefilter("ignore", kind)
+        yield
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,9 @@ class Split:
         """The image as RGB in [0, 255]. Raises UserError where the file is missing or broken."""
         path = self.root / "images" / self.images[image_id].file_name
         try:
-            with _opened(path) as image:
+            with quietly():
+                image = Image.open(path)
+            with image:
                 return np.asarray(image.convert("RGB"))
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise UserError(

@@ -5,22 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch, Rectangle
 
 from uncertsam.figures.examples import Example, MethodMap
-from uncertsam.figures.overlay import NAMES, counts
-from uncertsam.figures.sheet import Sheet
-from uncertsam.figures.style import INK, PAPER
+from uncertsam.figures.overlay import BOX, counts, ends_of, frame, resized
+from uncertsam.figures.style import PAPER
 from uncertsam.metrics.masks import upsample
 
-SHOWN = 256  # longest side of a picture in a cell, pixels
-ENTROPY, NATS = "predictive entropy [nats]", (0.0, math.log(2))  # the whole range of a binary entropy
-BOX_COLOUR = "#FFD400"
+ENTROPY = "predictive entropy [nats]"
 BINARY: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255}
 
 View = tuple[int, int, int, int]  # left, top, right, bottom; pixels, right and bottom exclusive
@@ -47,12 +42,11 @@ def cells_of(example: Example) -> list[MaskPanel]:
 
 
 def scales_of(cells: Sequence[MaskPanel]) -> Scales:
-    """The range of colours per measure: all of a binary entropy's, else from 0 or below to the largest value shown."""
+    """The range of colours per measure, over all maps shown."""
     scales = {}
     for measure in dict.fromkeys(cell.source.measure for cell in cells):
         values = [cell.uncertainty for cell in cells if cell.source.measure == measure]
-        low, high = min(0.0, *(float(v.min()) for v in values)), max(float(v.max()) for v in values)
-        scales[measure] = NATS if measure == ENTROPY else (low, high if high > low else low + 1.0)
+        scales[measure] = ends_of(values, measure == ENTROPY)
     return scales
 
 
@@ -111,32 +105,11 @@ def tall(view: View, wide: float) -> float:
 def show_prompt(axes: Axes, example: Example, view: View) -> None:
     """The whole image with the box prompt and, dashed, the part that the other cells show."""
     height, width = example.truth.shape
-    axes.imshow(shrunk(example.image), extent=(0, width, height, 0))
+    axes.imshow(resized(example.image), extent=(0, width, height, 0))
     x0, y0, x1, y1 = example.box
-    frames: list[tuple[tuple[float, ...], str, Any]] = [((x0, y0, x1 + 1, y1 + 1), BOX_COLOUR, "-")]
+    frame(axes, (x0, y0, x1 + 1, y1 + 1), BOX)
     if view != (0, 0, width, height):
-        frames.append((view, PAPER, (0, (2, 2))))
-    for (left, top, right, bottom), colour, line in frames:
-        for edge, thick in ((INK, 2.0), (colour, 1.2)):  # the dark rim shows on bright photos
-            look: dict[str, Any] = {"edgecolor": edge, "linewidth": thick, "linestyle": line, "fill": False}
-            axes.add_patch(Rectangle((left, top), right - left, bottom - top, **look))
-
-
-def key_of_overlay(page: Sheet, left: float, top: float) -> None:
-    """What the colours of a mask against the truth mean; the corner in inches."""
-    handles = [Patch(color=[level / 255 for level in colour], label=name) for name, colour in NAMES.items()]  # type: ignore[arg-type]
-    x, y, *_ = page.place(left, top, 0.0, 0.0)
-    look: dict[str, Any] = {"fontsize": 7, "borderpad": 0, "borderaxespad": 0, "handlelength": 1.2}
-    page.figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(x, y), **look)
-
-
-def colour_bar(page: Sheet, left: float, bottom: float, wide: float, name: str, ends: tuple[float, float]) -> None:
-    """A thin bar of all colours with a name and its ends; left, bottom and width in inches."""
-    axes = page.figure.add_axes(page.place(left, bottom, wide, 0.08))
-    axes.imshow(np.linspace(0, 1, 256)[None], aspect="auto", extent=(0, 1, 0, 1), cmap="magma")
-    axes.set_yticks([])
-    axes.set_xticks([0, 0.5, 1], labels=[f"{ends[0]:.2g}", name, f"{ends[1]:.2g}"], fontsize=6.5)
-    axes.tick_params(pad=1.5)
+        frame(axes, tuple(map(float, view)), PAPER, linestyle=(0, (2, 2)))
 
 
 def score(name: str, value: float) -> str:
@@ -147,13 +120,3 @@ def score(name: str, value: float) -> str:
 def grey(mask: Bool[np.ndarray, "h w"], ignored: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
     """A mask as a picture: white on black, void pixels between."""
     return np.where(ignored, 128, mask * 255).astype(np.uint8)
-
-
-def shrunk(picture: np.ndarray) -> np.ndarray:
-    """A picture of at most SHOWN pixels a side, averaged over areas; a smaller one as it is."""
-    height, width = picture.shape[:2]
-    scale = SHOWN / max(height, width)
-    if scale >= 1:
-        return picture
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from uncertsam.figures.examples import Example
-from uncertsam.figures.overlay import overlay
+from uncertsam.figures.overlay import axes_at, colour_bar, key_of_overlay, overlay, resized
 from uncertsam.figures.panels import (
     BINARY,
     MaskPanel,
@@ -21,22 +21,19 @@ from uncertsam.figures.panels import (
     View,
     bar_name,
     cells_of,
-    colour_bar,
     grey,
-    key_of_overlay,
     numbers_of,
     range_of,
     scales_of,
     score,
     shared_bars,
     show_prompt,
-    shrunk,
     tall,
     view_of,
 )
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
-from uncertsam.figures.style import INK, MUTED, RULE, method_style, styled
+from uncertsam.figures.style import INK, MUTED, method_style, styled
 from uncertsam.statistics.selection import labels
 
 CELL, GAP, LEFT = 1.42, 0.07, 0.3  # width of a cell, gap between cells, room for the names of rows; inches
@@ -109,9 +106,8 @@ class Block:
     def axes(self, column: int, row: int) -> Axes:
         left, top = self.corner(column, row)
         high = tall(self.view, CELL)
-        axes = self.page.figure.add_axes(self.page.place(left, top - high, CELL, high))
+        axes = axes_at(self.page, (left, top - high, CELL, high))
         axes.set(xticks=[], yticks=[], anchor="S")
-        axes.spines[:].set(visible=True, color=RULE, linewidth=0.5)
         return axes
 
     def write(self, at: tuple[float, float], text: str, **look: Any) -> None:
@@ -126,7 +122,7 @@ class Block:
     def picture(self, column: int, row: int, picture: np.ndarray, caption: str = "", **look: Any) -> None:
         """Show the part of a full-size picture that is in view, and a caption below it."""
         left, top, right, bottom = self.view
-        self.axes(column, row).imshow(shrunk(picture[top:bottom, left:right]), **look)
+        self.axes(column, row).imshow(resized(picture[top:bottom, left:right]), **look)
         self.caption(column, row, caption)
 
 
@@ -151,9 +147,9 @@ def _left(block: Block, example: Example, bars: Scales) -> None:
     block.caption(0, 0, "image and box")
     block.picture(0, 1, grey(example.truth, example.ignored), "truth", **BINARY)
     left, top = block.corner(0, 2)
-    key_of_overlay(block.page, left, top)
+    key_of_overlay(block.page, (left, top))
     for rank, (measure, ends) in enumerate(bars.items()):
-        colour_bar(block.page, left, top - 0.62 - BAR * rank, 0.92 * CELL, bar_name(measure), ends)
+        colour_bar(block.page, (left, top - 0.62 - BAR * rank), 0.92 * CELL, bar_name(measure), ends)
 
 
 def _strip(block: Block, example: Example, grid: Sequence[MaskPanel], rows: pd.DataFrame, colours: Colours) -> None:

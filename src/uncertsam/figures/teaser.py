@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from scipy.special import expit
 
 from uncertsam.figures.examples import Example
-from uncertsam.figures.overlay import overlay
+from uncertsam.figures.overlay import axes_at, colour_bar, key_of_overlay, overlay, resized
 from uncertsam.figures.panels import (
     BINARY,
     MaskPanel,
@@ -19,22 +19,19 @@ from uncertsam.figures.panels import (
     View,
     bar_name,
     cells_of,
-    colour_bar,
     grey,
-    key_of_overlay,
     numbers_of,
     range_of,
     scales_of,
     score,
     shared_bars,
     show_prompt,
-    shrunk,
     tall,
     view_of,
 )
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
-from uncertsam.figures.style import INK, MUTED, RULE, method_style, styled
+from uncertsam.figures.style import INK, MUTED, method_style, styled
 from uncertsam.statistics.selection import labels
 
 COLUMNS, CELL, GAP, SIDE = 5, 1.5, 0.09, 0.12  # cells in a row, width of one, gap between two, margin; inches
@@ -87,9 +84,8 @@ class Board:
         (left, top), high = self.corner(column, row), tall(self.view, CELL)
         self._write((left, top + 0.1), textwrap.fill(name, 24), color=INK, va="bottom", fontsize=8)
         self._write((left + CELL / 2, top - high - 0.03), caption, color=MUTED, va="top", ha="center", fontsize=7)
-        axes = self.page.figure.add_axes(self.page.place(left, top - high, CELL, high))
+        axes = axes_at(self.page, (left, top - high, CELL, high))
         axes.set(xticks=[], yticks=[], anchor="N")
-        axes.spines[:].set(visible=True, color=RULE, linewidth=0.5)
         return axes
 
     def line(self, column: int, row: int, colour: str) -> None:
@@ -101,7 +97,7 @@ class Board:
     def part(self, picture: np.ndarray) -> np.ndarray:
         """The part of a full-size picture that is in view, shrunk."""
         left, top, right, bottom = self.view
-        return shrunk(picture[top:bottom, left:right])
+        return resized(picture[top:bottom, left:right])
 
     def _write(self, at: tuple[float, float], text: str, **look: Any) -> None:
         x, y, *_ = self.page.place(*at, 0.0, 0.0)
@@ -119,10 +115,10 @@ def _failure(board: Board, example: Example, first: MaskPanel, shared: Scales) -
     wrong = board.axes(3, 0, f"{label}'s error |P - M|")
     wrong.imshow(board.part(error_of(example, first)), vmin=0, vmax=1, **MAGMA)
     left, top = board.corner(4, 0)
-    key_of_overlay(board.page, left, top)
+    key_of_overlay(board.page, (left, top))
     bars: Scales = {"error |P - M|": (0.0, 1.0)} | {bar_name(name): ends for name, ends in shared.items()}
     for rank, (name, ends) in enumerate(bars.items()):
-        colour_bar(board.page, left, top - 0.62 - BAR * rank, 0.92 * CELL, name, ends)
+        colour_bar(board.page, (left, top - 0.62 - BAR * rank), 0.92 * CELL, name, ends)
 
 
 def error_of(example: Example, cell: MaskPanel) -> Float[np.ndarray, "height width"]:

@@ -1,4 +1,7 @@
-"""Options that take several numbers and may be given several times, such as `--point 3 4 --point 5 6`."""
+"""Options that take several numbers and may be given several times, such as `--point 3 4 --point 5 6`.
+
+Not click's `nargs`: typer refuses a list of tuples, and click reads `--box=1,2,3,4` as the first of four values.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +14,7 @@ COUNTS = {"--box": 4, "--point": 2}  # numbers per option
 
 
 class Grouped(TyperCommand):
-    """A command whose options in `COUNTS` are lists of strings "a,b,...": typer has no list of tuples."""
+    """A command whose options in `COUNTS` are lists of strings "a,b,..."."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, joined(args))

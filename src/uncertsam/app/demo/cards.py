@@ -15,7 +15,7 @@ from uncertsam.app.api.prediction import Prediction
 from uncertsam.app.demo import views
 from uncertsam.app.demo.maps import Region, kept, regions, suggested
 from uncertsam.app.demo.session import Session
-from uncertsam.base.errors import UserError
+from uncertsam.base.files import encoded
 from uncertsam.catalogue import method_facts, spoken
 
 RAMP = ", ".join(to_hex(colormaps["magma"](k / 8)) for k in range(9))
@@ -120,7 +120,5 @@ def _figure(picture: UInt8[np.ndarray, "h w 3"], caption: str, ends: tuple[float
 
 
 def _inlined(picture: UInt8[np.ndarray, "h w 3"]) -> str:
-    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    if not done:
-        raise UserError("A map could not be drawn.", "Choose another picture.")
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
+    data = encoded(picture[..., ::-1], ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"

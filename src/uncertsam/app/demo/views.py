@@ -4,19 +4,16 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
-from matplotlib import colormaps
-from matplotlib.colors import to_rgb
+from jaxtyping import Bool, Float
 
-from uncertsam.app.api.drawing import BESIDE, BOX, ON, OUTLINE
+from uncertsam.app.api.drawing import BESIDE, ON
 from uncertsam.app.api.prediction import Prediction
 from uncertsam.app.demo.maps import Region, kept
 from uncertsam.app.demo.session import Session
+from uncertsam.figures.overlay import BOX, Rgb, heat, outlined, resized, rgb, tinted
 
 SHOWN, PANEL = 900, 460  # pixels of the longest side: of the picture, and of a map
 NEXT = "#FF4DF0"  # the suggested click
-Rgb = UInt8[np.ndarray, "h w 3"]
-Colour = tuple[int, int, int]
 
 
 def scale_of(height: int, width: int, longest: int = SHOWN) -> float:
@@ -24,19 +21,11 @@ def scale_of(height: int, width: int, longest: int = SHOWN) -> float:
     return longest / max(height, width)
 
 
-def resized(picture: np.ndarray, longest: int) -> np.ndarray:
-    """With this longest side; at least one pixel wide."""
-    height, width = picture.shape[:2]
-    scale = scale_of(height, width, longest)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-
-
 def canvas(session: Session, at: tuple[int, int] | None) -> Rgb | None:
     """The picture with outline, box, clicks and the suggestion `at`; None where there is no picture."""
     if session.photo is None:
         return None
-    drawn, scale = resized(session.photo.pixels, SHOWN).copy(), scale_of(*session.photo.pixels.shape[:2])
+    drawn, scale = resized(session.photo.pixels, SHOWN, True).copy(), scale_of(*session.photo.pixels.shape[:2])
     if session.guiding is not None:
         outlined(drawn, session.guiding.mask, 2)
     if session.box is not None:
@@ -44,7 +33,7 @@ def canvas(session: Session, at: tuple[int, int] | None) -> Rgb | None:
     for click in session.clicks:
         _clicked(drawn, _place((click.x, click.y), scale), click.label)
     if session.corner is not None:
-        cv2.drawMarker(drawn, _place(session.corner, scale), _rgb(BOX), cv2.MARKER_CROSS, 26, 3, cv2.LINE_AA)
+        cv2.drawMarker(drawn, _place(session.corner, scale), rgb(BOX), cv2.MARKER_CROSS, 26, 3, cv2.LINE_AA)
     if at is not None:
         _ringed(drawn, _place(at, scale), 13)
     return drawn
@@ -52,15 +41,13 @@ def canvas(session: Session, at: tuple[int, int] | None) -> Rgb | None:
 
 def masked(answer: Prediction) -> Rgb:
     """The picture with the mask laid over it."""
-    picture, mask = resized(answer.picture, PANEL), _inside(answer.mask)[..., None]
-    tinted = picture * (1 - 0.4 * mask) + 0.4 * mask * np.array(_rgb(OUTLINE), np.float32)
-    return outlined(tinted.round().astype(np.uint8), answer.mask, 2)
+    picture = tinted(resized(answer.picture, PANEL, True), _inside(answer.mask), 0.4)
+    return outlined(picture, answer.mask, 2)
 
 
 def coloured(values: Float[np.ndarray, "rows columns"], ends: tuple[float, float]) -> Rgb:
     """A map in colours from the first end to the second."""
-    share = ((resized(values, PANEL) - ends[0]) / max(ends[1] - ends[0], 1e-12)).clip(0, 1)
-    return colormaps["magma"](share, bytes=True)[..., :3].copy()
+    return heat(resized(values, PANEL, True), ends)
 
 
 def doubted(answer: Prediction, ends: tuple[float, float], at: tuple[int, int] | None, found: Sequence[Region]) -> Rgb:
@@ -83,18 +70,8 @@ def certain(answer: Prediction, share: float) -> Rgb:
     return drawn
 
 
-def outlined(drawn: Rgb, mask: Bool[np.ndarray, "rows columns"], thick: int) -> Rgb:
-    """Draw a mask's outline, with a dark rim that shows on bright pictures."""
-    height, width = drawn.shape[:2]
-    large = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.5
-    lines = cv2.findContours(large.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)[0]
-    for colour, width in (((0, 0, 0), thick + 2), (_rgb(OUTLINE), thick)):
-        cv2.drawContours(drawn, lines, -1, colour, width, cv2.LINE_AA)
-    return drawn
-
-
 def _inside(mask: Bool[np.ndarray, "rows columns"]) -> Float[np.ndarray, "h w"]:
-    return resized(mask.astype(np.float32), PANEL)
+    return resized(mask.astype(np.float32), PANEL, True)
 
 
 def _place(at: tuple[int, int], scale: float) -> tuple[int, int]:
@@ -102,30 +79,25 @@ def _place(at: tuple[int, int], scale: float) -> tuple[int, int]:
     return int((at[0] + 0.5) * scale), int((at[1] + 0.5) * scale)
 
 
-def _rgb(code: str) -> Colour:
-    red, green, blue = (round(255 * value) for value in to_rgb(code))
-    return red, green, blue
-
-
 def _framed(drawn: Rgb, box: tuple[float, float, float, float], scale: float) -> None:
     first, last = (int(box[0] * scale), int(box[1] * scale)), (int((box[2] + 1) * scale), int((box[3] + 1) * scale))
-    for colour, thick in (((0, 0, 0), 5), (_rgb(BOX), 3)):
+    for colour, thick in (((0, 0, 0), 5), (rgb(BOX), 3)):
         cv2.rectangle(drawn, first, last, colour, thick, cv2.LINE_AA)
 
 
 def _clicked(drawn: Rgb, at: tuple[int, int], label: int) -> None:
     """A disc with a plus on the object and a minus beside it: not by colour alone."""
     cv2.circle(drawn, at, 12, (255, 255, 255), -1, cv2.LINE_AA)
-    cv2.circle(drawn, at, 10, _rgb(ON if label else BESIDE), -1, cv2.LINE_AA)
+    cv2.circle(drawn, at, 10, rgb(ON if label else BESIDE), -1, cv2.LINE_AA)
     cv2.line(drawn, (at[0] - 6, at[1]), (at[0] + 6, at[1]), (0, 0, 0), 2, cv2.LINE_AA)
     if label:
         cv2.line(drawn, (at[0], at[1] - 6), (at[0], at[1] + 6), (0, 0, 0), 2, cv2.LINE_AA)
 
 
 def _ringed(drawn: Rgb, at: tuple[int, int], radius: int) -> None:
-    for colour, thick in (((0, 0, 0), 6), (_rgb(NEXT), 3)):
+    for colour, thick in (((0, 0, 0), 6), (rgb(NEXT), 3)):
         cv2.circle(drawn, at, radius, colour, thick, cv2.LINE_AA)
-    cv2.circle(drawn, at, 2, _rgb(NEXT), -1, cv2.LINE_AA)
+    cv2.circle(drawn, at, 2, rgb(NEXT), -1, cv2.LINE_AA)
 
 
 def _numbered(drawn: Rgb, at: tuple[int, int], text: str) -> None:

@@ -2,9 +2,6 @@
 
 import io
 import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -12,6 +9,7 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image, ImageOps
 
+from uncertsam.data.format import quietly
 from uncertsam.data.raw import tiff
 
 # PIL's decoders raise all of these on files that are cut off or altered
@@ -84,15 +82,6 @@ def upright(values: np.ndarray, orientation: int) -> np.ndarray:
         values = values.swapaxes(0, 1)
     rows, columns = orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
     return np.ascontiguousarray(values[:: -1 if rows else 1, :: -1 if columns else 1])
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """PIL warns above half of what it refuses, where `max_megapixels` decides, and of tags that it passes over."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        warnings.simplefilter("ignore", UserWarning)
-        yield
 
 
 def _orientation(image: Image.Image) -> int:

@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
+from uncertsam.data.format import quietly
 from uncertsam.data.raw import tiff
-from uncertsam.data.raw.decoding import BROKEN, Decoded, decode, quietly
+from uncertsam.data.raw.decoding import BROKEN, Decoded, decode
 from uncertsam.data.raw.depth import Scale, eight_bits
 
 SUFFIXES = frozenset({

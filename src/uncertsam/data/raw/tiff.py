@@ -5,7 +5,6 @@ Pillow unpacks the strips or tiles as bytes; what these mean is told here by the
 
 import io
 import struct
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +12,8 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Shaped
 from PIL import Image, TiffImagePlugin
+
+from uncertsam.data.format import quietly
 
 SUBFILE, OLD_SUBFILE = 254, 255  # mark a smaller copy of another page, or its transparency
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS, ORIENTATION = 256, 257, 258, 259, 262, 273, 274
@@ -83,8 +84,7 @@ class Tags:
 def tags_of(file: File, page: int = 0) -> Tags | None:
     """The tags of one page; None where the file is no TIFF, has no such page, or the page's directory is broken."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             offset, directory = next(islice(_directories(file), page, None))
             order = "<" if file.seek(0) == 0 and file.read(2) == b"II" else ">"
             read = {tag: directory.get(tag) for tag in (*range(WIDTH, 340), GDAL_NODATA) if tag in directory}

@@ -7,8 +7,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Literal
+from typing import Any
 
 from tqdm import tqdm
 
@@ -16,9 +17,8 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.files import written_aside
 
 CHUNK = 1 << 20
-BROKEN = (
-    tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError,
-)  # fmt: skip
+BROKEN = (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
+Member = tuple[tarfile.TarInfo, Callable[[], Any]]  # what it is, in tar's terms, and how it is opened
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,6 @@ class Limits:
     size: int = 200 * 2**30
     ratio: float = 200.0
     members: int = 5_000_000
-
-
-@dataclass(frozen=True)
-class Member:
-    """An entry of an archive; what is neither a file nor a folder is never opened."""
-
-    name: str
-    kind: Literal["file", "folder", "link or device"]
-    open: Callable[[], Any]
 
 
 LIMITS = Limits()
@@ -73,85 +64,61 @@ def _unpack(archive: Path, out: Path, budget: _Budget) -> None:
         for member in tqdm(_members(archive), desc=f"unpack {archive.name}", unit="file", disable=None):
             _place(member, archive, out, budget)
     except BROKEN as error:
-        raise _broken(archive, error) from None
-    except OSError as error:
-        if error.errno is not None:  # gzip's own complaints have no number
+        if isinstance(error, OSError) and error.errno is not None:  # gzip's own complaints have no number
             raise
-        raise _broken(archive, error) from None
-
-
-def _broken(archive: Path, error: Exception) -> UserError:
-    first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
-    return UserError(f"{archive} cannot be unpacked ({first}).", "Delete it and load it again.")
+        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+        raise UserError(f"{archive} cannot be unpacked ({first}).", "Delete it and load it again.") from None
 
 
 def _members(archive: Path) -> Iterator[Member]:
-    if zipfile.is_zipfile(archive):
-        yield from _zip_members(archive)
-    else:
-        yield from _tar_members(archive)
-
-
-def _tar_members(archive: Path) -> Iterator[Member]:
-    with tarfile.open(archive, "r:*") as tar:
-        for info in tar:
-            kind: Literal["file", "folder", "link or device"] = "link or device"
-            if info.isreg() or info.isdir():
-                kind = "file" if info.isreg() else "folder"
-            yield Member(info.name, kind, lambda info=info: _opened(tar, info))  # type: ignore[misc]
-
-
-def _opened(tar: tarfile.TarFile, info: tarfile.TarInfo) -> Any:
-    """A second opinion before a file is read: the standard library's filter for archives that hold data."""
-    stream = tar.extractfile(tarfile.data_filter(info, "/nowhere"))
-    if stream is None:
-        raise tarfile.TarError(f"{info.name} is no file")
-    return stream
-
-
-def _zip_members(archive: Path) -> Iterator[Member]:
+    if not zipfile.is_zipfile(archive):
+        with tarfile.open(archive, "r:*") as tar:
+            yield from ((info, partial(tar.extractfile, info)) for info in tar)
+        return
     with zipfile.ZipFile(archive) as packed:
-        for info in packed.infolist():
-            kind: Literal["file", "folder", "link or device"] = "folder" if info.is_dir() else "file"
-            if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                kind = "link or device"
-            yield Member(info.filename, kind, lambda info=info: packed.open(info))  # type: ignore[misc]
+        for entry in packed.infolist():
+            info = tarfile.TarInfo(entry.filename)
+            info.type = tarfile.DIRTYPE if entry.is_dir() else tarfile.REGTYPE
+            if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                info.type = tarfile.SYMTYPE
+            yield info, partial(packed.open, entry)
 
 
 def _place(member: Member, archive: Path, out: Path, budget: _Budget) -> None:
-    path = _inside(member, archive, out)
+    info, opened = member
+    path = _inside(info, archive, out)
     if not budget.spend(0, members=1):
-        raise _refused(archive, member, "there are more members than the limit allows")
+        raise _refused(archive, info, "there are more members than the limit allows")
     try:
-        if member.kind == "folder":
+        if info.isdir():
             path.mkdir(parents=True, exist_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        with member.open() as source, open(path, "xb") as target:
-            _copy(source, target, member, archive, budget)
+        with opened() as source, open(path, "xb") as target:
+            _copy(source, target, info, archive, budget)
     except (FileExistsError, NotADirectoryError):
-        raise _refused(archive, member, "its path comes twice") from None
+        raise _refused(archive, info, "its path comes twice") from None
 
 
-def _copy(source: Any, target: Any, member: Member, archive: Path, budget: _Budget) -> None:
+def _copy(source: Any, target: Any, info: tarfile.TarInfo, archive: Path, budget: _Budget) -> None:
     while chunk := source.read(CHUNK):
         if not budget.spend(len(chunk)):
-            raise _refused(archive, member, "it unpacks to more than the limit allows")
+            raise _refused(archive, info, "it unpacks to more than the limit allows")
         target.write(chunk)
 
 
-def _inside(member: Member, archive: Path, out: Path) -> Path:
-    """Where a member goes. `out` was empty and gets no links, so that its names alone decide."""
-    name = PurePosixPath(member.name)
-    if member.kind == "link or device":
-        raise _refused(archive, member, "it is a link or a device")
-    windows = PureWindowsPath(member.name)
-    if name.is_absolute() or windows.anchor or ".." in windows.parts or "\\" in member.name or "\0" in member.name:
-        raise _refused(archive, member, "its name leads out of the folder")
-    if member.kind == "file" and not name.parts:
-        raise _refused(archive, member, "it has no name")
+def _inside(info: tarfile.TarInfo, archive: Path, out: Path) -> Path:
+    """Where a member goes: stricter than tar's own filter, which renames /a to a, and takes links and a\\b."""
+    name, windows = PurePosixPath(info.name), PureWindowsPath(info.name)
+    if not (info.isreg() or info.isdir()):
+        raise _refused(archive, info, "it is a link or a device")
+    if windows.anchor or ".." in windows.parts or "\\" in info.name or "\0" in info.name:
+        raise _refused(archive, info, "its name leads out of the folder")
+    if info.isreg() and not name.parts:
+        raise _refused(archive, info, "it has no name")
+    tarfile.data_filter(info, str(out))  # a second opinion
     return out.joinpath(*name.parts)
 
 
-def _refused(archive: Path, member: Member, why: str) -> UserError:
-    return UserError(f"{archive}: the member {member.name!r} is refused: {why}.", "Do not trust this archive.")
+def _refused(archive: Path, info: tarfile.TarInfo, why: str) -> UserError:
+    return UserError(f"{archive}: the member {info.name!r} is refused: {why}.", "Do not trust this archive.")

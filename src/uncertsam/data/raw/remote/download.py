@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256, write_json
-from uncertsam.data.raw.remote.web import Answer, Interrupted, Token, get, origin
+from uncertsam.data.raw.remote.web import Answer, Interrupted, Token, chunks, get, origin
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Version:
+class _Version:
     """Which file a part belongs to: its URL, what the server calls this version, and its length in bytes."""
 
     url: str
@@ -164,7 +164,7 @@ def _attempt(url: str, stream: IO[bytes], part: Path, token: Token | None, timeo
 def _append(answer: Answer, stream: IO[bytes], part: Path, done: int, length: int | None) -> None:
     name = part.name.removeprefix(".").removesuffix(".part")
     with tqdm(total=length, initial=done, desc=name, unit="B", unit_scale=True, disable=None) as bar:
-        for chunk in answer.chunks():
+        for chunk in chunks(answer):
             stream.write(chunk)
             stream.flush()
             bar.update(len(chunk))
@@ -175,7 +175,7 @@ def _append(answer: Answer, stream: IO[bytes], part: Path, done: int, length: in
         raise Interrupted(f"the connection ended after {size} of {length} bytes")
 
 
-def _continues(answer: Answer, version: Version, done: int) -> bool:
+def _continues(answer: Answer, version: _Version, done: int) -> bool:
     """Whether this is the rest of the same version, from the byte asked for; some servers pass over If-Range."""
     place, _, total = (answer.headers.get("Content-Range") or "").removeprefix("bytes ").partition("/")
     same = _validator(answer) in ("", version.validator)
@@ -197,9 +197,9 @@ def _refusal(url: str, answer: Answer, token: Token | None) -> UserError:
     return UserError(f"{refused}.", "Check the address in the table of sources.")
 
 
-def _version(url: str, answer: Answer) -> Version:
+def _version(url: str, answer: Answer) -> _Version:
     length = answer.headers.get("Content-Length", "")
-    return Version(url, _validator(answer), int(length) if length.isdigit() else None)
+    return _Version(url, _validator(answer), int(length) if length.isdigit() else None)
 
 
 def _validator(answer: Answer) -> str:
@@ -211,11 +211,11 @@ def _note_of(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _noted(part: Path, url: str) -> Version:
+def _noted(part: Path, url: str) -> _Version:
     """The version that the part belongs to, or one that is never resumed."""
     try:
         value: dict[str, Any] = json.loads(_note_of(part).read_text(encoding="utf-8"))
-        version = Version(**value)
+        version = _Version(**value)
     except (OSError, TypeError, ValueError):
-        return Version(url)
-    return version if version.url == url else Version(url)
+        return _Version(url)
+    return version if version.url == url else _Version(url)

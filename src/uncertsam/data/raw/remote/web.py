@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.message import Message
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from uncertsam.base.errors import UserError
 
 CHUNK = 1 << 20  # bytes
 AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})  # statuses that may pass
+Answer = http.client.HTTPResponse | urllib.error.HTTPError
 NETWORK = (http.client.HTTPException, ConnectionError, TimeoutError, urllib.error.URLError)
 
 
@@ -59,30 +60,12 @@ def _authorise(request: urllib.request.Request, token: Token | None) -> None:
         request.add_unredirected_header("Authorization", f"Bearer {token.value}")
 
 
-class Answer:
-    """An open response: `status`, `headers`, and its body in chunks."""
-
-    def __init__(self, response: Any) -> None:
-        self._response = response
-        self.status: int = response.status
-        self.headers: Message = response.headers
-
-    def __enter__(self) -> "Answer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._response.close()
-
-    def chunks(self) -> Iterator[bytes]:
-        """The body. Raises Interrupted where the connection fails; a quiet early end is the caller's to notice."""
-        while True:
-            try:
-                chunk: bytes = self._response.read(CHUNK)
-            except NETWORK as error:
-                raise Interrupted(reason(error)) from None
-            if not chunk:
-                return
-            yield chunk
+def chunks(answer: Answer) -> Iterator[bytes]:
+    """The body. Raises Interrupted where the connection fails; a quiet early end is the caller's to notice."""
+    try:
+        yield from iter(partial(answer.read, CHUNK), b"")
+    except NETWORK as error:
+        raise Interrupted(_reason(error)) from None
 
 
 def get(url: str, headers: dict[str, str], token: Token | None, timeout: float) -> Answer:
@@ -95,22 +78,22 @@ def get(url: str, headers: dict[str, str], token: Token | None, timeout: float) 
     _authorise(request, token)
     opener = urllib.request.build_opener(_Redirects(token))
     try:
-        answer = Answer(opener.open(request, timeout=timeout))
+        answer: Answer = opener.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
-        answer = Answer(error)
+        answer = error
     except NETWORK as error:
         if "CERTIFICATE" in str(error):
             raise UserError(
                 f"{origin(url)} shows no certificate to trust.", "Correct the clock or the proxy."
             ) from None
-        raise Interrupted(reason(error)) from None
+        raise Interrupted(_reason(error)) from None
     if answer.status in AGAIN:
         with answer:
             raise Interrupted(f"the server answered {answer.status}")
     return answer
 
 
-def reason(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     """A network error in a few words; it never quotes headers."""
     inner = getattr(error, "reason", error)
     if isinstance(inner, TimeoutError):
