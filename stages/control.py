@@ -17,9 +17,7 @@ from uncertsam.statistics.intervals import facts_of
 from uncertsam.statistics.table import check_table, write_table
 
 
-def main(
-    benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: Path, bounds: Path, masks: Path
-) -> None:
+def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports: Path) -> None:
     """Write every control's measures; their means, Shapley values and differences with intervals; the list of masks."""
     from uncertsam.experiments.controls.run import ControlInputs
     from uncertsam.experiments.controls.single import settings_of
@@ -43,9 +41,9 @@ def main(
         facts = {name: facts_of(split) for name, split in chosen.items()}
         draws = params.section("tabulate", Tabulate).resamples
         frame = summary(found, facts, settings_of(single), draws, base.seed)
-        write_table(table, found)
-        write_controls(bounds, frame)
-        with written_aside(masks) as aside:
+        write_table(reports / "controls.parquet", found)
+        write_controls(reports / "controls.csv", frame)
+        with written_aside(reports / "controls_subset.csv") as aside:
             rows.to_csv(aside, index=False)
         run.metrics(metrics_of(frame))
     print(f"controlled {len(rows)} masks of {len(chosen)} datasets in {found['method'].nunique()} ways")

@@ -32,25 +32,16 @@ from uncertsam.statistics.curves import read_curves
 from uncertsam.statistics.selection import read_intervals, read_results
 
 
-def main(
-    results: Path,
-    bounds: Path,
-    curves: Path,
-    controls: Path,
-    answers: Path,
-    refined: Path,
-    refined_answers: Path,
-    guarantees: Path,
-    clicks: Path,
-    predictions: Path,
-    benchmark: Path,
-    out: Path,
-) -> None:
+def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
-    params, controlled = Params.read(), read_controls(controls)
-    compared, promised, judged = read_answers(answers), read_guarantees(guarantees), params.section("answers", Answers)
-    clicked = read_summary(clicks)
-    table, frame, drawn = read_results(results), read_intervals(bounds), read_curves(curves)
+    params = Params.read()
+    judged = params.section("answers", Answers)
+    bounds, curves, controls = (reports / name for name in ("intervals.csv", "curves.parquet", "controls.csv"))
+    answers, guarantees, clicks = (reports / name for name in ("answers.csv", "guarantees.csv", "clicking.csv"))
+    refined, refined_answers = reports / "refinement.csv", reports / "refinement_answers.csv"
+    table, frame, drawn = read_results(reports / "results.parquet"), read_intervals(bounds), read_curves(curves)
+    controlled, compared = read_controls(controls), read_answers(answers)
+    promised, clicked = read_guarantees(guarantees), read_summary(clicks)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
     foot = figure_footer(model, methods, split, bounds)

@@ -17,7 +17,7 @@ from uncertsam.statistics.summary import metrics_json, write_metrics
 from uncertsam.statistics.table import collect, write_table
 
 
-def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: Path, curves: Path) -> None:
+def main(measures: Path, benchmark: Path, reports: Path) -> None:
     """Collect the cells that params.yaml names, and summarise them."""
     params = Params.read()
     knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
@@ -32,10 +32,11 @@ def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: 
             intervals(table, facts, knobs.resamples, seed),
             image_level_intervals(table, facts, knobs.resamples, seed, knobs.failure_iou),
         ]
-        write_table(results, table)
-        write_metrics(metrics, table)
-        write_curves(curves, collect_curves([measures / d / f"{m}.curves.parquet" for m in methods for d in names]))
-        with written_aside(bounds) as aside:
+        write_table(reports / "results.parquet", table)
+        write_metrics(reports / "metrics.json", table)
+        curves = [measures / d / f"{m}.curves.parquet" for m in methods for d in names]
+        write_curves(reports / "curves.parquet", collect_curves(curves))
+        with written_aside(reports / "intervals.csv") as aside:
             pd.concat(rows, ignore_index=True).to_csv(aside, index=False, float_format="%.8g")
         run.metrics(metrics_json(table))
     print(f"tabulated {len(table)} values of {len(methods)} methods on {len(names)} datasets")

@@ -9,7 +9,7 @@ from uncertsam.config.params import Base, Params, Predict, Refine, Tabulate
 from uncertsam.config.training import TrainFusion
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
-from uncertsam.experiments.refinement.compare import compared as against
+from uncertsam.experiments.refinement.compare import compared
 from uncertsam.experiments.refinement.names import methods_of
 from uncertsam.statistics.answers import write_answers
 from uncertsam.statistics.intervals import facts_of, intervals
@@ -17,7 +17,7 @@ from uncertsam.statistics.summary import metrics_json
 from uncertsam.statistics.table import collect, write_table
 
 
-def main(measures: Path, benchmark: Path, results: Path, bounds: Path, compared: Path) -> None:
+def main(measures: Path, benchmark: Path, reports: Path) -> None:
     """Collect the arms that params.yaml names. What an arm was trained on, no set tests."""
     params = Params.read()
     knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
@@ -29,11 +29,11 @@ def main(measures: Path, benchmark: Path, results: Path, bounds: Path, compared:
         reported = {d: read_split(benchmark / d / split) for d in names}
         check_unseen(reported, *trained.splits(benchmark, names))
         facts = {d: facts_of(reported[d]) for d in names}
-        write_table(results, table)
-        with written_aside(bounds) as aside:
+        write_table(reports / "refinement.parquet", table)
+        with written_aside(reports / "refinement.csv") as aside:
             frame = intervals(table, facts, knobs.resamples, seed)
             frame.to_csv(aside, index=False, float_format="%.8g")
-        write_answers(compared, against(table, facts, knobs.resamples, seed))
+        write_answers(reports / "refinement_answers.csv", compared(table, facts, knobs.resamples, seed))
         run.metrics(metrics_json(table))
     print(f"tabulated {len(table)} values of {len(rows)} refinements on {len(names)} datasets")
 

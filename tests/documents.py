@@ -50,11 +50,19 @@ def apply(page: str, root: Path) -> None:
 
 
 def merged(old: Any, new: Any) -> Any:
-    """`new` over `old`, where lists may begin with the rest."""
+    """`new` over `old`, where lists may begin with the rest: they grow in place, wherever YAML shares them."""
     if isinstance(old, dict) and isinstance(new, dict):
         return old | {key: merged(old.get(key), value) for key, value in new.items()}
     if isinstance(new, list) and new[:1] == [REST]:
-        return [*old, *new[1:]]
+        for item in new[1:]:
+            alike = [
+                i for i, o in enumerate(old) if isinstance(o, dict) and isinstance(item, dict) and set(o) == set(item)
+            ]
+            if alike:
+                old[alike[0]] = merged(old[alike[0]], item)
+            else:
+                old.append(item)
+        return old
     return new
 
 

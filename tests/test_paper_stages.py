@@ -71,7 +71,7 @@ def test_every_stage_takes_a_step_with_the_papers_profile(tmp_path: Path, monkey
     fitted_on = {"fit.dataset": "few", "train_variance.dataset": "few", "model.weights": TINY}
     for name in STAGES:
         for arm in ARMS if name == "train_fusion" else ("",):
-            stage(name, fitted_on | {"item.arm": arm})
+            stage(name, fitted_on | ({"item": arm} if arm else {}))
     table, refined = (pd.read_parquet(f"reports/{name}.parquet") for name in ("results", "refinement"))
     assert set(table["method"]) == set(settings()["methods"])
     assert {f"fusion_{arm}" for arm in ARMS} < set(refined["method"])
