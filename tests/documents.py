@@ -55,11 +55,10 @@ def merged(old: Any, new: Any) -> Any:
         return old | {key: merged(old.get(key), value) for key, value in new.items()}
     if isinstance(new, list) and new[:1] == [REST]:
         for item in new[1:]:
-            alike = [
-                i for i, o in enumerate(old) if isinstance(o, dict) and isinstance(item, dict) and set(o) == set(item)
-            ]
-            if alike:
-                old[alike[0]] = merged(old[alike[0]], item)
+            keys = isinstance(item, dict) and item.keys()
+            same = [place for place, o in enumerate(old) if keys and isinstance(o, dict) and o.keys() == keys]
+            if same:
+                old[same[0]] = merged(old[same[0]], item)
             else:
                 old.append(item)
         return old

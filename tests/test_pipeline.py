@@ -107,6 +107,18 @@ def test_a_stage_that_is_given_the_reports_declares_which_it_reads_and_writes(ro
             assert known - told == {f"reports/{file}" for file in found} - told, name
 
 
+def test_the_lock_holds_the_stages_that_there_are_and_no_other(root, pipeline, params):
+    if params["base"]["profile"] != "demo":
+        pytest.skip("the current profile is not the demo, of which the lock is")
+    live = set()
+    for name, stage in pipeline.items():
+        members = params
+        for part in stage.get("foreach", "").strip("${}").split(".") if "foreach" in stage else []:
+            members = members[part]
+        live |= {f"{name}@{member}" for member in members} if "foreach" in stage else {name}
+    assert set(yaml.safe_load((root / "dvc.lock").read_text())["stages"]) == live
+
+
 def test_a_colour_or_a_section_of_the_page_reruns_only_what_draws_and_prints(root, pipeline):
     """What is drawn and printed makes no number: neither is trained nor measured again for it."""
     package = root / "src" / "uncertsam"
