@@ -1,16 +1,32 @@
-"""Profiles: whole parameter files to start from; `folder` is filled in with what it finds under a root."""
+"""Profiles: `demo` is a whole params.yaml, the others say what differs; `folder` is filled in with what it finds."""
 
+from collections.abc import Collection
 from io import StringIO
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.tokens import CommentToken
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import refuse_odd_names, written_aside
+from uncertsam.config.params import NAMED
 from uncertsam.config.sections import check_dataset_names
 
-FOLDER = "folder"
+DEFAULT, FOLDER = "demo", "folder"
+COLUMN = 23  # of most comments
+
+
+class _Nulls(RoundTripRepresenter):
+    """Writes null, where ruamel would leave the place empty."""
+
+    def represent_none(self, data: None) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Nulls.add_representer(type(None), _Nulls.represent_none)
 
 
 def names(profiles: Path) -> list[str]:
@@ -32,18 +48,56 @@ def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_o
     if (name == FOLDER) != (root is not None):
         need = "needs --root DIR" if name == FOLDER else "takes no --root"
         raise UserError(f"The profile {name!r} {need}.", "For your own images: uncertsam use folder --root DIR")
-    text = path.read_text(encoding="utf-8")
-    yaml = YAML()  # the round-trip reader keeps the comments
-    yaml.width = 120
-    values = yaml.load(text)
+    values = complete(name, profiles)
+    text = (profiles / f"{DEFAULT}.yaml").read_text(encoding="utf-8") if name == DEFAULT else ""
     if root is not None:
         _fill(values, root, fit_on)
-        filled = StringIO()
-        yaml.dump(values, filled)
-        text = filled.getvalue()
     with written_aside(target) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text or _heading(path) + _dumped(values), encoding="utf-8")
     return list(values["datasets"])
+
+
+def complete(name: str, profiles: Path) -> Any:
+    """A profile as params.yaml will hold it, comments kept: what its file says, laid over the default.
+
+    Entries with names of their own (`data`, `subset`) are the profile's alone; so is every list.
+    """
+    values = _yaml().load((profiles / f"{DEFAULT}.yaml").read_text(encoding="utf-8"))
+    if name != DEFAULT:
+        _lay(values, _yaml().load((profiles / f"{name}.yaml").read_text(encoding="utf-8")) or {}, whole=NAMED)
+    return values
+
+
+def _lay(values: Any, over: Any, whole: Collection[str] = ()) -> None:
+    """Lay a section over another, in place: what it does not name stays as it is."""
+    for key, value in over.items():
+        if key not in whole and isinstance(value, dict) and isinstance(values.get(key), dict):
+            _lay(values[key], value)
+            continue
+        values[key] = value
+        for comment in values.ca.items.get(key, []):
+            if isinstance(comment, CommentToken):
+                comment.column = COLUMN  # not behind a value that is no longer there
+
+
+def _yaml() -> YAML:
+    """The round-trip reader and writer, which keeps the comments."""
+    yaml = YAML()
+    yaml.Representer, yaml.preserve_quotes, yaml.width = _Nulls, True, 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _dumped(values: Any) -> str:
+    written = StringIO()
+    _yaml().dump(values, written)
+    return written.getvalue()
+
+
+def _heading(path: Path) -> str:
+    """The comment with which a profile begins."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(takewhile(lambda line: line.startswith("#"), lines))
 
 
 def _fill(values: Any, root: Path, fit_on: str | None) -> None:
