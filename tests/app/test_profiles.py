@@ -143,3 +143,14 @@ def test_misuse_leaves_the_params_alone(root, tmp_path, name, folder, says):
     with pytest.raises(UserError, match=says):
         use(name, root / "profiles", target, folder and tmp_path / folder)
     assert target.read_text() == "untouched"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("base: [1,", "mine.yaml is not YAML"), ("- 1", "mine.yaml holds no sections")]
+)
+def test_a_broken_profile_is_named(root, tmp_path, text, says):
+    shutil.copy(root / "profiles" / "demo.yaml", tmp_path)
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=f"mine.yaml {says}"):
+        use("mine", tmp_path, tmp_path / "params.yaml")
+    assert not (tmp_path / "params.yaml").exists()

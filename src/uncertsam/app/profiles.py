@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.tokens import CommentToken
 
@@ -49,22 +50,33 @@ def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_o
         need = "needs --root DIR" if name == FOLDER else "takes no --root"
         raise UserError(f"The profile {name!r} {need}.", "For your own images: uncertsam use folder --root DIR")
     values = complete(name, profiles)
-    text = (profiles / f"{DEFAULT}.yaml").read_text(encoding="utf-8") if name == DEFAULT else ""
     if root is not None:
         _fill(values, root, fit_on)
+    text = path.read_text(encoding="utf-8")
     with written_aside(target) as aside:
-        aside.write_text(text or _heading(path) + _dumped(values), encoding="utf-8")
+        aside.write_text(text if name == DEFAULT else _heading(text) + _dumped(values), encoding="utf-8")
     return list(values["datasets"])
 
 
 def complete(name: str, profiles: Path) -> Any:
     """A profile as params.yaml will hold it, comments kept: what its file says, laid over the default.
 
-    Entries with names of their own (`data`, `subset`) are the profile's alone; so is every list.
+    Entries with names of their own (`data`, `subset`) are the profile's alone; so is every list. Raises UserError where
+    a file is no YAML.
     """
-    values = _yaml().load((profiles / f"{DEFAULT}.yaml").read_text(encoding="utf-8"))
+    values = _read(profiles / f"{DEFAULT}.yaml")
     if name != DEFAULT:
-        _lay(values, _yaml().load((profiles / f"{name}.yaml").read_text(encoding="utf-8")) or {}, whole=NAMED)
+        _lay(values, _read(profiles / f"{name}.yaml"), whole=NAMED)
+    return values
+
+
+def _read(path: Path) -> Any:
+    try:
+        values = _yaml().load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Correct what it names.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no sections.", "Write what differs from the default, such as base: {seed: 1}.")
     return values
 
 
@@ -94,10 +106,9 @@ def _dumped(values: Any) -> str:
     return written.getvalue()
 
 
-def _heading(path: Path) -> str:
+def _heading(text: str) -> str:
     """The comment with which a profile begins."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(takewhile(lambda line: line.startswith("#"), lines))
+    return "".join(takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True)))
 
 
 def _fill(values: Any, root: Path, fit_on: str | None) -> None:
