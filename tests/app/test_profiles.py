@@ -145,9 +145,7 @@ def test_misuse_leaves_the_params_alone(root, tmp_path, name, folder, says):
     assert target.read_text() == "untouched"
 
 
-@pytest.mark.parametrize(
-    ("text", "says"), [("base: [1,", "mine.yaml is not YAML"), ("- 1", "mine.yaml holds no sections")]
-)
+@pytest.mark.parametrize(("text", "says"), [("base: [1,", "is not YAML"), ("- 1", "holds no sections")])
 def test_a_broken_profile_is_named(root, tmp_path, text, says):
     shutil.copy(root / "profiles" / "demo.yaml", tmp_path)
     (tmp_path / "mine.yaml").write_text(text)
