@@ -12,7 +12,7 @@ from uncertsam.statistics.intervals import facts_of
 from uncertsam.statistics.table import RESULTS
 
 
-def main(results: Path, benchmark: Path, answers: Path, summary: Path) -> None:
+def main(results: Path, benchmark: Path, reports: Path) -> None:
     """Compare every method with every reference, by the metrics that params.yaml registers."""
     params = Params.read()
     knobs, split = params.section("answers", Answers), params.section("predict", Predict).split
@@ -20,8 +20,8 @@ def main(results: Path, benchmark: Path, answers: Path, summary: Path) -> None:
     with tracking.stage("answer", knobs.model_dump()) as run:
         facts = {name: facts_of(read_split(benchmark / name / split)) for name in params.names("datasets")}
         frame = compare(RESULTS.read(results), facts, plan)
-        ANSWERS.write(answers, frame)
-        write_answers_json(summary, frame, plan)
+        ANSWERS.write(reports / "answers.csv", frame)
+        write_answers_json(reports / "answers.json", frame, plan)
         run.metrics(answer_metrics(frame))
     print(
         f"compared {frame['method'].nunique()} methods, {len(frame)} answers", *limits_of_proof(frame, plan), sep="\n"

@@ -12,7 +12,7 @@ from uncertsam.experiments.clicking.table import CLICKED, CLICKS, DIFFERENCE, KE
 from uncertsam.statistics.intervals import facts_of
 
 
-def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: Path, bounds: Path) -> None:
+def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports: Path) -> None:
     """Write every mask's IoU after each click, and means and paired differences with their intervals."""
     from uncertsam.experiments.clicking.run import built, clicked, subset
     from uncertsam.models.checkpoints import device_named, load_model
@@ -28,8 +28,8 @@ def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: 
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))
         found = clicked(model, embeddings, chosen, built(params, knobs, model, fitted), knobs, base.seed)
         frame = summary(found, {name: facts_of(each) for name, each in chosen.items()}, draws, base.seed)
-        CLICKS.write(table, found.sort_values(KEYS, ignore_index=True))
-        CLICKED.write(bounds, frame)
+        CLICKS.write(reports / "clicking.parquet", found.sort_values(KEYS, ignore_index=True))
+        CLICKED.write(reports / "clicking.csv", frame)
         last = frame[(frame["kind"] == DIFFERENCE) & (frame["dataset"] == ALL) & (frame["clicks"] == knobs.clicks)]
         run.metrics({f"{r['method']}.{r['policy']}": r["value"] for r in last.to_dict("records")})
     columns = ["method", "policy", "value", "low", "high", "n_images", "n_masks"]

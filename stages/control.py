@@ -16,9 +16,7 @@ from uncertsam.statistics.intervals import facts_of
 from uncertsam.statistics.table import RESULTS, check_table
 
 
-def main(
-    benchmark: Path, embeddings: Path, weights: Path, fitted: Path, table: Path, bounds: Path, masks: Path
-) -> None:
+def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports: Path) -> None:
     """Write every control's measures; their means, Shapley values and differences with intervals; the list of masks."""
     from uncertsam.experiments.controls.run import ControlInputs
     from uncertsam.experiments.controls.single import settings_of
@@ -42,9 +40,9 @@ def main(
         facts = {name: facts_of(split) for name, split in chosen.items()}
         draws = params.section("tabulate", Tabulate).resamples
         frame = summary(found, facts, settings_of(single), draws, base.seed)
-        RESULTS.write(table, found)
-        CONTROLS.write(bounds, frame)
-        MASKS.write(masks, rows)
+        RESULTS.write(reports / "controls.parquet", found)
+        CONTROLS.write(reports / "controls.csv", frame)
+        MASKS.write(reports / "controls_subset.csv", rows)
         run.metrics(metrics_of(frame))
     print(f"controlled {len(rows)} masks of {len(chosen)} datasets in {found['method'].nunique()} ways")
 

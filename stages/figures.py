@@ -33,25 +33,16 @@ from uncertsam.statistics.intervals import INTERVALS
 from uncertsam.statistics.table import RESULTS
 
 
-def main(
-    results: Path,
-    bounds: Path,
-    curves: Path,
-    controls: Path,
-    answers: Path,
-    refined: Path,
-    refined_answers: Path,
-    guarantees: Path,
-    clicks: Path,
-    predictions: Path,
-    benchmark: Path,
-    out: Path,
-) -> None:
+def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
-    params, controlled = Params.read(), CONTROLS.read(controls)
-    compared, promised, judged = ANSWERS.read(answers), GUARANTEES.read(guarantees), params.section("answers", Answers)
-    clicked = CLICKED.read(clicks)
-    table, frame, drawn = RESULTS.read(results), INTERVALS.read(bounds), CURVES.read(curves)
+    params = Params.read()
+    judged = params.section("answers", Answers)
+    bounds, curves, controls = (reports / name for name in ("intervals.csv", "curves.parquet", "controls.csv"))
+    answers, guarantees, clicks = (reports / name for name in ("answers.csv", "guarantees.csv", "clicking.csv"))
+    refined, refined_answers = reports / "refinement.csv", reports / "refinement_answers.csv"
+    table, frame, drawn = RESULTS.read(reports / "results.parquet"), INTERVALS.read(bounds), CURVES.read(curves)
+    controlled, compared = CONTROLS.read(controls), ANSWERS.read(answers)
+    promised, clicked = GUARANTEES.read(guarantees), CLICKED.read(clicks)
     split, methods = params.section("predict", Predict).split, params.names("methods")
     model = params.section("model", Model).name
     foot = figure_footer(model, methods, split, bounds)

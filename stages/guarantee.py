@@ -20,9 +20,9 @@ from uncertsam.experiments.guarantees.summary import (
 from uncertsam.experiments.guarantees.table import GUARANTEES
 
 
-def main(predictions: Path, benchmark: Path, table: Path, summary: Path) -> None:
+def main(predictions: Path, benchmark: Path, reports: Path) -> None:
     """Calibrate and test on many random splits of the reported images; nothing fitted elsewhere looks at them."""
-    params = Params.read()
+    params, table = Params.read(), reports / "guarantees.csv"
     knobs, split = params.section("guarantees", Guarantees), params.section("predict", Predict).split
     seed, methods = params.section("base", Base).seed, params.names("methods")
     splits = {name: read_split(benchmark / name / split) for name in params.names("datasets")}
@@ -31,7 +31,7 @@ def main(predictions: Path, benchmark: Path, table: Path, summary: Path) -> None
         progress = partial(tqdm, desc="guarantee", disable=None)
         GUARANTEES.write(table, guarantee(predictions, splits, methods, knobs, seed, progress))
         frame = GUARANTEES.read(table)  # as it is written, so that both files agree to the last digit
-        write_summary(summary, frame)
+        write_summary(reports / "guarantees.json", frame)
         run.metrics({"broken": guarantees_json(frame)["shift"]})
     print(
         f"{len(frame)} numbers; promises broken where they were made:", *(broken_promises(frame) or ["none"]), sep="\n"

@@ -10,24 +10,20 @@ from uncertsam.figures.provenance import provenance_line
 from uncertsam.report.reproduction import Judged, Sources, build, gather, write_reproduction
 
 
-def main(
-    results: Path,
-    benchmark: Path,
-    summary: Path,
-    out: Path,
-    refinement: Path | None = None,
-    controls: Path | None = None,
-) -> None:
+def main(reports: Path, benchmark: Path, out: Path) -> None:
     """Write the verdicts and their page."""
+    results, refinement, controls = tables = [
+        reports / "results.parquet", reports / "refinement.parquet", reports / "controls.parquet",
+    ]  # fmt: skip
     params = Params.read()
     knobs, split = params.section("answers", Answers), params.section("predict", Predict).split
     sources = Sources(results, benchmark, params.names("datasets"), split, refinement, controls, params.values)
     settings = {"answers": knobs.model_dump(), "split": split, "model": params.section("model", Model).name}
-    tables = [sha256(path) for path in (results, refinement, controls) if path and path.is_file()]
+    hashes = [sha256(path) for path in tables if path.is_file()]
     with tracking.stage("judge", knobs.model_dump()) as run:
         judged = Judged.of(gather(sources, knobs, params.section("base", Base).seed))
-        build(judged, provenance_line(settings, tables), out)
-        write_reproduction(summary, judged)
+        build(judged, provenance_line(settings, hashes), out)
+        write_reproduction(out.with_suffix(".json"), judged)
         run.metrics({"claims": judged.counts})
         run.artifact(out)
     print(", ".join(f"{count} {verdict}" for verdict, count in judged.counts.items()))

@@ -15,23 +15,16 @@ from uncertsam.report.answers_section import AnswerFiles
 from uncertsam.report.index import Inputs, build
 from uncertsam.statistics.comparisons import Plan
 
+TABLES = (
+    "results.parquet", "metrics.json", "intervals.csv", "controls.csv", "answers.csv", "refinement.csv",
+    "refinement_answers.csv", "cost.csv", "reproduction.json",
+)  # fmt: skip
 
-def main(
-    results: Path,
-    metrics: Path,
-    bounds: Path,
-    controls: Path,
-    answers: Path,
-    refined: Path,
-    refined_answers: Path,
-    cost: Path,
-    reproduction: Path,
-    figures: Path,
-    fitted: Path,
-    benchmark: Path,
-    out: Path,
-) -> None:
+
+def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
     """Write the page; keep it, the tables and the figures with the run."""
+    tables, figures = [reports / name for name in TABLES], reports / "figures"
+    results, _, bounds, controls, answers, refined, refined_answers, cost, reproduction = tables
     params = Params.read()
     knobs = params.section("tabulate", Tabulate)
     seed = params.section("base", Base).seed
@@ -54,7 +47,7 @@ def main(
     )
     with tracking.stage("report", {}) as run:
         build(inputs, out)
-        for path in (out, results, metrics, bounds, controls, answers, refined, refined_answers, cost, reproduction):
+        for path in (out, *tables):
             run.artifact(path)
         for path in sorted(figures.glob("*.png")):
             run.figure(path)

@@ -16,7 +16,7 @@ from uncertsam.statistics.summary import metrics_json, write_metrics
 from uncertsam.statistics.table import RESULTS, collect
 
 
-def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: Path, curves: Path) -> None:
+def main(measures: Path, benchmark: Path, reports: Path) -> None:
     """Collect the cells that params.yaml names, and summarise them."""
     params = Params.read()
     knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
@@ -31,10 +31,11 @@ def main(measures: Path, benchmark: Path, results: Path, metrics: Path, bounds: 
             intervals(table, facts, knobs.resamples, seed),
             image_level_intervals(table, facts, knobs.resamples, seed, knobs.failure_iou),
         ]
-        RESULTS.write(results, table)
-        write_metrics(metrics, table)
-        CURVES.write(curves, collect_curves([measures / d / f"{m}.curves.parquet" for m in methods for d in names]))
-        INTERVALS.write(bounds, pd.concat(rows, ignore_index=True))
+        RESULTS.write(reports / "results.parquet", table)
+        write_metrics(reports / "metrics.json", table)
+        curves = [measures / d / f"{m}.curves.parquet" for m in methods for d in names]
+        CURVES.write(reports / "curves.parquet", collect_curves(curves))
+        INTERVALS.write(reports / "intervals.csv", pd.concat(rows, ignore_index=True))
         run.metrics(metrics_json(table))
     print(f"tabulated {len(table)} values of {len(methods)} methods on {len(names)} datasets")
 

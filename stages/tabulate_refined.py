@@ -8,7 +8,7 @@ from uncertsam.config.params import Base, Params, Predict, Refine, Tabulate
 from uncertsam.config.training import TrainFusion
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
-from uncertsam.experiments.refinement.compare import compared as against
+from uncertsam.experiments.refinement.compare import compared
 from uncertsam.experiments.refinement.names import methods_of
 from uncertsam.statistics.comparisons import ANSWERS
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
@@ -16,7 +16,7 @@ from uncertsam.statistics.summary import metrics_json
 from uncertsam.statistics.table import RESULTS, collect
 
 
-def main(measures: Path, benchmark: Path, results: Path, bounds: Path, compared: Path) -> None:
+def main(measures: Path, benchmark: Path, reports: Path) -> None:
     """Collect the arms that params.yaml names. What an arm was trained on, no set tests."""
     params = Params.read()
     knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
@@ -28,9 +28,9 @@ def main(measures: Path, benchmark: Path, results: Path, bounds: Path, compared:
         reported = {d: read_split(benchmark / d / split) for d in names}
         check_unseen(reported, *trained.splits(benchmark, names))
         facts = {d: facts_of(reported[d]) for d in names}
-        RESULTS.write(results, table)
-        INTERVALS.write(bounds, intervals(table, facts, knobs.resamples, seed))
-        ANSWERS.write(compared, against(table, facts, knobs.resamples, seed))
+        RESULTS.write(reports / "refinement.parquet", table)
+        INTERVALS.write(reports / "refinement.csv", intervals(table, facts, knobs.resamples, seed))
+        ANSWERS.write(reports / "refinement_answers.csv", compared(table, facts, knobs.resamples, seed))
         run.metrics(metrics_json(table))
     print(f"tabulated {len(table)} values of {len(rows)} refinements on {len(names)} datasets")
 

@@ -50,11 +50,18 @@ def apply(page: str, root: Path) -> None:
 
 
 def merged(old: Any, new: Any) -> Any:
-    """`new` over `old`, where lists may begin with the rest."""
+    """`new` over `old`, where lists may begin with the rest: they grow in place, wherever YAML shares them."""
     if isinstance(old, dict) and isinstance(new, dict):
         return old | {key: merged(old.get(key), value) for key, value in new.items()}
     if isinstance(new, list) and new[:1] == [REST]:
-        return [*old, *new[1:]]
+        for item in new[1:]:
+            keys = isinstance(item, dict) and item.keys()
+            same = [place for place, o in enumerate(old) if keys and isinstance(o, dict) and o.keys() == keys]
+            if same:
+                old[same[0]] = merged(old[same[0]], item)
+            else:
+                old.append(item)
+        return old
     return new
 
 

@@ -15,7 +15,7 @@ from uncertsam.base.stage import run_stage
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "checkpoints/sam2_nano.safetensors"
 MEANT = {
-    "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats", "item.arm": "la",
+    "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats",
     "train_variance.dataset": "cats", "combined_fitted.dataset": "cats", "model.weights": WEIGHTS,
 }  # fmt: skip
 
@@ -23,7 +23,8 @@ MEANT = {
 def command(name: str, **more: str) -> list[str]:
     """The words after `python` that dvc.yaml gives to a stage."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    meant = MEANT | {"key": "few" if name in ("subset", "encode_subset") else "cats"} | more
+    named = {"key": "few"} if name in ("subset", "encode_subset") else {"key": "cats"}
+    meant = MEANT | named | ({"item": "la"} if name.startswith("train_fusion") else {}) | more
     text = stages[name].get("do", stages[name])["cmd"]
     return shlex.split(re.sub(r"\$\{(.*?)\}", lambda found: meant[found[1]], text))[1:]
 

@@ -387,10 +387,7 @@ def test_a_wrong_parameter_is_named_with_its_mend(here: Path, case: str) -> None
     refused(name, *says)
 
 
-OUT = {
-    name: next(key for key in ("out", "answers", "results", "table") if key in given)
-    for name, given in ARGUMENTS.items()
-}
+OUT = {name: next(key for key in ("out", "reports") if key in given) for name, given in ARGUMENTS.items()}
 WRITERS = {  # what writes most of a stage's output
     "acquire": (Path, "write_text"),
     "preprocess": (Image.Image, "save"),

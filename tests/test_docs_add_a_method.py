@@ -54,7 +54,9 @@ def test_the_page_the_comparison_and_the_cost_have_it(root: Path) -> None:
 
 def test_every_stage_that_reads_the_section_depends_on_it(root: Path) -> None:
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
-    assert NEW in stages["predict"]["do"]["params"] and NEW in stages["clock"]["params"]
+    for name in ("predict", "click", "clock"):
+        shared = next(key for key in stages[name].get("do", stages[name])["params"] if isinstance(key, dict))
+        assert NEW in shared["params.yaml"], name
 
 
 def test_the_shell_answers_with_it(root: Path) -> None:
@@ -64,5 +66,6 @@ def test_the_shell_answers_with_it(root: Path) -> None:
 
 
 def test_lists_grow_where_the_rest_is_named_and_are_replaced_elsewhere() -> None:
-    old = {"a": [1, 2], "b": {"c": [3], "d": 4}}
-    assert merged(old, {"a": ["...", 5], "b": {"c": [6]}}) == {"a": [1, 2, 5], "b": {"c": [6], "d": 4}}
+    old = {"a": [1, 2, {"f": [7]}], "b": {"c": [3], "d": 4}}
+    new = {"a": ["...", 5, {"f": ["...", 8]}], "b": {"c": [6]}}
+    assert merged(old, new) == {"a": [1, 2, {"f": [7, 8]}, 5], "b": {"c": [6], "d": 4}}

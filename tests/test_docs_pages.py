@@ -16,6 +16,7 @@ import yaml
 from documents import blocks
 from staging import ROOT
 
+from uncertsam.app.profiles import complete, names
 from uncertsam.base.registry import method_names
 from uncertsam.catalogue import METRICS
 from uncertsam.cli import app
@@ -24,7 +25,7 @@ from uncertsam.report.figures_section import CAPTIONS, PANEL
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-PROFILES = {p.stem: yaml.safe_load(p.read_text(encoding="utf-8")) for p in (ROOT / "profiles").glob("*.yaml")}
+PROFILES = {name: complete(name, ROOT / "profiles") for name in names(ROOT / "profiles")}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 KEY = re.compile(r"([a-z_]+(?:\.[\w<>-]+)+)(?:: (.+))?")
 FILES = {"params.yaml", "dvc.yaml"}

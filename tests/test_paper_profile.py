@@ -1,4 +1,4 @@
-"""profiles/paper.yaml against the values of the paper's Tables 3 and 4 and of its code, transcribed here."""
+"""The profile `paper` against the values of the paper's Tables 3 and 4 and of its code, transcribed here."""
 
 import inspect
 from functools import reduce
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from uncertsam.app.profiles import complete
 from uncertsam.metrics.calibration import ECE_BINS
 from uncertsam.metrics.region import BOUNDARY_RATIOS, ROI_RATIO
 from uncertsam.models import prompts, select
@@ -61,7 +61,7 @@ DIFFERS = {  # where the profile is not what the authors' code does, and why
 
 @pytest.fixture
 def paper(root: Path) -> dict[str, Any]:
-    return yaml.safe_load((root / "profiles" / "paper.yaml").read_text(encoding="utf-8"))
+    return complete("paper", root / "profiles")
 
 
 def at(values: dict[str, Any], key: str) -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-import yaml
+from ruamel.yaml import YAML
 from staging import ROOT, draw, stage
 
+from uncertsam.app.profiles import complete
 from uncertsam.models.checkpoints import build_network
 
 TINY = "checkpoints/sam2.1_hiera_tiny.pt"
@@ -49,7 +50,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def settings() -> dict[str, Any]:
-    values = yaml.safe_load((ROOT / "profiles" / "paper.yaml").read_text())
+    values = complete("paper", ROOT / "profiles")
     cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
     values["data"] = {"cats": cats | {"split": {"fit": 0.2, "calibrate": 0.6, "test": 0.2}}}
     values["datasets"], values["tracking"] = ["cats"], {"enabled": False}
@@ -67,11 +68,12 @@ def test_every_stage_takes_a_step_with_the_papers_profile(tmp_path: Path, monkey
     shutil.copy(ROOT / "checkpoints" / "pretrain_images.json", tmp_path / "checkpoints")
     torch.manual_seed(0)
     torch.save({"model": build_network("sam2.1_tiny").state_dict()}, TINY)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings()))
+    with open("params.yaml", "w") as file:
+        YAML().dump(settings(), file)
     fitted_on = {"fit.dataset": "few", "train_variance.dataset": "few", "model.weights": TINY}
     for name in STAGES:
         for arm in ARMS if name == "train_fusion" else ("",):
-            stage(name, fitted_on | {"item.arm": arm})
+            stage(name, fitted_on | ({"item": arm} if arm else {}))
     table, refined = (pd.read_parquet(f"reports/{name}.parquet") for name in ("results", "refinement"))
     assert set(table["method"]) == set(settings()["methods"])
     assert {f"fusion_{arm}" for arm in ARMS} < set(refined["method"])

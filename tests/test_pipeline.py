@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,30 +10,49 @@ import yaml
 
 from uncertsam.base.registry import load_method, method_names
 
+ROOT = Path(__file__).resolve().parents[1]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+
 
 @pytest.fixture(scope="module")
 def pipeline() -> dict:
-    return yaml.safe_load((Path(__file__).parents[1] / "dvc.yaml").read_text())["stages"]
+    return STAGES
 
 
 @pytest.fixture(scope="module")
 def params() -> dict:
-    return yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text())
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
 
 
 def body(stage: dict) -> dict:
     return stage.get("do", stage)
 
 
+def knobs(stage: dict) -> set[str]:
+    """The keys of params.yaml that a stage depends on, of its own list and of a shared one."""
+    listed = body(stage).get("params", [])
+    shared = [key for inner in listed if isinstance(inner, dict) for key in inner["params.yaml"] or []]
+    return {key for key in listed if isinstance(key, str)} | set(shared)
+
+
+def outs(stage: dict) -> list[str]:
+    written = body(stage)["outs"] + body(stage).get("metrics", [])
+    return [next(iter(out)) if isinstance(out, dict) else out for out in written]
+
+
+def script_of(stage: dict) -> str:
+    return next(word for word in body(stage)["cmd"].split() if word.startswith("stages/"))
+
+
 def test_every_stage_depends_on_its_own_script(root, pipeline):
     for name, stage in pipeline.items():
-        script = next(word for word in body(stage)["cmd"].split() if word.startswith("stages/"))
+        script = script_of(stage)
         assert script in body(stage)["deps"], name
         assert (root / script).is_file(), name
 
 
 def test_every_script_is_a_stage(root, pipeline):
-    named = {word for stage in pipeline.values() for word in body(stage)["cmd"].split() if word.startswith("stages/")}
+    named = {script_of(stage) for stage in pipeline.values()}
     assert named == {f"stages/{path.name}" for path in (root / "stages").glob("*.py")}
 
 
@@ -45,7 +65,7 @@ def test_every_source_that_a_stage_depends_on_exists(root, pipeline):
 
 def test_every_literal_parameter_exists(pipeline, params):
     for name, stage in pipeline.items():
-        for key in filter(lambda k: isinstance(k, str), body(stage).get("params", [])):
+        for key in knobs(stage):
             value = params
             for part in key.split(".") if "$" not in key else []:
                 assert part in value, f"{name}: {key}"
@@ -56,24 +76,58 @@ def test_every_method_is_compared_and_has_a_section_whose_knobs_the_answers_depe
     """`method_names` are the files; dvc.yaml and params.yaml must name each of them."""
     assert sorted(params["methods"]) == method_names()
     assert set(method_names()) <= set(params)
-    assert set(method_names()) <= set(body(pipeline["predict"])["params"])
+    for stage in ("predict", "click", "clock"):
+        assert set(method_names()) <= knobs(pipeline[stage]), stage
 
 
 def test_the_answers_depend_on_every_fitted_part(pipeline, params):
     fitted = {load_method(method).FITTED for method in params["methods"]} - {None}
-    assert {f"data/fitted/{name}" for name in fitted} <= set(body(pipeline["predict"])["deps"])
+    for stage in ("predict", "click", "clock"):
+        assert {f"data/fitted/{name}" for name in fitted} <= set(body(pipeline[stage])["deps"]), stage
 
 
 def test_every_path_of_a_command_is_a_dependency_or_an_output(pipeline):
     for name, stage in pipeline.items():
-        outs = [
-            next(iter(o)) if isinstance(o, dict) else o for o in body(stage)["outs"] + body(stage).get("metrics", [])
-        ]
-        known = [*body(stage)["deps"], *outs]
+        known = [*body(stage)["deps"], *outs(stage)]
         for word in body(stage)["cmd"].split():
             if word.startswith(("data/", "reports/", "checkpoints/")) and name != "pretrain":
                 related = (k for k in known if k.startswith(word) or word.startswith(k))
                 assert any(related), f"{name}: {word}"
+
+
+def test_a_stage_that_is_given_the_reports_declares_which_it_reads_and_writes(root, pipeline):
+    """Their names stand in its script: those that it declares, and no other."""
+    for name, stage in pipeline.items():
+        words = body(stage)["cmd"].split()
+        if "--reports" in words:
+            text = (root / script_of(stage)).read_text()
+            found = re.findall(r'(?:(?<!/ )|(?<=reports / ))"(\w+\.(?:csv|json|parquet))"', text)
+            known = {path for path in [*body(stage)["deps"], *outs(stage)] if path.startswith("reports/")}
+            told = {path for word in words for path in (word, word.replace(".html", ".json"))} | {"reports/figures"}
+            assert known - told == {f"reports/{file}" for file in found} - told, name
+
+
+def test_the_lock_holds_the_stages_that_there_are_and_no_other(root, pipeline, params):
+    if params["base"]["profile"] != "demo":
+        pytest.skip("the current profile is not the demo, of which the lock is")
+    live = set()
+    for name, stage in pipeline.items():
+        members = params
+        for part in stage.get("foreach", "").strip("${}").split(".") if "foreach" in stage else []:
+            members = members[part]
+        live |= {f"{name}@{member}" for member in members} if "foreach" in stage else {name}
+    assert set(yaml.safe_load((root / "dvc.lock").read_text())["stages"]) == live
+
+
+def test_a_colour_or_a_section_of_the_page_reruns_only_what_draws_and_prints(root, pipeline):
+    """What is drawn and printed makes no number: neither is trained nor measured again for it."""
+    package = root / "src" / "uncertsam"
+    looks = [*package.glob("experiments/*/figure.py"), *package.glob("experiments/*/section.py")]
+    looks = [path.relative_to(root).as_posix() for path in [*looks, package / "figures" / "style.py"]]
+    assert len(looks) > 3
+    for name in set(pipeline) - {"figures", "report"}:
+        covered = [p for p in looks for dep in body(pipeline[name])["deps"] if p == dep or p.startswith(f"{dep}/")]
+        assert not covered, name
 
 
 def test_the_worlds_are_hard_enough_to_tell_methods_apart(root, params):
@@ -117,24 +171,12 @@ def imported(root: Path, file: Path) -> set[Path]:
     return found
 
 
-def test_the_clock_reads_the_section_of_every_method_that_it_times(pipeline, params):
-    assert set(params["methods"]) <= set(pipeline["clock"]["params"])
-
-
-CHECKED = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict",
-    "measure", "tabulate", "train_fusion", "train_fusion_lodo", "refine", "measure_refined", "tabulate_refined",
-    "control", "answer", "guarantee", "click", "clock", "judge", "figures", "report",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("name", STAGES)
 def test_a_stage_depends_on_every_source_that_it_imports(root, pipeline, params, name):
     """Otherwise a changed source would leave old numbers in place."""
     stage = body(pipeline[name])
-    script = next(word for word in stage["cmd"].split() if word.startswith("stages/"))
-    methods = params["methods"] if name == "predict" else []
-    files = [root / script, *(root / "src" / "uncertsam" / "methods" / f"{m}.py" for m in methods)]
+    methods = params["methods"] if name in ("predict", "click", "clock") else []
+    files = [root / script_of(stage), *(root / "src" / "uncertsam" / "methods" / f"{m}.py" for m in methods)]
     needed = set().union(*(imported(root, file) for file in files))
     paths = {path.relative_to(root / "src" / "uncertsam").with_suffix("").as_posix() for path in needed}
     paths = {p for p in paths if not p.startswith(tuple(HARMLESS)) and not p.endswith("__init__")}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from uncertsam.app.profiles import use
+from uncertsam.app.profiles import complete, use
 from uncertsam.base.errors import UserError
 from uncertsam.config.params import Dataset, Params
 from uncertsam.data.raw.adapters.base import read_raw
@@ -46,9 +46,38 @@ def test_fitting_on_ones_own_photos_divides_that_dataset_and_no_other(root, phot
     assert values["data"]["my_cats"]["split"] == {"test": 1.0}
 
 
-def test_a_profile_without_a_root_is_written_word_for_word(root, tmp_path):
+def test_the_default_profile_is_written_word_for_word(root, tmp_path):
     use("demo", root / "profiles", tmp_path / "params.yaml")
     assert (tmp_path / "params.yaml").read_text() == (root / "profiles" / "demo.yaml").read_text()
+
+
+def test_a_profile_is_the_default_with_what_its_file_says_and_keeps_every_comment(root, tmp_path):
+    """Named entries and lists are its own alone; null is written out."""
+    over = yaml.safe_load((root / "profiles" / "paper.yaml").read_text())
+    default = yaml.safe_load((root / "profiles" / "demo.yaml").read_text())
+    use("paper", root / "profiles", tmp_path / "params.yaml")
+    text = (tmp_path / "params.yaml").read_text()
+    values = yaml.safe_load(text)
+    assert values == complete("paper", root / "profiles") == Params.read(tmp_path / "params.yaml").values
+    for name, section in default.items():
+        own = over.get(name, {})
+        assert values[name] == (own if name in ("data", "subset", "datasets") else section | own if own else section)
+    for line in ("# The paper's settings", "  token: dynamic       # 0: the single-mask token", "  domains: null   "):
+        assert f"\n{line}" in f"\n{text}"
+
+
+@pytest.mark.parametrize("name", ["folder", "paper"])
+def test_a_profile_says_only_what_differs_from_the_default(root, name):
+    def repeated(over, default, whole=()):
+        assert over.keys() <= default.keys() | {"discovered"}
+        for key in over.keys() & default.keys() - set(whole):
+            if isinstance(over[key], dict):
+                yield from (f"{key}.{inner}" for inner in repeated(over[key], default[key]))
+            elif over[key] == default[key]:
+                yield key
+
+    over, default = (yaml.safe_load((root / "profiles" / f"{file}.yaml").read_text()) for file in (name, "demo"))
+    assert not list(repeated(over, default, ("data", "subset")))
 
 
 @pytest.mark.parametrize("name", ["patient.nii.gz", "patient.nii", "PATIENT.NII", "ward/patient.nii.gz"])
@@ -114,3 +143,12 @@ def test_misuse_leaves_the_params_alone(root, tmp_path, name, folder, says):
     with pytest.raises(UserError, match=says):
         use(name, root / "profiles", target, folder and tmp_path / folder)
     assert target.read_text() == "untouched"
+
+
+@pytest.mark.parametrize(("text", "says"), [("base: [1,", "is not YAML"), ("- 1", "holds no sections")])
+def test_a_broken_profile_is_named(root, tmp_path, text, says):
+    shutil.copy(root / "profiles" / "demo.yaml", tmp_path)
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=f"mine.yaml {says}"):
+        use("mine", tmp_path, tmp_path / "params.yaml")
+    assert not (tmp_path / "params.yaml").exists()

@@ -251,7 +251,9 @@ def test_what_the_guide_says_of_the_engine_is_valid():
 
 def test_no_stage_is_run_again_for_another_engine():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
-    watched = {str(key).split(".")[0] for stage in stages for key in stage.get("do", stage).get("params", [])}
+    keys = [key for stage in stages for key in stage.get("do", stage).get("params", [])]
+    keys += [inner for key in keys if isinstance(key, dict) for inner in key["params.yaml"] or []]
+    watched = {key.split(".")[0] for key in keys if isinstance(key, str)}
     assert "methods" in watched and "engine" not in watched
 
 

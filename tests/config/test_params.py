@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from uncertsam.app.profiles import complete
 from uncertsam.base.errors import UserError
 from uncertsam.base.registry import load_method
 from uncertsam.config.clicking import Clicking
@@ -47,7 +48,7 @@ def test_the_committed_params_are_the_demo_profile(root):
 
 @pytest.mark.parametrize("profile", ["demo", "paper"])
 def test_every_section_of_a_profile_is_valid(root, profile):
-    params = Params.read(root / "profiles" / f"{profile}.yaml")
+    params = Params(complete(profile, root / "profiles"))
     for name, model in STAGES.items():
         params.section(name, model)
     for name in params.names("datasets"):

@@ -1,16 +1,33 @@
-"""Profiles: whole parameter files to start from; `folder` is filled in with what it finds under a root."""
+"""Profiles: `demo` is a whole params.yaml, the others say what differs; `folder` is filled in with what it finds."""
 
+from collections.abc import Collection
 from io import StringIO
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RoundTripRepresenter
+from ruamel.yaml.tokens import CommentToken
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import refuse_odd_names, written_aside
+from uncertsam.config.params import NAMED
 from uncertsam.config.sections import check_dataset_names
 
-FOLDER = "folder"
+DEFAULT, FOLDER = "demo", "folder"
+COLUMN = 23  # of most comments
+
+
+class _Nulls(RoundTripRepresenter):
+    """Writes null, where ruamel would leave the place empty."""
+
+    def represent_none(self, data: None) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Nulls.add_representer(type(None), _Nulls.represent_none)
 
 
 def names(profiles: Path) -> list[str]:
@@ -32,18 +49,66 @@ def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_o
     if (name == FOLDER) != (root is not None):
         need = "needs --root DIR" if name == FOLDER else "takes no --root"
         raise UserError(f"The profile {name!r} {need}.", "For your own images: uncertsam use folder --root DIR")
-    text = path.read_text(encoding="utf-8")
-    yaml = YAML()  # the round-trip reader keeps the comments
-    yaml.width = 120
-    values = yaml.load(text)
+    values = complete(name, profiles)
     if root is not None:
         _fill(values, root, fit_on)
-        filled = StringIO()
-        yaml.dump(values, filled)
-        text = filled.getvalue()
+    text = path.read_text(encoding="utf-8")
     with written_aside(target) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text if name == DEFAULT else _heading(text) + _dumped(values), encoding="utf-8")
     return list(values["datasets"])
+
+
+def complete(name: str, profiles: Path) -> Any:
+    """A profile as params.yaml will hold it, comments kept: what its file says, laid over the default.
+
+    Entries with names of their own (`data`, `subset`) are the profile's alone; so is every list. Raises UserError where
+    a file is no YAML.
+    """
+    values = _read(profiles / f"{DEFAULT}.yaml")
+    if name != DEFAULT:
+        _lay(values, _read(profiles / f"{name}.yaml"), whole=NAMED)
+    return values
+
+
+def _read(path: Path) -> Any:
+    try:
+        values = _yaml().load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Correct what it names.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no sections.", "Write what differs from the default, such as base: {seed: 1}.")
+    return values
+
+
+def _lay(values: Any, over: Any, whole: Collection[str] = ()) -> None:
+    """Lay a section over another, in place: what it does not name stays as it is."""
+    for key, value in over.items():
+        if key not in whole and isinstance(value, dict) and isinstance(values.get(key), dict):
+            _lay(values[key], value)
+            continue
+        values[key] = value
+        for comment in values.ca.items.get(key, []):
+            if isinstance(comment, CommentToken):
+                comment.column = COLUMN  # not behind a value that is no longer there
+
+
+def _yaml() -> YAML:
+    """The round-trip reader and writer, which keeps the comments."""
+    yaml = YAML()
+    yaml.Representer, yaml.preserve_quotes, yaml.width = _Nulls, True, 120
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _dumped(values: Any) -> str:
+    written = StringIO()
+    _yaml().dump(values, written)
+    return written.getvalue()
+
+
+def _heading(text: str) -> str:
+    """The comment with which a profile begins."""
+    return "".join(takewhile(lambda line: line.startswith("#"), text.splitlines(keepends=True)))
 
 
 def _fill(values: Any, root: Path, fit_on: str | None) -> None:
