@@ -13,7 +13,6 @@ from uncertsam.base.registry import load_method
 from uncertsam.inference.algebra import Inputs, answer
 from uncertsam.methods.laplace import Laplace
 from uncertsam.methods.laplace_closed import LaplaceClosed
-from uncertsam.methods.posterior import state as laplace_state
 from uncertsam.methods.posterior.state import TENSORS, LaplaceState, load, save
 from uncertsam.models.promptable import PromptableModel
 
@@ -113,16 +112,6 @@ def test_a_broken_manifest_is_refused(text: str, copy: Path, model: PromptableMo
     (copy / "manifest.json").write_text(text)
     with pytest.raises(UserError, match=r"manifest\.json is broken"):
         load(copy, model)
-
-
-def test_a_failed_save_leaves_what_was_there(
-    state: LaplaceState, fitted: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(laplace_state, "write_json")  # the disk fails between the two files
-    with pytest.raises(NameError):
-        save(state, copy, {})
-    assert (copy / "manifest.json").read_bytes() == (fitted / "manifest.json").read_bytes()
-    assert [p.name for p in copy.parent.iterdir()] == ["laplace"]
 
 
 @pytest.mark.parametrize("name", ["laplace", "laplace_closed"])
