@@ -1,14 +1,12 @@
 """Volumes as their authors lay them out (the slices themselves: test_volumes.py)."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from raw_sets import benchmark, found, msd, nifti, nifti_file, volume
 
 from uncertsam.base.errors import UserError
-from uncertsam.data.raw.adapters.base import Reading, read_raw
+from uncertsam.data.raw.adapters.base import read_raw
 
 
 def test_msd_names_labels_groups_patients_and_lists_what_is_missing(tmp_path: Path) -> None:
@@ -63,25 +61,3 @@ def test_a_volume_that_fits_two_patterns_is_refused(tmp_path: Path) -> None:
     both = ["images/*.nii.gz", "labels/*.nii.gz"]
     with pytest.raises(UserError, match="fits two of the patterns"):
         read_raw("nifti", nifti(tmp_path), {"files": [both, both]})
-
-
-def test_of_many_volumes_the_broken_ones_are_listed(tmp_path: Path) -> None:
-    root = nifti(tmp_path / "raw")
-    voxels, labels = volume()
-    for name, (image, mask) in {
-        "larger": (voxels[:-1], labels),
-        "blank": (voxels, labels * 0),
-        "cut": (voxels, labels),
-        "4d": (np.stack([voxels] * 3, axis=-1), labels),
-    }.items():
-        nifti_file(root / "images" / f"{name}.nii.gz", image)
-        nifti_file(root / "labels" / f"{name}.nii.gz", mask)
-    cut = root / "images" / "cut.nii.gz"
-    cut.write_bytes(cut.read_bytes()[:2000])
-    reading: Reading = read_raw("nifti", root, {})
-    reasons = {s.file.removeprefix("images/").removesuffix(".nii.gz"): s.reason for s in reading.skipped}
-    assert reasons["larger"] == "its label is 24x20x8 voxels large, the volume 23x20x8"
-    assert reasons["blank"] == "no voxel has a chosen label"
-    assert reasons["cut"].startswith("cut.nii.gz cannot be read as a volume")
-    assert "4-D and holds 3 volumes: choose one with `volume`" in reasons["4d"]
-    assert {image.group for image in reading.images} == {"patient 1"} and str(tmp_path) not in json.dumps(reasons)
