@@ -9,8 +9,8 @@ import pytest
 import yaml
 from documents import apply, blocks, commands, copied, merged, run
 from PIL import Image
+from spoiling import STAGES, settings
 from staging import draw
-from test_bad_input import ALL, settings
 
 PAGE, NEW = "add_a_method.md", "disagreement"
 UNUSED = ("subset", "train_variance", "fit_combination")  # nothing here reads what they make
@@ -22,7 +22,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = copied(tmp_path_factory.mktemp("copy"), settings())
     apply(PAGE, root)
     draw(root / "photos", [f"cat {i}x" for i in range(12)])
-    stages = [name for name in ALL if name not in UNUSED]
+    stages = [name for name in STAGES if name not in UNUSED]
     Image.open(root / "photos" / "images" / "cat 0x.png").resize((256, 192)).save(root / "photo.jpg")
     line = shlex.split(commands(PAGE)[0])
     run(

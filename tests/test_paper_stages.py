@@ -22,7 +22,7 @@ STAGES = [
     "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control",
     "guarantee", "click", "answer", "clock", "judge", "figures", "report",
 ]  # fmt: skip
-ARMS = ("sam_ones", "la_ones", "la", "sam_entropy")
+ARMS = ["sam_ones", "la"]  # with and without a posterior, with and without a map
 SMALL: dict[str, dict[str, Any]] = {
     "base": {"device": "cpu"},
     "model": {"name": "sam2.1_tiny", "weights": TINY},
@@ -37,7 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "combined_sum": {"views": 1, "prompts": 2},
     "combined_fitted": {"dataset": "cats", "views": 1, "prompts": 2},
     "train_variance": {"dataset": "few", "epochs": 1, "precision": "32-true", "held_out": 0.5},
-    "train_fusion": {"dataset": "few", "epochs": 1, "held_out": 0.5, "samples": 4},
+    "train_fusion": {"dataset": "few", "epochs": 1, "held_out": 0.5, "samples": 4, "arms": ARMS},
     "refine": {"steps": 1},
     "tabulate": {"resamples": 20},
     "control": {"images": 1, "masks": 1, "calibrate": "cats", "calibrate_images": 1, "samples": [5],

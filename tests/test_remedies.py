@@ -1,7 +1,7 @@
 """Whatever an error advises exists: commands and their options, stages, keys of params.yaml, arguments, extras.
 
 Remedies are read from the source: the literals of every UserError and Diagnosis, and those that they name. What stands
-in a placeholder is unknown here and reads §. `test_bad_input` does what is advised.
+in a placeholder is unknown here and reads §. `test_broken_files` does what is advised.
 """
 
 import ast

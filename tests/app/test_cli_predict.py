@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from small_models import same_pass
 
 from uncertsam.app.api.loading import weights_of
 from uncertsam.app.commands.grouped import joined, numbers
@@ -80,11 +79,6 @@ def test_several_boxes_are_several_objects(photos, uncertsam, tmp_path):
     code, said, _ = uncertsam("predict", photos / "cat.jpg", "--box", 0, 0, 50, 50, "--box", 9, 9, 99, 99, "--json")
     assert code == 0 and [one["folder"] for one in json.loads(said)["predictions"]] == ["1", "2"]
     assert (tmp_path / "out" / "2" / "maps.npz").is_file()
-
-
-def test_a_box_that_reaches_out_is_cut_with_a_note(photos, uncertsam):
-    code, said, _ = uncertsam("predict", photos / "cat.jpg", "--box", -20, 30, 9999, 150)
-    assert code == 0 and "note: The box [-20, 30, 9999, 150] was cut to the picture: [0, 30," in said
 
 
 def test_a_deep_and_turned_picture_is_answered_with_notes(photos, uncertsam, tmp_path):
@@ -158,13 +152,6 @@ def test_files_and_pages_that_no_box_is_for_are_listed(stack, photos, uncertsam)
     assert listed["stack.tif"] == "1 of its 3 pages have no box, such as stack.tif#p002"
 
 
-def test_the_same_command_writes_the_same_maps(photos, uncertsam, tmp_path):
-    for out in ("one", "two"):
-        uncertsam("predict", photos / "cat.jpg", "--box", 20, 30, 180, 150, "--method", "prompt", "--out", out)
-    one, two = (np.load(tmp_path / out / "maps.npz") for out in ("one", "two"))
-    assert {*one} == {*two} and all(same_pass(one[name], two[name]) for name in one if name != "mask")
-
-
 BOX = ("--box", 20, 30, 180, 150)
 
 
@@ -173,27 +160,17 @@ BOX = ("--box", 20, 30, 180, 150)
     [
         (["photos/cat.jpg"], "There is no prompt. Give a box"),
         (["photos/cat.jpg", "--box", 1, 2, 3], "--box takes 4 numbers, but got 1 2 3."),
-        (["photos/cat.jpg", "--box", 1, 2, "x", 4], "--box takes 4 numbers, but got 1 2 x 4."),
         (["photos/cat.jpg", "--point"], "--point takes 2 numbers, but got nothing."),
-        (["photos/cat.jpg", "--box", 5000, 2, 6000, 4], "lies outside of the picture, which has 320x192 pixels"),
-        (["photos/cat.jpg", "--box", 20, 30, 19, 90], "The box [20, 30, 19, 90] has no area"),
         (["photos/cat.jpg", "--box=a,b,c,d"], "--box takes 4 numbers, but got a,b,c,d. Such as --box 20 30 180 200"),
-        (["photos/cat.jpg", "--box", 0.1, 0.1, 0.9, 0.9], "looks normalised"),
-        (["photos/cat.jpg", "--box", "nan", 30, 20, 90], "is of the wrong form"),
-        (["photos/cat.jpg", "--point", 500, 30], "The point [500, 30] is outside"),
-        (["photos/cat.jpg", "--point", 50, 30, "--label", 3], "The labels are [3]."),
         (["photos/cat.jpg", "--box", 0, 0, 9, 9, *BOX, "--point", 5, 5], "Points say nothing beside several boxes."),
         (["photos/lost.jpg", *BOX], "There is no file photos/lost.jpg."),
         (["photos", *BOX], "photos is a folder. Say what is asked: --boxes boxes.json"),
         (["photos/cat.jpg", "--boxes", "b.json"], "photos/cat.jpg is no folder."),
         (["photos", "--boxes", "b.json", *BOX], "--box, --point and --label are for one picture."),
         (["photos", "--boxes", "lost.json"], "There is no file lost.json."),
-        (["text.jpg", *BOX], "text.jpg is no picture that can be used"),
-        (["huge.png", *BOX], "huge.png is too large: it has 100.0 megapixels, more than `max_megapixels` (64)"),
         (["photos/cat.jpg", *BOX, "--method", "laplase"], "There is no method 'laplase'. Did you mean 'laplace'?"),
         (["photos/cat.jpg", *BOX, "--method", "laplace", "--fitted", "none"], "Make it: `uncertsam fit --out none`"),
         (["photos/cat.jpg", *BOX, "--model", "sam2.1_large"], "uncertsam download sam2.1_large --out checkpoints"),
-        (["photos/cat.jpg", *BOX, "--model", "sam3"], "There is no model named 'sam3'"),
         (["photos/cat.jpg", *BOX, "--model", "mine.safetensors"], "does not say which model it holds. Give its name"),
         (["photos/cat.jpg", *BOX, "--model", "mine.safetensors", "--name", "sam3"], "There is no model named 'sam3'."),
         (["photos/cat.jpg", *BOX, "--model", "lost.safetensors", "--name", "sam2_nano"], "no file of weights lost."),
@@ -206,8 +183,6 @@ BOX = ("--box", 20, 30, 180, 150)
 def test_bad_input_is_one_clear_line(photos, uncertsam, tmp_path, words, told):
     (tmp_path / "text.jpg").write_text("no picture")
     (tmp_path / "mine.safetensors").write_bytes(b"")
-    if "huge.png" in words:
-        Image.new("1", (10_000, 10_000)).save(tmp_path / "huge.png")
     code, said, errors = uncertsam("predict", *words)
     assert (code, said) == (1, "")
     (line,) = errors
@@ -268,8 +243,8 @@ def test_any_name_is_answered_written_and_shown(photos, uncertsam, tmp_path):
     assert json.loads((tmp_path / ODD / "prediction.json").read_text())["image"] == shown
 
 
-@pytest.mark.parametrize("narrow", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "cp1252"}])
-def test_a_narrow_terminal_loses_nothing(photos, tmp_path, narrow):
+def test_a_narrow_terminal_loses_nothing(photos, tmp_path):
+    narrow = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
     (photos / "cat.jpg").rename(photos / "貓ä.jpg")
     code = "from uncertsam.cli import main; main()"
     words = [sys.executable, "-c", code, "predict", photos / "貓ä.jpg", *map(str, BOX), "--out", "ausgä"]

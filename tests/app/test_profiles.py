@@ -80,8 +80,9 @@ def test_a_profile_says_only_what_differs_from_the_default(root, name):
     assert not list(repeated(over, default, ("data", "subset")))
 
 
-@pytest.mark.parametrize("name", ["patient.nii.gz", "patient.nii", "PATIENT.NII", "ward/patient.nii.gz"])
-@pytest.mark.parametrize("labels", ["masks", "labels"])
+@pytest.mark.parametrize(
+    ("name", "labels"), [("PATIENT.NII", "masks"), ("patient.nii.gz", "labels"), ("ward/patient.nii.gz", "masks")]
+)
 def test_a_folder_of_volumes_is_read_as_volumes(root, photos, tmp_path, name, labels):
     """Without patterns: those would name one ending and one folder."""
     (photos / "glass" / "masks").rename(photos / "glass" / labels)

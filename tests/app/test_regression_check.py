@@ -42,11 +42,10 @@ def test_running_it_again_gives_what_was_recorded(recorded):
 def test_a_changed_metric_is_told_from_a_changed_model(recorded, monkeypatch):
     true = masks.brier
     monkeypatch.setattr(masks, "brier", lambda *given: true(*given) + 0.05)
-    found = verdicts(recorded)
+    findings = regression_check.verify(recorded, "sam2_nano", WEIGHTS)
+    found = {finding.step: finding.verdict for finding in findings}
     assert found["measure stored maps"] == "CHANGED" and found["predict sam"] == "as recorded"
-    assert "look at measure stored maps first" in regression_check.explain(
-        regression_check.verify(recorded, "sam2_nano", WEIGHTS)
-    )
+    assert "look at measure stored maps first" in regression_check.explain(findings)
 
 
 def test_a_changed_method_is_named_before_what_follows_from_it(recorded, tmp_path):

@@ -1,11 +1,19 @@
 """Nothing is half-written, and random numbers belong to places."""
 
 import os
+import resource
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
+import numpy as np
+import pandas as pd
 import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
 from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from uncertsam.base.files import sha256, write_json, written_aside
 from uncertsam.base.rng import derive_seed, numpy_generator, torch_generator
@@ -46,6 +54,39 @@ def test_a_full_disk_names_the_target_and_not_the_file_beside_it(tmp_path, error
     with pytest.raises(FileNotFoundError) as caught, written_aside(target) as aside:
         (aside / "part").read_bytes()
     assert caught.value.filename == str(target / "part")
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+NATIVE = {  # every way in which the package fills a file
+    "a.txt": lambda path: path.write_text("word " * 99),
+    "a.csv": lambda path: pd.DataFrame(NOISE).to_csv(path),
+    "a.parquet": lambda path: pd.DataFrame(NOISE).rename(columns=str).to_parquet(path),
+    "a.safetensors": lambda path: save_file({"a": torch.from_numpy(NOISE)}, path),
+    "a.npz": lambda path: np.savez_compressed(path, a=NOISE),
+    "a.png": lambda path: Image.fromarray(NOISE).save(path),
+    "b.png": lambda path: path.write_bytes(cv2.imencode(".png", NOISE)[1]),
+    "a.svg": lambda path: Figure().savefig(path),
+}
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_whoever_writes_a_full_disk_or_ctrl_c_leaves_the_old_file_and_a_file_below_a_file_is_refused(tmp_path, name):
+    target, write = tmp_path / name, NATIVE[name]
+    target.write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(OSError) as full, written_aside(target) as aside:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+            write(aside)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert full.value.filename == str(target)
+    with pytest.raises(KeyboardInterrupt), written_aside(target) as aside:
+        write(aside)
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(OSError), written_aside(target / "below" / name) as aside:
+        write(aside)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "old")]
 
 
 def test_ctrl_c_waits_until_the_result_is_in_place(tmp_path, monkeypatch):

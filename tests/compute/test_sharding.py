@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import shards
+import spoiling
 import yaml
 from staging import ROOT, draw, stage
 from staging import command as staged
@@ -49,16 +50,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "calls"
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 3])
 def test_processes_return_what_one_after_the_other_returns_in_the_order_of_the_shards(workers):
     expected = [shards.square(shard) for shard in range(6)]
     assert map_shards(shards.square, range(6)) == expected
     assert map_shards(shards.square, range(6), Engine(backend="processes", workers=workers, threads=1)) == expected
-
-
-def test_no_shards_have_no_results_and_start_no_worker(monkeypatch):
-    monkeypatch.setattr("uncertsam.compute.processes._Worker", None)
-    assert map_shards(shards.square, [], TWO) == [] == map_shards(shards.square, [])
 
 
 @pytest.mark.parametrize("work", [shards.exits_once, shards.is_killed_once])
@@ -166,14 +162,8 @@ def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch):
 
 
 def settings(**engine: object) -> str:
-    values = yaml.safe_load((ROOT / "profiles" / "demo.yaml").read_text())
-    cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
-    values["data"] = {"cats": cats | {"split": {"fit": 0.3, "test": 0.7}}}
-    values |= {"datasets": ["cats"], "methods": ["sam", "constant"], "engine": engine, "subset": {}}
-    values["train_fusion"]["domains"] = None
-    for section in ("fit", "combined_fitted", "train_variance", "train_fusion"):
-        values[section]["dataset"] = "cats"
-    values["control"] |= {"datasets": None, "calibrate": "cats"}
+    values = spoiling.settings() | {"methods": ["sam", "constant"], "engine": engine, "subset": {}}
+    values["data"]["cats"]["split"] = {"fit": 0.3, "test": 0.7}
     return yaml.safe_dump(values)
 
 
@@ -193,7 +183,7 @@ def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / "data" / "fitted" / part).mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        for name in ("acquire", "preprocess", "encode", "fit_laplace", "predict", "measure"):
+        for name in ("acquire", "preprocess", "encode", "fit_laplace", "predict"):
             stage(name)
     return root
 
@@ -203,7 +193,6 @@ SPREAD = {  # stage -> what it writes, and of how many shards
     "encode": ("data/embeddings/cats", 1 + 1),
     "fit_laplace": ("data/fitted/laplace", 3),
     "predict": ("data/predictions/cats", 2 * 2),
-    "measure": ("data/measures/cats", 2 * 2),
 }
 
 
@@ -255,29 +244,6 @@ def test_no_stage_is_run_again_for_another_engine():
     keys += [inner for key in keys if isinstance(key, dict) for inner in key["params.yaml"] or []]
     watched = {key.split(".")[0] for key in keys if isinstance(key, str)}
     assert "methods" in watched and "engine" not in watched
-
-
-def test_measure_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatch):
-    from uncertsam.metrics import measure
-
-    shutil.copytree(predicted, tmp_path, dirs_exist_ok=True)
-    shutil.rmtree(tmp_path / "data/measures/cats")
-    monkeypatch.chdir(tmp_path)
-    seen, examine, broken = [], measure.examine_mask, [True]
-
-    def failing(*given):
-        seen.append(given)
-        if len(seen) == 6 and broken.pop():
-            raise KeyboardInterrupt
-        return examine(*given)
-
-    monkeypatch.setattr(measure, "examine_mask", failing)
-    with pytest.raises(SystemExit, match="130"):
-        stage("measure")
-    stage("measure")
-    assert len(seen) == 2 * 8 + 2  # only what had been begun of the second shard is measured twice
-    assert files(tmp_path / "data/measures/cats") == files(predicted / "data/measures/cats")
-    assert not list(Path(".resume").rglob("*.pickle"))
 
 
 def test_predict_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatch):

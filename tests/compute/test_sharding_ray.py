@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import shards
-from test_sharding import SPREAD, check_stage, folder, predicted  # noqa: F401
+from test_sharding import check_stage, folder, predicted  # noqa: F401
 
 from uncertsam.base.errors import UserError
 from uncertsam.compute import Engine, map_shards, opened
@@ -47,9 +47,8 @@ def test_ray_returns_what_one_after_the_other_returns_in_the_order_of_the_shards
     assert ray.is_initialized()  # a cluster that the caller is connected to stays
 
 
-@pytest.mark.parametrize("work", [shards.exits_once, shards.is_killed_once])
-def test_a_shard_whose_worker_dies_once_is_done_again(cluster, folder, work):  # noqa: F811
-    assert map_shards(partial(work, folder), range(5), RAY) == [0, 10, 20, 30, 40]
+def test_a_shard_whose_worker_dies_once_is_done_again(cluster, folder):  # noqa: F811
+    assert map_shards(partial(shards.is_killed_once, folder), range(5), RAY) == [0, 10, 20, 30, 40]
     assert shards.times(folder) == [0, 1, 2, 2, 3, 4]
 
 
@@ -81,9 +80,8 @@ def interrupt(folder: Path) -> None:  # noqa: F811
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("name", SPREAD)
-def test_a_stage_with_ray_writes_the_bytes_that_it_writes_without(cluster, predicted, tmp_path, monkeypatch, name):  # noqa: F811
-    check_stage(name, predicted, tmp_path, monkeypatch, "ray")
+def test_a_stage_with_ray_writes_the_bytes_that_it_writes_without(cluster, predicted, tmp_path, monkeypatch):  # noqa: F811
+    check_stage("predict", predicted, tmp_path, monkeypatch, "ray")
 
 
 def test_a_node_without_the_working_folder_is_told_of(cluster, tmp_path, monkeypatch):

@@ -1,8 +1,6 @@
 """A recorded sample: the same for everyone who has the same images, within its splits, and nothing is altered."""
 
 import csv
-import runpy
-import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -167,18 +165,3 @@ def test_the_set_to_draw_from_is_never_replaced(benchmark: Path) -> None:
     with pytest.raises(UserError, match="the set to draw from"):
         sample(benchmark, benchmark, {"fit": 3})
     assert len(read_split(benchmark / "fit")) == 12
-
-
-def test_the_stage_draws_what_the_parameters_say(
-    root: Path, benchmark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "params.yaml").write_text(
-        "base: {profile: x, seed: 0}\ntracking: {enabled: false, flush_after_seconds: 10}\n"
-        "subset: {some: {dataset: all, images: {fit: 4}, masks: 2, seed: 7}}\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    words = ["--name", "some", "--benchmark", "all", "--out", "some", "--listing", "reports/subset_some.csv"]
-    monkeypatch.setattr(sys, "argv", ["subset.py", *words])
-    runpy.run_path(str(root / "stages" / "subset.py"), run_name="__main__")
-    sample(benchmark, tmp_path / "expected", {"fit": 4}, masks=2, seed=7)
-    assert (tmp_path / "reports" / "subset_some.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()

@@ -150,11 +150,6 @@ def test_new_images_move_no_old_ones(n: int, new: int, salt: str) -> None:
     assert old.items() <= assign({sha(i): sha(i) for i in range(n + new)}, THIRDS, salt, {}).items()
 
 
-def test_another_salt_is_another_division() -> None:
-    groups = {sha(i): sha(i) for i in range(50)}
-    assert assign(groups, THIRDS, "a", {}) != assign(groups, THIRDS, "b", {})
-
-
 def test_a_growing_first_fraction_only_takes_from_the_others() -> None:
     groups = {sha(i): sha(i) for i in range(200)}
     few, more = (assign(groups, {"fit": f, "test": 1 - f}, "s", {}) for f in (0.2, 0.6))

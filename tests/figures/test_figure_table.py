@@ -19,18 +19,6 @@ def test_intervals_survive_the_round_trip(tmp_path: Path, invented: Maker) -> No
     pd.testing.assert_frame_equal(INTERVALS.read(tmp_path / "intervals.csv"), frame, check_dtype=False)
 
 
-def test_a_missing_table_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"intervals\.csv is missing"):
-        INTERVALS.read(tmp_path / "intervals.csv")
-
-
-@pytest.mark.parametrize("content", ["", "dataset,method\na,b\n"])
-def test_a_broken_table_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / "intervals.csv").write_text(content)
-    with pytest.raises(UserError, match=r"intervals\.csv .*tabulate"):
-        INTERVALS.read(tmp_path / "intervals.csv")
-
-
 def test_order_of_rows_does_not_matter(invented: Maker) -> None:
     frame = invented(4, 6)
     shuffled = frame.sample(frac=1, random_state=1)

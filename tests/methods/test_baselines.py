@@ -108,12 +108,6 @@ def test_sam_is_the_entropy_of_its_own_probability(model: PromptableModel, input
     torch.testing.assert_close(result.double(), expected, atol=1e-6, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["sam", "constant", "boundary_distance", "laplace", "laplace_closed"])
-def test_an_unknown_parameter_is_refused(name: str) -> None:
-    with pytest.raises(ValidationError):
-        load_method(name).Params(unheard_of=1)
-
-
 def test_scale_must_be_positive() -> None:
     with pytest.raises(ValidationError):
         load_method("boundary_distance").Params(scale=0)

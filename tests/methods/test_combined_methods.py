@@ -49,14 +49,6 @@ def test_many_drawn_layers_have_the_variance_of_the_closed_form(model, inputs, f
     torch.testing.assert_close(found.uncertainty[0].double(), variance, atol=0.02, rtol=0.15)
 
 
-@pytest.mark.parametrize("module", [combined_total, combined_sum])
-def test_the_answer_does_not_depend_on_how_many_objects_are_asked_about_together(model, inputs, fitted, module) -> None:
-    method = module.build(module.Params(views=2, prompts=2), model, fitted)
-    together, alone = answer(method, inputs, 5), answer(method, inputs, 2)
-    torch.testing.assert_close(together.logits, alone.logits, atol=1e-3, rtol=1e-4)
-    torch.testing.assert_close(together.uncertainty, alone.uncertainty, atol=1e-4, rtol=1e-4)
-
-
 def test_the_sum_with_one_view_and_box_is_laplace_and_twice_sam(model, inputs, fitted) -> None:
     found = answer(combined_sum.build(combined_sum.Params(views=1, prompts=1), model, fitted), inputs)
     closed = answer(laplace_closed.build(laplace_closed.Params(), model, fitted), inputs)

@@ -1,6 +1,5 @@
 """Colour changes against torchvision, symmetries against themselves, and ensembles over both."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor
 from uncertsam.base.registry import load_method
 from uncertsam.base.rng import torch_generator
 from uncertsam.inference.algebra import Answer, Inputs, Plain, answer
-from uncertsam.inference.augment import COLOUR_CHANGES, Jitter, Symmetry, jittered, maybe_grey
+from uncertsam.inference.augment import COLOUR_CHANGES, Jitter, Symmetry
 from uncertsam.inference.ensemble import Views
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.inference.perturb import train_view
@@ -98,7 +97,7 @@ def test_colour_changes_equal_torchvisions(seed: int, factor: float, turns: floa
         np.testing.assert_array_equal(np.asarray(change(image, amount)), np.asarray(expected), name)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_tta_train_is_torchvisions_pipeline_draw_for_draw(seed: int) -> None:
     from torchvision import transforms as t
 
@@ -122,36 +121,6 @@ def test_tta_hue_is_torchvisions_pipeline_draw_for_draw(seed: int) -> None:
         expected = np.array(steps(Image.fromarray(picture(seed))))
     view = tta_hue.view(Jitter(hue=0.5), picture(seed), 96, torch.Generator().manual_seed(seed))
     torch.testing.assert_close(view, normalise(torch.from_numpy(expected).permute(2, 0, 1)[None])[0], rtol=0, atol=0)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.floats(0.01, 3), st.floats(0.01, 3), st.floats(0.01, 3), st.floats(0.01, 0.5), st.integers(0, 2**31))
-def test_factors_keep_within_their_bounds(b: float, c: float, s: float, hue: float, seed: int) -> None:
-    drawn = Jitter(brightness=b, contrast=c, saturation=s, hue=hue).draw(torch.Generator().manual_seed(seed))
-    for name, reach in (("brightness", b), ("contrast", c), ("saturation", s)):
-        assert max(0, 1 - reach) - 1e-6 <= drawn[name] <= 1 + reach + 1e-6
-    assert abs(drawn["hue"]) <= hue + 1e-7
-
-
-def test_factors_fill_their_bounds_and_come_in_every_order() -> None:
-    jitter, generator = Jitter(brightness=0.1, contrast=2, hue=0.5), torch.Generator().manual_seed(0)
-    drawn = [jitter.draw(generator) for _ in range(500)]
-    assert len({tuple(d) for d in drawn}) == math.factorial(3)
-    for name, low, high in (("brightness", 0.9, 1.1), ("contrast", 0.0, 3.0), ("hue", -0.5, 0.5)):
-        values, margin = [d[name] for d in drawn], (high - low) / 50
-        assert low <= min(values) < low + margin and high - margin < max(values) <= high
-
-
-def test_without_reach_colours_stay() -> None:
-    assert np.array_equal(jittered(picture(0), Jitter(), torch.Generator()), picture(0))
-
-
-def test_greyscale_is_as_frequent_as_asked_and_leaves_no_colour() -> None:
-    generator, image = torch.Generator().manual_seed(0), picture(0, 4, 4)
-    grey = [maybe_grey(image, 0.05, generator) for _ in range(2000)]
-    changed = [g for g in grey if not np.array_equal(g, image)]
-    assert 70 <= len(changed) <= 130
-    assert all((g == g[..., :1]).all() for g in changed)
 
 
 # --- symmetries
@@ -255,23 +224,6 @@ def test_no_member_of_colour_augmentation_is_the_plain_picture(seen: Inputs) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_members_differ(name: str, seen: Inputs) -> None:
-    one, other = logits_of(few(name, seen.model), seen)
-    assert (one - other).abs().max() > 0.01
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_answer_is_that_of_the_mean_probability(name: str, seen: Inputs) -> None:
-    method = few(name, seen.model)
-    p = torch.sigmoid(logits_of(method, seen).double()).mean(0).clamp(1e-7, 1 - 1e-7)
-    result = answer(method, seen)
-    torch.testing.assert_close(result.logits.double(), p.logit(), atol=1e-3, rtol=1e-4)
-    expected = torch.special.entr(p) + torch.special.entr(1 - p)
-    torch.testing.assert_close(result.uncertainty.double(), expected, atol=1e-5, rtol=1e-3)
-    assert result.uncertainty.min() >= 0 and result.uncertainty.max() <= math.log(2) + 1e-6
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_each_member_is_encoded_once_however_many_objects(name: str, seen: Inputs) -> None:
     model = Counting(seen.model.network, "counting", seen.model.digest)
     answer(few(name, model), replace(seen, model=model), objects=1)
@@ -284,19 +236,6 @@ class Counting(PromptableModel):
     def encode(self, images: Tensor) -> Embedding:
         self.encoded += len(images)
         return super().encode(images)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_answer_does_not_depend_on_portions_order_or_the_callers_autocast(name: str, seen: Inputs) -> None:
-    method, prompts = few(name, seen.model), seen.prompts
-    swapped = replace(seen, prompts=Prompts(prompts.points.flip(0), prompts.labels.flip(0)))
-    with torch.autocast("cpu", torch.bfloat16):
-        one_by_one = answer(method, swapped, objects=1)
-    together = answer(method, seen)
-    for field in FIELDS:
-        torch.testing.assert_close(
-            getattr(one_by_one, field).flip(0), getattr(together, field), atol=1e-3, rtol=1e-3, msg=field
-        )
 
 
 @pytest.mark.parametrize("name", ["tta_train", "tta_hue"])
@@ -322,14 +261,6 @@ def test_predicted_quality_is_the_mean_over_members(seen: Inputs) -> None:
     both = answer(few("tta_geometric", seen.model), seen)
     torch.testing.assert_close(both.iou, (parts[0].iou + parts[1].iou) / 2)
     torch.testing.assert_close(both.object_score, (parts[0].object_score + parts[1].object_score) / 2)
-
-
-def test_the_defaults_are_the_papers() -> None:
-    train, hue = tta_train.Params(), tta_hue.Params()
-    assert train.members == hue.members == 10 and hue.hue == 0.5 and train.greyscale == 0.05
-    assert train.jitter == Jitter(brightness=0.1, contrast=0.03, saturation=0.03)
-    assert train.second_jitter == Jitter(brightness=0.1, contrast=0.05, saturation=0.05)
-    assert train.token == hue.token == "dynamic" and train.gate and hue.gate
 
 
 @pytest.mark.parametrize(

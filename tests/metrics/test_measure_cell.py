@@ -75,13 +75,6 @@ def test_every_mask_is_measured_with_its_own_maps_truth_and_void(split, tmp_path
             assert values[mask_id, metric, region] == pytest.approx(value, abs=0, nan_ok=True)
 
 
-def test_rows_name_their_image_method_and_dataset(split, tmp_path):
-    table = measure(write_cell(tmp_path / "cell"), split)
-    assert dict(zip(table["mask_id"], table["image_id"], strict=True)) == MASKS
-    assert set(table["method"]) == {"sam"} and set(table["dataset"]) == {"toy"}
-    assert table["value"].dtype == "float64" and table["image_id"].dtype == "int64"
-
-
 def test_the_order_of_predictions_does_not_matter(split, tmp_path):
     order = [2, 0, 1]
     turned = {name: a[order] for name, a in maps().items()}

@@ -1,12 +1,9 @@
 """All metrics of one mask: against a plain float64 reading of the definitions, and their symmetries and bounds."""
 
 import math
-import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import ndimage, stats
 from sklearn.metrics import roc_auc_score
 
@@ -32,12 +29,6 @@ def scene(seed, shape=(41, 57)):
 
 def measured(truth, ignore, logits, uncertainty, **options):
     return measure_mask(TruthSide.of(truth, ignore), logits, uncertainty, **options)
-
-
-def assert_same(found, expected, tolerance=1e-12):
-    assert found.keys() == expected.keys()
-    for key in expected:
-        assert found[key] == pytest.approx(expected[key], abs=tolerance, nan_ok=True), key
 
 
 def by_definition(truth, logits, uncertainty, inside):
@@ -99,12 +90,6 @@ def test_the_names_are_the_contract():
     assert len(METRICS) == len(set(METRICS)) == 14 and REGIONS == ("full", "roi")
 
 
-@pytest.mark.parametrize("flip", [np.flipud, np.fliplr, np.transpose])
-def test_flips_change_nothing(flip):
-    maps = scene(5)
-    assert_same(measured(*(np.ascontiguousarray(flip(m)) for m in maps)), measured(*maps))
-
-
 def test_what_void_pixels_hold_does_not_matter():
     truth, ignore, logits, uncertainty = scene(6)
     other_logits, other_uncertainty = (np.where(ignore, np.float32(50), m) for m in (logits, uncertainty))
@@ -130,14 +115,6 @@ def test_scale_and_offset_of_uncertainty_leave_pearson():
     plain, scaled = (measured(truth, ignore, logits, u) for u in (uncertainty, 8 * uncertainty - 4))
     for region in REGIONS:
         assert scaled["pearson", region] == pytest.approx(plain["pearson", region], abs=1e-6)
-
-
-def test_bits_are_within_1e_5_of_the_sort_on_one_mask():
-    truth, ignore, logits, _ = scene(9, shape=(400, 500))
-    uncertainty = np.exp(-np.abs(logits) / 3)
-    exact, bits = (measured(truth, ignore, logits, uncertainty, ranks=r) for r in ("exact", "bits"))
-    assert exact["spearman", "full"] != bits["spearman", "full"]
-    assert_same(bits, exact, tolerance=1e-5)
 
 
 def test_a_perfect_prediction_scores_perfectly():
@@ -176,30 +153,8 @@ def test_empty_truth_and_empty_prediction_have_no_overlap_but_calibration():
     assert all(math.isnan(found[name, "roi"]) for name in METRICS), "no truth, no region around it"
 
 
-def test_an_image_of_void_has_no_metrics():
-    truth, _, logits, uncertainty = scene(13)
-    found = measured(truth, np.ones(truth.shape, bool), logits, uncertainty)
-    assert all(math.isnan(v) for v in found.values())
-
-
 def test_an_error_past_float32_still_ranks_in_spearman():
     """|P - M| rounds to 0 for every logit here, but its order is known."""
     logits = np.linspace(-100, -30, 64, dtype=np.float32).reshape(8, 8)
     found = measured(np.zeros((8, 8), bool), np.zeros((8, 8), bool), logits, np.exp(logits / 10))
     assert found["spearman", "full"] == pytest.approx(1, abs=1e-12)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(0.01, 200), st.floats(1e-6, 1e3), st.sampled_from(["exact", "bits"]))
-def test_every_metric_is_in_its_bounds(seed, sharpness, scale, ranks):
-    rng = np.random.default_rng(seed)
-    shape = tuple(rng.integers(1, 25, 2))
-    truth, ignore = rng.random(shape) < rng.random(), rng.random(shape) < 0.2
-    logits, uncertainty = (rng.normal(0, s, shape).astype(np.float32) for s in (sharpness, scale))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = measured(truth, ignore, logits, uncertainty, ranks=ranks)
-    for (metric, region), value in found.items():
-        low = -1 if metric in ("pearson", "spearman") else -np.inf if metric == "mean_u" else 0
-        high = {"augrc": 0.5, "nll": -math.log(1e-7) * 1.000001, "mean_u": np.inf}.get(metric, 1)
-        assert math.isnan(value) or low <= value <= high, (metric, region, value)

@@ -80,17 +80,6 @@ def test_repeats_along_the_first_axis_are_separate_rankings():
         np.testing.assert_allclose(measure(counts, risks), one_by_one, rtol=1e-14)
 
 
-def test_all_correct_costs_nothing_and_a_constant_ranks_at_random():
-    assert aurc(*ranked([1, 2, 3], [0, 0, 0])) == augrc(*ranked([1, 2, 3], [0, 0, 0])) == 0
-    assert auroc(*ranked([7, 7, 7, 7], [0, 1, 0, 0])) == 0.5
-    assert aurc(*ranked([7, 7, 7, 7], [0, 1, 0, 0])) == pytest.approx(0.25)
-
-
-def test_levels_of_nothing_are_nothing():
-    assert not levels_of(np.zeros(0, np.float32), "exact").size
-    assert not levels_of(np.zeros(0, np.float32), "bits").size
-
-
 def uncertainties(rng, n):
     """Maps as methods make them: (name, uncertainty)."""
     logits = rng.normal(0, 6, n)
@@ -127,13 +116,6 @@ def test_bit_levels_never_swap_or_split_equal_values(values):
     values = np.sort(np.array(values, np.float32))
     steps = np.diff(bit_levels(values))
     assert (steps >= 0).all() and (steps[np.diff(values) == 0] == 0).all()
-
-
-@few
-@given(st.lists(st.floats(allow_nan=False, width=32), min_size=1, max_size=50))
-def test_exact_levels_are_positions_among_the_distinct_values(values):
-    values = np.array([*values, 0.0, -0.0], np.float32)
-    np.testing.assert_array_equal(exact_levels(values), np.unique(values, return_inverse=True)[1])
 
 
 def test_bit_levels_stay_few_however_many_the_values():

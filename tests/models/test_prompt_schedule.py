@@ -44,12 +44,6 @@ def test_eight_steps_begin_with_a_box_or_a_click_on_the_object(seed: int) -> Non
         assert labels[0] == FOREGROUND and labels[8] == PAD and (labels != PAD).sum() == 8
 
 
-@pytest.mark.parametrize(("probability", "first"), [(0.0, FOREGROUND), (1.0, TOP_LEFT)])
-def test_box_probability_decides_the_start(probability: float, first: int) -> None:
-    starts = [prompt_sequence(disc(), SIZE, torch_generator(i), box_probability=probability) for i in range(20)]
-    assert all(s.labels[0, 0] == first for s in starts)
-
-
 def test_half_of_the_starts_are_boxes_and_half_of_the_later_clicks_on_the_object() -> None:
     labels = torch.cat([prompt_sequence(disc(), SIZE, torch_generator(i)).labels for i in range(150)])
     assert 0.36 < (labels[:, 0] == TOP_LEFT).float().mean() < 0.64
@@ -103,11 +97,6 @@ def test_prefixes_of_stacked_sequences_are_nested_and_hold_their_number_of_steps
         width = cut.labels.shape[1]
         assert torch.equal(cut.labels[used], both.labels[:, :width][used])
         assert torch.equal(cut.points[used], both.points[:, :width][used])
-
-
-def test_a_prefix_of_clicks_alone_has_no_padding() -> None:
-    clicks = prompt_sequence(disc(), SIZE, torch_generator(0), box_probability=0.0)
-    assert prefix(clicks, 3).labels.shape == (1, 3)
 
 
 def test_the_same_generator_gives_the_same_prompts() -> None:

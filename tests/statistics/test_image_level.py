@@ -78,14 +78,6 @@ def test_the_threshold_says_what_a_failure_is():
     assert scores_of(table, failure_iou=0.6)["image_auroc"] == 1
 
 
-def test_constant_uncertainty_ranks_at_random():
-    iou, _, images = simulated(4)
-    found = scores_of(table_of(iou, np.full(40, 0.3), images))
-    assert found["image_auroc"] == 0.5
-    assert found["image_aurc"] == pytest.approx(np.mean(1 - iou))
-    assert found["image_augrc"] == pytest.approx(np.mean(1 - iou) / 2)
-
-
 def test_masks_without_a_value_are_left_out_and_counted():
     iou, mean_u, images = simulated(5)
     holes = iou.copy()

@@ -57,17 +57,6 @@ camouflage,constant,iou,full,0.5,0.4,0.6,True
 """
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    """An MLflow store without runs. Its tables take seconds to make: once for all test files, copied by every test."""
-    from mlflow import MlflowClient
-
-    path = tmp_path_factory.getbasetemp() / "empty-mlflow.db"
-    if not path.exists():
-        MlflowClient(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
 def home(empty_store, tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("DVC_", "MLFLOW_"))]:
@@ -79,21 +68,6 @@ def home(empty_store, tmp_path, monkeypatch):
     shutil.copy(empty_store, root / "mlflow.db")
     monkeypatch.chdir(root)
     return root
-
-
-def runs_in(home):
-    """All runs, by name. A name that two runs share fails here."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{home}/mlflow.db")
-    found = client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
-    runs = {run.info.run_name: run for run in found}
-    assert len(runs) == len(found)
-    return client, runs
-
-
-def artifacts_of(client, run, folder=""):
-    return {item.path for item in client.list_artifacts(run.info.run_id, folder)}
 
 
 @pytest.fixture
@@ -108,7 +82,7 @@ def results(home):
     return home
 
 
-def view(home):
+def view(home, runs_in):
     """The rebuilt view as plain data, without MLflow's own ids."""
     _, runs = runs_in(home)
     return {
@@ -121,7 +95,7 @@ def view(home):
     }
 
 
-def test_the_rebuilt_view_holds_the_numbers_of_the_reports(results):
+def test_the_rebuilt_view_holds_the_numbers_of_the_reports(results, runs_in, artifacts_of):
     assert tracking.rebuild() == tracking.Sent(3, 0)
     client, runs = runs_in(results)
     children = {name: run for name, run in runs.items() if "method" in run.data.tags}
@@ -145,18 +119,18 @@ def test_the_rebuilt_view_holds_the_numbers_of_the_reports(results):
     assert artifacts_of(client, parent, "reports/figures") == {"reports/figures/radar.svg"}
 
 
-def test_rebuilding_twice_or_after_the_store_is_deleted_gives_the_same_view(results, empty_store):
+def test_rebuilding_twice_or_after_the_store_is_deleted_gives_the_same_view(results, empty_store, runs_in):
     tracking.rebuild()
-    first = view(results)
+    first = view(results, runs_in)
     (results / "reports" / "metrics.json").touch()
     tracking.rebuild()
-    assert view(results) == first
+    assert view(results, runs_in) == first
     client, runs = runs_in(results)
     assert len(client.get_metric_history(runs["laplace"].info.run_id, "camouflage.iou")) == 1
     again = shutil.copytree(results, results.parent / "another clone")
     shutil.copy(empty_store, again / "mlflow.db")
     tracking.rebuild(again)
-    assert view(again) == first
+    assert view(again, runs_in) == first
 
 
 def test_another_state_of_the_lock_has_runs_of_its_own(results):
@@ -171,7 +145,7 @@ def test_another_state_of_the_lock_has_runs_of_its_own(results):
     assert len({run.data.tags["mlflow.parentRunId"] for run in runs}) == len(runs) == 2
 
 
-def test_the_weights_of_a_family_go_to_its_members_only(results):
+def test_the_weights_of_a_family_go_to_its_members_only(results, runs_in, artifacts_of):
     scores = {"camouflage": {name: {"iou": 0.5} for name in ("laplace_closed", "laplacian", "lap", "sam")}}
     (results / "reports" / "metrics.json").write_text(json.dumps(scores))
     tracking.rebuild()

@@ -83,20 +83,6 @@ def test_tracking_that_is_off_writes_nothing(home, monkeypatch, off):
     assert not (home / SPOOL).exists()
 
 
-@pytest.mark.parametrize("setting", ["enabled: 1", "flush_after_seconds: soon", "flush_after_seconds: -1"])
-def test_a_wrong_setting_is_named_before_the_work_begins(home, setting):
-    (home / "params.yaml").write_text(f"tracking: {{{setting}}}\n")
-    with pytest.raises(UserError, match=f"tracking.{setting.split(':')[0]}"), tracking.stage("predict", {}):
-        pytest.fail("the stage has begun")
-
-
-@pytest.mark.parametrize("content", ["a: [", "- a"])
-def test_a_broken_params_file_is_named_before_the_work_begins(home, content):
-    (home / "params.yaml").write_text(content)
-    with pytest.raises(UserError, match=r"params\.yaml is not"), tracking.stage("predict", {}):
-        pytest.fail("the stage has begun")
-
-
 def test_a_spool_that_cannot_be_written_does_not_fail_the_stage(home, caplog):
     (home / SPOOL).write_text("in the way")
     record_one()

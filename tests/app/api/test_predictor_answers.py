@@ -15,7 +15,7 @@ from small_models import same_pass
 
 from uncertsam.app.api.drawing import limits, overlay
 from uncertsam.inference.algebra import Measure, Moments, Plain, Samples
-from uncertsam.inference.decomposition import Decomposed, entropies
+from uncertsam.inference.decomposition import entropies
 from uncertsam.inference.measures import entropy
 from uncertsam.models.select import TokenPolicy
 from uncertsam.predictor import UncertaintyPredictor
@@ -94,10 +94,6 @@ def test_parts_of_many_objects_stay_in_order(predictor):
     for box, one in zip(boxes, together, strict=True):
         alone = predictor.predict(box=box, method="laplace")
         np.testing.assert_allclose(one.low_parts["expected_entropy"], alone.low_parts["expected_entropy"], atol=1e-4)
-
-
-def test_parts_collected_from_nothing_are_none():
-    assert Decomposed(Plain(TokenPolicy(), Measure("x", lambda o, z: z))).parts() == {}
 
 
 def test_an_answer_is_a_prompt_for_the_next(predictor):

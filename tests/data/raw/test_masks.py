@@ -13,11 +13,8 @@ from scipy import ndimage
 from uncertsam.data.raw.images import Unusable
 from uncertsam.data.raw.masks import (
     connected_components,
-    distinct,
     fault,
-    pack,
     read_codes,
-    read_colours,
     split_colours,
     split_indices,
 )
@@ -59,35 +56,11 @@ def test_colours_equal_brute_force(image: np.ndarray) -> None:
     assert all(np.array_equal(mask, (image == colour).all(axis=2)) for colour, mask in parts.items())
 
 
-@given(npst.arrays(st.sampled_from([np.uint8, np.uint16, np.uint32]), (4, 5)))
-def test_distinct_equals_numpys_unique(values: np.ndarray) -> None:
-    assert distinct(values) == np.unique(values).tolist()
-
-
-def test_packed_colours_read_as_hexadecimal() -> None:
-    assert pack(np.array([[[0x12, 0xAB, 0xFF]]], np.uint8))[0, 0] == 0x12ABFF
-
-
 @given(masks, st.integers(0, 3), st.sampled_from([0, 2, 9]))
 @settings(max_examples=60, deadline=None)
 def test_components_equal_scipys(mask: np.ndarray, iterations: int, min_area: int) -> None:
     ours = connected_components(mask, iterations=iterations, min_area=min_area)
     assert as_set(ours) == as_set(scipy_components(mask, iterations, min_area))
-
-
-@given(masks)
-def test_components_of_any_size_divide_the_original(mask: np.ndarray) -> None:
-    parts = connected_components(mask, min_area=0)
-    assert np.array_equal(sum((p.astype(int) for p in parts), np.zeros(mask.shape, int)), mask)
-
-
-@given(masks, st.sampled_from([0, 4]))
-@settings(max_examples=40, deadline=None)
-def test_components_turn_with_the_image(mask: np.ndarray, min_area: int) -> None:
-    turned = connected_components(np.ascontiguousarray(np.rot90(mask)), min_area=min_area)
-    assert as_set([np.ascontiguousarray(np.rot90(p, -1)) for p in turned]) == as_set(
-        connected_components(mask, min_area=min_area)
-    )
 
 
 @given(masks)
@@ -138,15 +111,6 @@ def test_a_mask_of_all_but_the_void_is_no_task() -> None:
     assert fault(mask, np.zeros_like(mask)) is None
 
 
-def test_a_palette_gives_its_index_and_not_its_colour(tmp_path: Path) -> None:
-    image = Image.fromarray(np.array([[0, 1], [2, 1]], np.uint8), "L").convert("P")
-    image.putpalette([9, 9, 9, 250, 0, 0, 0, 0, 250])
-    image.putdata([0, 1, 2, 1])
-    image.save(tmp_path / "m.png")
-    assert read_codes(tmp_path / "m.png").tolist() == [[0, 1], [2, 1]]
-    assert read_colours(tmp_path / "m.png")[0, 1].tolist() == [250, 0, 0]
-
-
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "LA", "I;16", "I"])
 def test_grey_codes_are_the_same_in_every_mode(tmp_path: Path, mode: str) -> None:
     grey = np.array([[0, 255, 0], [255, 255, 0]], np.uint8)
@@ -156,13 +120,6 @@ def test_grey_codes_are_the_same_in_every_mode(tmp_path: Path, mode: str) -> Non
     image.save(path)
     wanted = deep if mode == "I;16" else grey // 255 if mode == "1" else grey
     assert np.array_equal(read_codes(path), wanted)
-
-
-def test_channels_that_differ_stay_colours(tmp_path: Path) -> None:
-    colours = np.zeros((2, 2, 3), np.uint8)
-    colours[0, 0] = (10, 10, 11)
-    Image.fromarray(colours).save(tmp_path / "m.png")
-    assert np.array_equal(read_codes(tmp_path / "m.png"), colours)
 
 
 @pytest.mark.parametrize("value", [-1.0, 0.5, np.nan])

@@ -178,20 +178,6 @@ def test_what_cannot_be_used_is_listed_with_its_reason(tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(reasons)
 
 
-def test_a_turned_photo_needs_a_turned_mask(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    for name, mask in {"fits": codes(0).T, "stays": codes(1)}.items():
-        save(tmp_path / "raw" / "images" / f"{name}.jpg", texture(1), exif=exif)
-        save(tmp_path / "raw" / "masks" / f"{name}.png", np.ascontiguousarray(mask))
-    run(stock(tmp_path / "raw"), tmp_path / "out")
-    split = read_split(tmp_path / "out" / "test")
-    assert split.pixels(1).shape == (50, 40, 3)
-    assert np.array_equal(split.masks(1)[0], codes(0).T == 1)
-    assert "after its EXIF rotation" in skipped(tmp_path / "out")["images/stays.jpg"]
-    assert "1 image turned upright, as the EXIF tag says." in split.info["choices"]
-
-
 def test_void_pixels_and_quality_arrive(tmp_path: Path) -> None:
     raw = raw_folder(tmp_path / "raw")
     run(raw, tmp_path / "out", options={"ignore": [2], "quality": "human", "licence": "CC0"})
@@ -211,12 +197,6 @@ def test_a_synthetic_set_says_so_everywhere(tmp_path: Path) -> None:
     assert split.info["skipped"][0]["reason"].startswith("shadow: its components of at most 50 pixels")
 
 
-def test_every_choice_is_a_sentence(tmp_path: Path) -> None:
-    run(raw_folder(tmp_path / "raw"), tmp_path / "out", options={"components": True, "ignore": [2]})
-    choices = read_split(tmp_path / "out" / "test").info["choices"]
-    assert all(c.endswith(".") and (c[0].isupper() or c[0].isdigit()) and len(c.split()) > 4 for c in choices)
-
-
 @pytest.mark.parametrize("spoil", ["lost", "changed", "new"])
 def test_files_that_do_not_fit_the_inventory_are_refused(tmp_path: Path, spoil: str) -> None:
     raw = raw_folder(tmp_path / "raw")
@@ -230,23 +210,3 @@ def test_files_that_do_not_fit_the_inventory_are_refused(tmp_path: Path, spoil: 
     with pytest.raises(UserError, match="acquire"):
         run(raw, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_failed_run_leaves_the_last_result_whole(tmp_path: Path) -> None:
-    raw = raw_folder(tmp_path / "raw")
-    run(raw, tmp_path / "out")
-    before = contents(tmp_path / "out")
-    with pytest.raises(UserError, match="No image with a mask is left"):
-        run(raw, tmp_path / "out", options={"min_area": 2000})
-    with pytest.raises(UserError, match="sum to"):
-        run(raw, tmp_path / "out", {"test": 0.5})
-    assert contents(tmp_path / "out") == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "raw"]
-
-
-def test_a_broken_inventory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="inventory.json is missing"):
-        run(tmp_path, tmp_path / "out")
-    (tmp_path / "inventory.json").write_text(json.dumps({"files": {}}))
-    with pytest.raises(UserError, match="inventory"):
-        run(tmp_path, tmp_path / "out")

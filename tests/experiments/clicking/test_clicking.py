@@ -11,11 +11,10 @@ from promised import write_cells
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.config.clicking import Clicking
-from uncertsam.config.params import Params
 from uncertsam.experiments.clicking.figure import clicking as draw
 from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES, RANDOM
 from uncertsam.experiments.clicking.rounds import Clicked, ClickingTask
-from uncertsam.experiments.clicking.run import built, subset
+from uncertsam.experiments.clicking.run import subset
 from uncertsam.experiments.clicking.table import (
     ALL,
     CLICKED,
@@ -209,10 +208,6 @@ def test_differences_are_paired_and_pooled_over_datasets(table, frame):
     assert told(frame, **at)["value"] == pytest.approx(means(mean)[ORACLE, 2])
 
 
-def test_the_summary_does_not_depend_on_the_order_of_rows(table, frame):
-    pd.testing.assert_frame_equal(frame, summary(table.sample(frac=1, random_state=1), FACTS, 200, 0))
-
-
 @pytest.fixture
 def reports(table, frame, tmp_path):
     CLICKS.write(tmp_path / "clicking.parquet", table)
@@ -300,8 +295,3 @@ def test_a_real_model_is_asked_and_answers(root, split, tmp_path):
     found = pd.DataFrame(one.rows(image, methods), columns=COLUMNS)
     assert len(found) == 2 * 3 * 2 * 2 and found["iou"].between(0, 1).all()
     assert found.groupby("clicks")["iou"].mean().nunique() == 2
-
-
-def test_where_no_named_method_is_predicted_the_first_that_is_stands_in(tmp_path):
-    params = Params({"methods": ["constant", "sam"], "constant": {}})
-    assert list(built(params, KNOBS.model_copy(update={"methods": ["absent"]}), Sketch(), tmp_path)) == ["constant"]

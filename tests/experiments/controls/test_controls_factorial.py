@@ -68,10 +68,6 @@ def test_a_map_cell_is_the_method_sam_with_that_token_and_gate(cells, rigged, mo
     assert same_pass(cells[cell], mean_logit(method(rigged)))
 
 
-def test_the_first_cell_is_sams_own_rule(cells, rigged, model):
-    assert same_pass(cells[SAM], mean_logit(sam.build(sam.Params(), model, None)(rigged)))
-
-
 @pytest.mark.parametrize("gated", [True, False])
 def test_the_laplace_cell_is_the_method_laplace_with_its_draws(cells, rigged, state, gated):
     cell = cell_name(["token", "bayes"] if gated else ["token", "bayes", "gate"])

@@ -1,0 +1,113 @@
+"""COCO: three ways to write a mask; what is broken or does not belong together is listed or refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pycocotools import mask as masktools
+from raw_sets import HEIGHT, TRIANGLE, WIDTH, Pixels, coco, coco_json, photo, save
+
+from uncertsam.base.errors import UserError
+from uncertsam.data.raw.adapters.base import Labels, read_raw
+from uncertsam.data.raw.images import Unusable
+from uncertsam.data.raw.segmentations import decode
+
+
+def coco_labels(root: Path, at: int = 0, **options: Any) -> Labels:
+    return read_raw("coco", root, options).images[at].read_labels()
+
+
+def test_three_ways_to_write_a_mask_are_read_and_crowds_left_out_unless_told(tmp_path: Path) -> None:
+    labels = coco_labels(coco(tmp_path))
+    masks = dict(labels.masks)
+    assert np.array_equal(masks["hot dog/2"], masks["hot dog/3"]) and masks["hot dog/2"].sum() == 100
+    assert masks["hot dog/1"][12, 12] and not masks["hot dog/1"][28, 28]
+    assert 180 <= masks["hot dog/1"].sum() <= 220  # half of 20 x 20
+    assert "hot dog/4" in dict(coco_labels(tmp_path, crowd=True).masks)
+    choices = read_raw("coco", tmp_path, {}).choices
+    assert "1 region of many objects at once (iscrowd) left out." in choices
+    assert "1 image without such an annotation left out." in choices
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+@settings(max_examples=40, deadline=None)
+def test_both_run_length_forms_give_back_any_mask(mask: Pixels) -> None:
+    flat = np.r_[False, mask.T.ravel()]
+    edges = np.flatnonzero(np.diff(flat)) if flat.any() else np.array([], int)
+    plain = np.diff(np.r_[0, edges, mask.size]).tolist()
+    packed: Any = masktools.encode(np.asfortranarray(mask.astype(np.uint8)))
+    for counts in (plain, packed["counts"].decode()):
+        assert np.array_equal(decode({"size": list(mask.shape), "counts": counts}, *mask.shape), mask)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [
+        ([], "no segmentation"),
+        (None, "no segmentation"),
+        ([[1, 2, 3, 4]], "4 numbers, not three points"),
+        ([[1, 2, 3, 4, 5, 6, 7]], "7 numbers"),
+        ([[0, 0, 1e9, 0, 0, 1e9]], "far outside"),
+        ([[0, 0, float("nan"), 0, 0, 9]], "neither polygons nor run lengths"),
+        ("text", "neither polygons nor run lengths"),
+        ({"size": [HEIGHT, WIDTH]}, "neither polygons nor run lengths"),
+        ({"size": [HEIGHT, WIDTH], "counts": [-1, 4801]}, "neither polygons nor run lengths"),
+        ({"size": [HEIGHT, WIDTH], "counts": [5]}, "cover 5 of 4800"),
+        ({"size": [WIDTH, HEIGHT], "counts": [4800]}, "60x80 pixels, the image has 80x60"),
+        ({"size": [HEIGHT, WIDTH], "counts": "é0"}, "RLE is broken"),
+        ({"size": [HEIGHT, WIDTH], "counts": "04"}, "RLE is broken"),
+    ],
+)
+def test_a_broken_annotation_is_listed_and_the_others_stay(tmp_path: Path, segmentation: Any, reason: str) -> None:
+    with pytest.raises(Unusable, match=reason):
+        decode(segmentation, HEIGHT, WIDTH)
+    value = coco_json()
+    value["annotations"][0]["segmentation"] = segmentation
+    if reason != "neither polygons nor run lengths" or segmentation == "text":  # JSON has no NaN
+        labels = coco_labels(coco(tmp_path, value))
+        assert len(labels.masks) == 2 and labels.skipped[0].startswith("hot dog/1: ")
+
+
+def test_what_does_not_belong_together_is_listed(tmp_path: Path) -> None:
+    value = coco_json()
+    value["annotations"] += [
+        {"id": 6, "image_id": 404, "category_id": 5, "segmentation": TRIANGLE},
+        {"id": 7, "image_id": 12, "category_id": 5, "segmentation": TRIANGLE},
+        {"id": 8, "image_id": 13, "category_id": 5, "segmentation": TRIANGLE},
+    ]
+    value["images"].append({"id": 13, "file_name": "../../13.jpg", "height": HEIGHT, "width": WIDTH})
+    save(tmp_path / "13.jpg", photo())
+    reading = read_raw("coco", coco(tmp_path / "raw", value), {})
+    assert {s.file: s.reason for s in reading.skipped} == {
+        "val2017/0012.jpg": "the image is not in the raw set",
+        "val2017/../../13.jpg": "the image is not in the raw set",
+        "annotations/instances_val2017.json": "annotation 6 is of image 404, which is not listed",
+    }
+    assert len(reading.images) == 2
+
+
+def twice(key: str) -> dict[str, Any]:
+    entries = coco_json()[key]
+    return coco_json(**{key: [*entries, entries[0]]})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "no instances JSON"),
+        (json.dumps({"images": []}), "annotations: Field required"),
+        (json.dumps(twice("images")), "image id 10 2 times"),
+        (json.dumps(twice("annotations")), "annotation id 1 2 times"),
+        (json.dumps(coco_json(images=[{"id": 1, "file_name": "a", "height": 0, "width": 4}])), "images.0.height"),
+    ],
+)
+def test_a_wrong_json_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    (coco(tmp_path) / "annotations" / "instances_val2017.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_raw("coco", tmp_path, {})
