@@ -9,7 +9,7 @@ from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
 from uncertsam.compute import Engine, opened
 from uncertsam.config.params import Base, Model, Params
-from uncertsam.tracking.models import Part
+from uncertsam.tracking import Part
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:

@@ -8,7 +8,7 @@ from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Base, Model, Params
 from uncertsam.config.training import TrainFusion
-from uncertsam.tracking.models import Part
+from uncertsam.tracking import Part
 
 
 def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path, curve: Path) -> None:

@@ -9,7 +9,7 @@ from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Base, Model, Params
 from uncertsam.config.training import TrainVariance
 from uncertsam.data.format import read_split
-from uncertsam.tracking.models import Part
+from uncertsam.tracking import Part
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, curve: Path) -> None:

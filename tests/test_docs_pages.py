@@ -16,12 +16,12 @@ import yaml
 from documents import blocks
 from staging import ROOT
 
-from uncertsam.app.profiles import complete, names
+from uncertsam.app._profiles import complete, names
 from uncertsam.base.registry import method_names
 from uncertsam.catalogue import METRICS
 from uncertsam.cli import app
 from uncertsam.experiments.refinement.names import methods_of
-from uncertsam.report.figures_section import CAPTIONS, PANEL
+from uncertsam.report._figures_section import CAPTIONS, PANEL
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -122,7 +122,7 @@ def test_every_figure_is_explained_in_the_pages_order() -> None:
 
 
 def test_the_papers_page_has_every_row_of_table_1_and_every_stage() -> None:
-    from uncertsam.report.published import REFINED, read_published
+    from uncertsam.report._published import REFINED, read_published
 
     page = text_of(ROOT / "docs" / "paper.md")
     table = read_published()

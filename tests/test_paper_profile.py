@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from uncertsam.app.profiles import complete
+from uncertsam.app._profiles import complete
 from uncertsam.metrics.calibration import ECE_BINS
 from uncertsam.metrics.region import BOUNDARY_RATIOS, ROI_RATIO
 from uncertsam.models import prompts, select

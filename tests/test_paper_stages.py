@@ -13,7 +13,7 @@ import torch
 from ruamel.yaml import YAML
 from staging import ROOT, draw, stage
 
-from uncertsam.app.profiles import complete
+from uncertsam.app._profiles import complete
 from uncertsam.models.checkpoints import build_network
 
 TINY = "checkpoints/sam2.1_hiera_tiny.pt"

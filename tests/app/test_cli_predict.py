@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from uncertsam.app.api.loading import weights_of
-from uncertsam.app.commands.grouped import joined, numbers
+from uncertsam.app.commands._grouped import joined, numbers
 from uncertsam.base.errors import UserError
 from uncertsam.cli import main
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from uncertsam.app.commands import doctor
-from uncertsam.app.commands.doctor import examine
+from uncertsam.app.commands import _doctor
+from uncertsam.app.commands._doctor import examine
 from uncertsam.cli import main
 
 
@@ -56,7 +56,7 @@ def own_set(tmp_path) -> Path:
     return folder
 
 
-def by_name(findings: list[doctor.Diagnosis]) -> dict[str, doctor.Diagnosis]:
+def by_name(findings: list[_doctor.Diagnosis]) -> dict[str, _doctor.Diagnosis]:
     return {finding.name: finding for finding in findings}
 
 
@@ -176,22 +176,22 @@ def test_a_part_fitted_on_another_model_is_a_note(repository):
 
 def test_missing_and_differing_packages_are_told_apart(repository):
     project, lock = repository / "pyproject.toml", repository / "requirements" / "main.lock"
-    (ok,) = doctor.packages(repository)
+    (ok,) = _doctor.packages(repository)
     assert ok.state == "ok"
     lock.write_text(
         lock.read_text() + '\ntyper==0.0.1 ; sys_platform == "nowhere"\npydantic==0.0.1 \\\n    --hash=sha256:0\n'
     )
-    (differing,) = doctor.packages(repository)
+    (differing,) = _doctor.packages(repository)
     assert differing.state == "note" and "pydantic" in differing.text and "typer" not in differing.text
     project.write_text(project.read_text().replace('"typer"', '"typer", "no-such-package-here>=2"'))
-    missing = next(iter(doctor.packages(repository)))
+    missing = next(iter(_doctor.packages(repository)))
     assert missing.state == "broken" and missing.text == "no-such-package-here is not installed."
 
 
 def test_little_room_is_a_note_and_none_is_broken(repository, monkeypatch):
     for free, state in ((10**12, "ok"), (10**9, "note"), (10**7, "broken")):
         monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: shutil._ntuple_diskusage(0, 0, free))
-        assert next(iter(doctor.disk(repository))).state == state
+        assert next(iter(_doctor.disk(repository))).state == state
 
 
 def test_a_server_that_is_down_and_runs_that_wait_are_notes(repository, monkeypatch):
@@ -199,7 +199,7 @@ def test_a_server_that_is_down_and_runs_that_wait_are_notes(repository, monkeypa
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
     (repository / ".tracking" / "a").mkdir(parents=True)
     (repository / ".tracking" / "a" / "run.json").write_text("{}")
-    down, waiting = doctor.mlflow(repository)
+    down, waiting = _doctor.mlflow(repository)
     assert down.state == waiting.state == "note"
     assert "does not answer" in down.text and "secret" not in down.line() and "1 runs wait" in waiting.text
 

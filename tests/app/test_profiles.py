@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from uncertsam.app.profiles import complete, use
+from uncertsam.app._profiles import complete, use
 from uncertsam.base.errors import UserError
 from uncertsam.config.params import Dataset, Params
 from uncertsam.data.raw.adapters.base import read_raw

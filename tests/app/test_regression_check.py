@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from uncertsam.app import regression_check
+from uncertsam.app import _regression_check
 from uncertsam.base.errors import UserError
 from uncertsam.metrics import masks
 
@@ -25,27 +25,29 @@ def recorded(tmp_path_factory) -> Path:
     slim["annotations"] = [a for a in slim["annotations"] if a["image_id"] <= 2]
     index.write_text(json.dumps(slim))
     params = yaml.safe_load((WEIGHTS.parents[1] / "profiles" / "demo.yaml").read_text())
-    regression_check.record(folder, "sam2_nano", WEIGHTS, {name: params[name] for name in ("sam", "boundary_distance")})
+    _regression_check.record(
+        folder, "sam2_nano", WEIGHTS, {name: params[name] for name in ("sam", "boundary_distance")}
+    )
     return folder
 
 
 def verdicts(folder: Path) -> dict[str, str]:
-    return {finding.step: finding.verdict for finding in regression_check.verify(folder, "sam2_nano", WEIGHTS)}
+    return {finding.step: finding.verdict for finding in _regression_check.verify(folder, "sam2_nano", WEIGHTS)}
 
 
 def test_running_it_again_gives_what_was_recorded(recorded):
-    findings = regression_check.verify(recorded, "sam2_nano", WEIGHTS)
+    findings = _regression_check.verify(recorded, "sam2_nano", WEIGHTS)
     assert {finding.verdict for finding in findings} == {"as recorded"}
-    assert regression_check.explain(findings) == "everything is as recorded"
+    assert _regression_check.explain(findings) == "everything is as recorded"
 
 
 def test_a_changed_metric_is_told_from_a_changed_model(recorded, monkeypatch):
     true = masks.brier
     monkeypatch.setattr(masks, "brier", lambda *given: true(*given) + 0.05)
-    findings = regression_check.verify(recorded, "sam2_nano", WEIGHTS)
+    findings = _regression_check.verify(recorded, "sam2_nano", WEIGHTS)
     found = {finding.step: finding.verdict for finding in findings}
     assert found["measure stored maps"] == "CHANGED" and found["predict sam"] == "as recorded"
-    assert "look at measure stored maps first" in regression_check.explain(findings)
+    assert "look at measure stored maps first" in _regression_check.explain(findings)
 
 
 def test_a_changed_method_is_named_before_what_follows_from_it(recorded, tmp_path):
@@ -65,9 +67,9 @@ def test_rounding_is_told_from_change(recorded, tmp_path):
     steps = expected["steps"]["predict sam"]
     steps["mean of logits 0"] += 1e-4
     (folder / "expected.json").write_text(json.dumps(expected))
-    findings = regression_check.verify(folder, "sam2_nano", WEIGHTS)
+    findings = _regression_check.verify(folder, "sam2_nano", WEIGHTS)
     assert "differs as machines do" in {finding.verdict for finding in findings}
-    assert "another machine" in regression_check.explain(findings)
+    assert "another machine" in _regression_check.explain(findings)
 
 
 def test_other_weights_are_refused(recorded, tmp_path):
@@ -76,9 +78,9 @@ def test_other_weights_are_refused(recorded, tmp_path):
     expected = json.loads((folder / "expected.json").read_text())
     (folder / "expected.json").write_text(json.dumps(expected | {"weights": "0" * 64}))
     with pytest.raises(UserError, match="other weights"):
-        regression_check.verify(folder, "sam2_nano", WEIGHTS)
+        _regression_check.verify(folder, "sam2_nano", WEIGHTS)
 
 
 def test_a_lost_record_is_a_clear_error(tmp_path):
     with pytest.raises(UserError, match="expected.json cannot be read"):
-        regression_check.verify(tmp_path, "sam2_nano", WEIGHTS)
+        _regression_check.verify(tmp_path, "sam2_nano", WEIGHTS)

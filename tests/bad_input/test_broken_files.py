@@ -41,7 +41,7 @@ from staging import WEIGHTS, arguments, stage
 from uncertsam.base.files import remove
 from uncertsam.cli import main as cli
 from uncertsam.data.format import encode_rle
-from uncertsam.inference.maps import MapWriter
+from uncertsam.inference._maps import MapWriter
 
 EMBEDDINGS, SAM, CELL = "data/embeddings/cats", "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
 ANSWERS, COST, VERDICTS = "reports/answers.csv", "reports/cost.csv", "reports/reproduction.json"

@@ -12,18 +12,18 @@ WRITERS = {
 }  # fmt: skip
 TOLD = {  # what writes into a folder that its caller writes aside, or keeps what has come for the next attempt
     "src/uncertsam/data/raw/images.py": {"write_photo"},
-    "src/uncertsam/data/raw/remote/archives.py": {"_place"},
-    "src/uncertsam/data/raw/remote/download.py": {"fetch"},
+    "src/uncertsam/data/raw/remote/_archives.py": {"_place"},
+    "src/uncertsam/data/raw/remote/_download.py": {"fetch"},
     "src/uncertsam/data/raw/worlds/__init__.py": {"save"},
     "src/uncertsam/data/raw/worlds/organs.py": {"generate"},
     "src/uncertsam/data/sampling.py": {"_copy_images", "_write_listing"},
-    "src/uncertsam/inference/maps.py": {"__init__"},
+    "src/uncertsam/inference/_maps.py": {"__init__"},
     "src/uncertsam/inference/predictions.py": {"_writing"},
     "src/uncertsam/models/store.py": {"_write_shards"},
     "src/uncertsam/tracking/models.py": {"keep"},
-    "src/uncertsam/tracking/record.py": {"_put"},
+    "src/uncertsam/tracking/_record.py": {"_put"},
     # no stage: the record of `uncertsam verify`, and the curve that a training run goes on with, line by line
-    "src/uncertsam/app/regression_check.py": {"observe", "_stored"},
+    "src/uncertsam/app/_regression_check.py": {"observe", "_stored"},
     "src/uncertsam/pretraining/curve.py": {"__init__", "log"},
 }
 

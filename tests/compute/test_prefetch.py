@@ -6,7 +6,7 @@ import pytest
 
 from uncertsam.base.errors import UserError
 from uncertsam.compute import Pool
-from uncertsam.compute.prefetch import READERS, TwoParts, ahead
+from uncertsam.compute._prefetch import READERS, TwoParts, ahead
 
 
 class Halves:

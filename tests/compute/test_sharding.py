@@ -21,7 +21,7 @@ from staging import command as staged
 
 from uncertsam.base.errors import UserError
 from uncertsam.compute import Engine, map_shards, opened
-from uncertsam.compute import pool as scheduling
+from uncertsam.compute import _pool as scheduling
 
 PHOTOS = 14
 TWO = Engine(backend="processes", workers=2, threads=1)

@@ -13,7 +13,7 @@ from test_sharding import check_stage, folder, predicted  # noqa: F401
 
 from uncertsam.base.errors import UserError
 from uncertsam.compute import Engine, map_shards, opened
-from uncertsam.compute import pool as scheduling
+from uncertsam.compute import _pool as scheduling
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'uncertsam[ray]'")
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("default")]  # Ray's own warnings are not ours

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from uncertsam.app.profiles import complete
+from uncertsam.app._profiles import complete
 from uncertsam.base.errors import UserError
 from uncertsam.base.registry import load_method
 from uncertsam.config.clicking import Clicking

@@ -14,9 +14,9 @@ from safetensors.numpy import save_file
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, Split, encode_rle, read_split, write_split
+from uncertsam.figures._panels import cells_of
 from uncertsam.figures.examples import Choice, Example, MethodMap, choose, choose_failure, load
 from uncertsam.figures.overlay import IGNORED, MISSED, RIGHT, TOO_MUCH, counts, overlay
-from uncertsam.figures.panels import cells_of
 from uncertsam.figures.qualitative import qualitative, strips
 from uncertsam.figures.teaser import error_of, teaser
 from uncertsam.metrics.masks import upsample

@@ -13,7 +13,7 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.registry import load_method
 from uncertsam.base.rng import torch_generator
 from uncertsam.inference import predictions
-from uncertsam.inference.maps import MapWriter
+from uncertsam.inference._maps import MapWriter
 from uncertsam.inference.predictions import PredictionTask, predict_cell
 from uncertsam.models.store import StreamedEmbeddings
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import expit, logit
 
-from uncertsam.inference.quadrature import WEIGHTS, expected_sigmoid
+from uncertsam.inference._quadrature import WEIGHTS, expected_sigmoid
 
 MEANS = [0.0, *(sign * size for size in np.geomspace(0.01, 50, 9) for sign in (1, -1))]
 VARIANCES = [0.0, *np.geomspace(1e-4, 1e4, 9)]

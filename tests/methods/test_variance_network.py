@@ -11,7 +11,7 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.registry import load_method
 from uncertsam.base.rng import torch_generator
 from uncertsam.inference.algebra import answer
-from uncertsam.methods.variance.loss import VarianceLoss
+from uncertsam.methods.variance._loss import VarianceLoss
 from uncertsam.methods.variance.method import coin_entropy
 from uncertsam.methods.variance.network import VarianceNetwork, build_network, log_variances, save
 from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack

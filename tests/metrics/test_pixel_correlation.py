@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from uncertsam.metrics.correlation import pearson, spearman
+from uncertsam.metrics._correlation import pearson, spearman
 from uncertsam.metrics.ranking import exact_levels
 
 

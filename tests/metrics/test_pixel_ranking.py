@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from uncertsam.metrics.correlation import spearman
+from uncertsam.metrics._correlation import spearman
 from uncertsam.metrics.ranking import augrc, aurc, auroc, bit_levels, exact_levels, histogram, levels_of
 
 RISKS = st.lists(st.tuples(st.integers(0, 3), st.floats(0, 1)), min_size=1, max_size=6)

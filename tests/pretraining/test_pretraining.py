@@ -6,13 +6,13 @@ import torch
 
 from uncertsam.base.errors import UserError
 from uncertsam.models.prompts import Prompts
+from uncertsam.pretraining._interaction import clicks, correct, first_prompt, noisy_box
+from uncertsam.pretraining._scenes import compose
+from uncertsam.pretraining._steps import SceneBatches
 from uncertsam.pretraining.curve import Curve
-from uncertsam.pretraining.interaction import clicks, correct, first_prompt, noisy_box
 from uncertsam.pretraining.materials import LabelledPhoto, Materials, any_photo, draw_textures
 from uncertsam.pretraining.run import Keep, Leg, State, pretrain
-from uncertsam.pretraining.scenes import compose
 from uncertsam.pretraining.snapshot import read_snapshot, write_snapshot
-from uncertsam.pretraining.steps import SceneBatches
 from uncertsam.training.losses import dice_loss, focal_loss, iou_of_logits, mask_loss
 from uncertsam.training.resume import ResumeState
 from uncertsam.training.schedule import learning_rate_factor

@@ -19,9 +19,9 @@ from uncertsam.experiments.guarantees.summary import write_summary
 from uncertsam.experiments.guarantees.table import GUARANTEES
 from uncertsam.experiments.refinement.compare import compared
 from uncertsam.metrics.measure import measure_cell
+from uncertsam.report._evidence import Evidence
+from uncertsam.report._published import Known
 from uncertsam.report.check import Places, problems
-from uncertsam.report.evidence import Evidence
-from uncertsam.report.published import Known
 from uncertsam.report.reproduction import Judged, write_reproduction
 from uncertsam.statistics.answers import write_answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare

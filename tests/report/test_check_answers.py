@@ -8,11 +8,11 @@ import pytest
 
 from uncertsam.base.errors import UserError
 from uncertsam.experiments.cost.table import COLUMNS, COST
-from uncertsam.report.consistency import contradictions
-from uncertsam.report.evidence import Evidence
-from uncertsam.report.published import Known
+from uncertsam.report._consistency import contradictions
+from uncertsam.report._evidence import Evidence
+from uncertsam.report._published import Known
+from uncertsam.report._tables import Tables
 from uncertsam.report.reproduction import Judged, write_reproduction
-from uncertsam.report.tables import Tables
 from uncertsam.statistics.answers import write_answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import DatasetFacts, intervals

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from uncertsam.catalogue import DATASETS
-from uncertsam.report.claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge, settled
-from uncertsam.report.evidence import Estimate, Evidence, difference
-from uncertsam.report.published import Known, read_published
-from uncertsam.report.table_one import table_one
+from uncertsam.report._claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge, settled
+from uncertsam.report._evidence import Estimate, Evidence, difference
+from uncertsam.report._published import Known, read_published
+from uncertsam.report._table_one import table_one
 from uncertsam.statistics.intervals import DatasetFacts
 
 SETS = tuple(DATASETS)

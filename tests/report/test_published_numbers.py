@@ -5,7 +5,7 @@ import pytest
 
 from uncertsam.catalogue import DATASETS
 from uncertsam.data.licences import PUBLISHED
-from uncertsam.report.published import Known, beside, is_published, read_published
+from uncertsam.report._published import Known, beside, is_published, read_published
 
 ISTD = Known("ISTD", "istd", False)
 PARAMS = {"model": {"name": "sam2_large"}, "sam": {"token": "dynamic", "gate": True}}

@@ -15,13 +15,13 @@ from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_spli
 from uncertsam.experiments.cost.table import COST
 from uncertsam.figures.bars import mask_quality
 from uncertsam.figures.radar import radar
+from uncertsam.report._evidence import Evidence
+from uncertsam.report._figures_section import inline_svg
+from uncertsam.report._published import Known
+from uncertsam.report._verdict import verdicts
 from uncertsam.report.answers_section import AnswerFiles
-from uncertsam.report.evidence import Evidence
-from uncertsam.report.figures_section import inline_svg
 from uncertsam.report.index import Inputs, build
-from uncertsam.report.published import Known
 from uncertsam.report.reproduction import Judged, write_reproduction
-from uncertsam.report.verdict import verdicts
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 

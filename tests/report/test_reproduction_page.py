@@ -13,7 +13,7 @@ from PIL import Image
 from uncertsam.base.errors import UserError
 from uncertsam.config.params import Answers
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
-from uncertsam.report.claims import claims
+from uncertsam.report._claims import claims
 from uncertsam.report.reproduction import (
     Judged,
     Sources,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from uncertsam.statistics.significance import detectable, holm, signed_rank, smallest_p
+from uncertsam.statistics._significance import detectable, holm, signed_rank, smallest_p
 
 REALS = arrays(float, st.integers(1, 12), elements=st.floats(-1, 1).map(lambda v: round(v, 3)), unique=True)
 SHARES = st.lists(st.floats(0, 1), min_size=1, max_size=9)

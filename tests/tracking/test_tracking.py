@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uncertsam import tracking
-from uncertsam.tracking.record import SPOOL, read, waiting
-from uncertsam.tracking.send import clean
+from uncertsam.tracking._record import SPOOL, read, waiting
+from uncertsam.tracking._send import clean
 
 PARAMS = {"base": {"seed": 0}, "laplace": {"n": 10, "likelihood": "softmax_pixels"}}
 LOCK = """schema: '2.0'

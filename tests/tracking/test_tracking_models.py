@@ -13,10 +13,10 @@ from uncertsam.experiments.refinement.fusion import save as save_fusion
 from uncertsam.methods.variance.network import build_network
 from uncertsam.methods.variance.network import save as save_variance
 from uncertsam.models.checkpoints import load_model
+from uncertsam.tracking._place import sqlite_file, sqlite_uri
+from uncertsam.tracking._record import Group, Record, write
+from uncertsam.tracking._send import send
 from uncertsam.tracking.models import Part, keep, pack
-from uncertsam.tracking.place import sqlite_file, sqlite_uri
-from uncertsam.tracking.record import Group, Record, write
-from uncertsam.tracking.send import send
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
 
@@ -93,7 +93,7 @@ def test_a_sent_model_is_registered_once_and_loads_from_its_run(fusion, tmp_path
 
 
 def test_a_part_that_is_not_there_is_refused(tmp_path):
-    from uncertsam.tracking.run import Run
+    from uncertsam.tracking._run import Run
 
     with pytest.raises(FileNotFoundError):
         Run("train_variance", {}).model(Part("best", tmp_path, "best.safetensors"))

@@ -9,8 +9,8 @@ import pytest
 
 from uncertsam import tracking
 from uncertsam.base.errors import UserError
-from uncertsam.tracking.place import dataset_digest
-from uncertsam.tracking.record import SPOOL, read, waiting
+from uncertsam.tracking._place import dataset_digest
+from uncertsam.tracking._record import SPOOL, read, waiting
 
 LOCK = """schema: '2.0'
 stages:

@@ -18,9 +18,9 @@ from uncertsam.base.rng import torch_generator
 from uncertsam.config.training import TrainParams
 from uncertsam.models.promptable import Embedding
 from uncertsam.models.prompts import Prompts
+from uncertsam.training._optimiser import build_optimiser
 from uncertsam.training.engine import Trained, one_device, train
 from uncertsam.training.examples import Example
-from uncertsam.training.optimiser import build_optimiser
 from uncertsam.training.resume import ResumeState
 
 PARAMS = TrainParams(epochs=2, learning_rate=0.01, warmup=0, cooldown=0, save_every=2, precision="32-true")

@@ -22,7 +22,7 @@ def use(
     fit_on: Annotated[str | None, typer.Option(help="folder: the dataset of your own to fit on")] = None,
 ) -> None:
     """Make a profile the current params.yaml. Example: uncertsam use folder --root ~/my_images"""
-    from uncertsam.app.profiles import use as write
+    from uncertsam.app._profiles import use as write
     from uncertsam.base.checkout import needed
     from uncertsam.config.params import FILE
     from uncertsam.data.raw.adapters.folder import strangers
@@ -78,7 +78,7 @@ def verify(
     record: Annotated[bool, typer.Option("--record", help="make today's values the expected ones")] = False,
 ) -> None:
     """Did the code change, or is this another machine? Runs everything on eight pictures with known results."""
-    from uncertsam.app import regression_check
+    from uncertsam.app import _regression_check
     from uncertsam.base.checkout import needed
     from uncertsam.config.params import Model, Params
 
@@ -86,13 +86,13 @@ def verify(
     params = Params.read()
     model, folder = params.section("model", Model), Path("data/golden")
     if record:
-        regression_check.record(
+        _regression_check.record(
             folder, model.name, model.weights, {m: params.values[m] for m in params.names("methods")}
         )
-    findings = regression_check.verify(folder, model.name, model.weights)
+    findings = _regression_check.verify(folder, model.name, model.weights)
     for finding in findings:
         typer.echo(f"{finding.verdict:24} {finding.step}")
-    typer.echo(regression_check.explain(findings))
+    typer.echo(_regression_check.explain(findings))
     raise typer.Exit(1 if any(finding.verdict == "CHANGED" for finding in findings) else 0)
 
 

@@ -31,18 +31,18 @@ def written_aside(target: Path) -> Iterator[Path]:
     aside = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}{target.suffix}")
     try:
         yield aside
-        with undisturbed():
+        with _undisturbed():
             remove(target) if aside.is_dir() and target.is_dir() and not target.is_symlink() else None
             os.replace(aside, target)
     except (OSError, SafetensorError) as error:
         raise _of(target, error, aside) from error
     finally:
-        with undisturbed():
+        with _undisturbed():
             remove(aside)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def _undisturbed() -> Iterator[None]:
     """Hold Ctrl-C back until the block is done. (Only the main thread is ever disturbed.)"""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -9,8 +9,8 @@ doing it twice must do no harm: a shard whose worker was killed is done again. W
 killed worker breaks a whole executor of joblib (loky) or concurrent.futures, the other shards' futures with it.
 """
 
-from uncertsam.compute.checkpoint import kept_shards
-from uncertsam.compute.pool import Pool, map_shards, opened
+from uncertsam.compute._checkpoint import kept_shards
+from uncertsam.compute._pool import Pool, map_shards, opened
 from uncertsam.compute.shards import cut
 from uncertsam.config.params import Engine
 

@@ -38,13 +38,13 @@ def check_dataset_names(names: Sequence[Any], place: str, mend: str) -> None:
         seen[name.casefold()] = name
 
 
-class Section(BaseModel):
+class _Section(BaseModel):
     """A section whose keys are all known."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Base(Section):
+class Base(_Section):
     """What every stage shares. `threads`: CPU threads per process, null for the machine's choice."""
 
     profile: str
@@ -53,21 +53,21 @@ class Base(Section):
     threads: PositiveInt | None = None
 
 
-class Model(Section):
+class Model(_Section):
     """Which network, and which file holds its weights."""
 
     name: str
     weights: Path
 
 
-class SplitContract(Section):
+class SplitContract(_Section):
     """`salt` makes the assignment by hash; images within `near` bits of perceptual hash stay together."""
 
     salt: str
     near: int
 
 
-class Dataset(Section):
+class Dataset(_Section):
     """One dataset: where it comes from, who reads it, how it is split.
 
     source: what DVC watches: the raw folder (acquire: local), the generator's file (acquire: generate), or the table of
@@ -84,7 +84,7 @@ class Dataset(Section):
     split: dict[str, float]
 
 
-class Encode(Section):
+class Encode(_Section):
     """`dtype` of the encoder and of the store; `stream` skips the store and encodes on demand."""
 
     dtype: Literal["float32", "bfloat16"]
@@ -92,7 +92,7 @@ class Encode(Section):
     stream: bool
 
 
-class Subset(Section):
+class Subset(_Section):
     """A seeded sample of `dataset`: {split: number of images}, and at most `masks` of each image, null for all."""
 
     dataset: str
@@ -101,26 +101,26 @@ class Subset(Section):
     seed: int
 
 
-class Fit(Section):
+class Fit(_Section):
     """The one dataset whose `fit` split everything is fitted on (the paper: a part of SA-1B)."""
 
     dataset: str
 
 
-class Predict(Section):
+class Predict(_Section):
     """Which split is predicted and reported: never one that anything was fitted on."""
 
     split: Literal["calibrate", "test"]
 
 
-class Tabulate(Section):
+class Tabulate(_Section):
     """Bootstrap `resamples`; a mask below `failure_iou` counts as a failure."""
 
     resamples: PositiveInt
     failure_iou: float = Field(ge=0, le=1)
 
 
-class Refine(Section):
+class Refine(_Section):
     """How often answers are refined; `token`, `gate`: which mask is read, of plain SAM and of every later pass."""
 
     steps: int = Field(1, ge=1, le=3)
@@ -128,7 +128,7 @@ class Refine(Section):
     gate: StrictBool
 
 
-class Control(Section):
+class Control(_Section):
     """The controls (see `profiles/controls_registration.md`): which masks, and which values are tried one at a time.
 
     datasets: null for all that are reported. images: of each; masks: of each image, null for all; `seed` draws them.
@@ -148,7 +148,7 @@ class Control(Section):
     calibrate_images: PositiveInt
 
 
-class Answers(Section):
+class Answers(_Section):
     """How methods are compared with the `references`, fixed before anything is judged.
 
     metrics: of the full region. resamples: of the bootstrap. alpha: of tests and intervals. margin: a difference of
@@ -162,14 +162,14 @@ class Answers(Section):
     margin: float = Field(gt=0)
 
 
-class Clock(Section):
+class Clock(_Section):
     """How cost is taken: so many masks of as many images as that needs, answered `repeats` times by each method."""
 
     masks: PositiveInt
     repeats: PositiveInt
 
 
-class TrainingLeg(Section):
+class TrainingLeg(_Section):
     """One leg of pre-training; see `uncertsam.pretraining.run.Leg`."""
 
     steps: PositiveInt
@@ -183,14 +183,14 @@ class TrainingLeg(Section):
     warmup: PositiveInt = 200
 
 
-class PhotoShare(Section):
+class _PhotoShare(_Section):
     """How often a source of photos is drawn; in a part `merged` of it all regions of a photo are one."""
 
     share: PositiveFloat
     merged: float = Field(0.0, ge=0, le=1)
 
 
-class Pretrain(Section):
+class Pretrain(_Section):
     """Pre-training of the embedded model: its legs, what its scenes are made of, whose decoder it starts from."""
 
     seed: int
@@ -199,11 +199,11 @@ class Pretrain(Section):
     textures: PositiveInt
     texture_size: PositiveInt
     save_every: PositiveInt
-    sources: dict[str, PhotoShare]
+    sources: dict[str, _PhotoShare]
     legs: list[TrainingLeg] = Field(min_length=1)
 
 
-class Engine(Section):
+class Engine(_Section):
     """Who does the shards of a stage: no result depends on it. workers: shards in work at a time.
 
     threads: CPU threads of each worker; null: its share of the cores (processes), or 1 (ray).
@@ -214,7 +214,7 @@ class Engine(Section):
     threads: PositiveInt | None = None
 
 
-class Tracking(Section):
+class Tracking(_Section):
     """A stage that ran longer than `flush_after_seconds` sends its own record to MLflow, to that `experiment`."""
 
     enabled: StrictBool = True

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Row:
+class _Row:
     """One dataset. `reference` is the paper that introduced it; Table 2 marks CCA, CC and CT.
 
     components: masks are separated by connected component analysis (CCA). colours: masks are coded by colour (CC).
@@ -27,15 +27,15 @@ class Row:
 RESEARCH = "research only"
 
 TABLE = {  # by adapter
-    "big": Row("BIG", "Cheng et al. 2020, CascadePSP", RESEARCH, components=True),
-    "coift": Row("COIFT", "Liew et al. 2021, Deep interactive thin object selection", "CC BY-NC 4.0"),
-    "cod10k": Row("COD10K-v3", "Fan et al. 2022, Concealed object detection", RESEARCH, components=True, colours=True),
-    "msd": Row("MSD Spleen", "Antonelli et al. 2022, Medical Segmentation Decathlon", "CC BY-SA 4.0", ct=True),
-    "istd": Row("ISTD", "Wang et al. 2018, Stacked conditional GANs for shadows", RESEARCH, components=True),
-    "sbu": Row("SBU", "Vicente et al. 2016, Noisily-annotated shadow examples", "unknown", components=True),
-    "flare7k": Row("Flare7K", "Dai et al. 2022, Flare7K", "S-Lab License 1.0", components=True, colours=True),
-    "trans10k": Row("Trans10K", "Xie et al. 2021, Transparent objects in the wild", RESEARCH, components=True),
-    "sa1b": Row("SA-1B", "Kirillov et al. 2023, Segment Anything", "SA-1B V1.0"),
+    "big": _Row("BIG", "Cheng et al. 2020, CascadePSP", RESEARCH, components=True),
+    "coift": _Row("COIFT", "Liew et al. 2021, Deep interactive thin object selection", "CC BY-NC 4.0"),
+    "cod10k": _Row("COD10K-v3", "Fan et al. 2022, Concealed object detection", RESEARCH, components=True, colours=True),
+    "msd": _Row("MSD Spleen", "Antonelli et al. 2022, Medical Segmentation Decathlon", "CC BY-SA 4.0", ct=True),
+    "istd": _Row("ISTD", "Wang et al. 2018, Stacked conditional GANs for shadows", RESEARCH, components=True),
+    "sbu": _Row("SBU", "Vicente et al. 2016, Noisily-annotated shadow examples", "unknown", components=True),
+    "flare7k": _Row("Flare7K", "Dai et al. 2022, Flare7K", "S-Lab License 1.0", components=True, colours=True),
+    "trans10k": _Row("Trans10K", "Xie et al. 2021, Transparent objects in the wild", RESEARCH, components=True),
+    "sa1b": _Row("SA-1B", "Kirillov et al. 2023, Segment Anything", "SA-1B V1.0"),
 }
 
 PUBLISHED = {  # by folder of the published benchmark, which SA-1B is no part of

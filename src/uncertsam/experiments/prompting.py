@@ -31,15 +31,15 @@ def score(model: Any, benchmark: Path, datasets: list[str], split: str, most: in
     rows = []
     for dataset in datasets:
         data = read_split(benchmark / dataset / split)
-        for image_id, mask_id, truth in drawn(data, dataset, most, seed):
+        for image_id, mask_id, truth in _drawn(data, dataset, most, seed):
             picture, quality = data.pixels(image_id), data.images[image_id].quality
-            found = ways(model, picture, truth, seed, f"{dataset}/{mask_id}")
+            found = _ways(model, picture, truth, seed, f"{dataset}/{mask_id}")
             scores = {name: iou(mask, truth) for name, mask in found.items()}
             rows.append({"dataset": dataset, "quality": quality, "mask_id": mask_id} | scores)
     return pd.DataFrame(rows)
 
 
-def drawn(split: Split, dataset: str, most: int, seed: int) -> Iterator[tuple[int, int, Mask]]:
+def _drawn(split: Split, dataset: str, most: int, seed: int) -> Iterator[tuple[int, int, Mask]]:
     """(image id, mask id, mask) of `most` masks, three per image at the most, in a seeded order."""
     rng, count = numpy_generator(seed, "prompting", dataset), 0
     for image_id in rng.permutation(list(split.images)):
@@ -51,10 +51,10 @@ def drawn(split: Split, dataset: str, most: int, seed: int) -> Iterator[tuple[in
                 return
 
 
-def ways(model: Any, picture: Picture, truth: Mask, seed: int, name: str) -> dict[str, Mask]:
+def _ways(model: Any, picture: Picture, truth: Mask, seed: int, name: str) -> dict[str, Mask]:
     """Every way's mask. Clicks are simulated as in SAM 2's evaluation: the centre of the largest error, five times."""
     box = box_mask(truth)
-    ask = asker(model, picture)
+    ask = _asker(model, picture)
     clicks = clicked(ask, truth, 5)
     return {
         "box": ask(corners(truth), np.array([2, 3])),
@@ -68,7 +68,7 @@ def ways(model: Any, picture: Picture, truth: Mask, seed: int, name: str) -> dic
 Ask = Callable[[np.ndarray, np.ndarray], Mask]
 
 
-def asker(model: Any, picture: Picture) -> Ask:
+def _asker(model: Any, picture: Picture) -> Ask:
     """Encode once; then (points [k, 2] in pixels, their labels) give token 0's mask at the picture's size."""
     import torch
 

@@ -27,7 +27,7 @@ def drawn(split: Split, images: int, masks: int | None, seed: int) -> Split:
 
     Neither order nor numbering matters; ids stay as they are. Raises UserError where no image has a mask.
     """
-    hashes = {record.id: image_hash(split, record.id) for record in split if split.annotations[record.id]}
+    hashes = {record.id: _image_hash(split, record.id) for record in split if split.annotations[record.id]}
     if not hashes:
         raise UserError(f"{split.root} has no masks to control.", "Leave the dataset out of control.datasets.")
     kept = sorted(chosen(hashes, images, seed))
@@ -35,7 +35,7 @@ def drawn(split: Split, images: int, masks: int | None, seed: int) -> Split:
     return replace(split, images={i: split.images[i] for i in kept}, annotations=annotations)
 
 
-def image_hash(split: Split, image_id: int) -> str:
+def _image_hash(split: Split, image_id: int) -> str:
     """SHA-256 of the raw file where it is known, else of the image itself."""
     record = split.images[image_id]
     return record.sha256 or sha256(split.root / "images" / record.file_name)
@@ -44,7 +44,7 @@ def image_hash(split: Split, image_id: int) -> str:
 def listing(splits: Mapping[str, Split]) -> pd.DataFrame:
     """A row per mask, with the hashes of the image and of the mask's RLE; columns: `COLUMNS`."""
     rows = [
-        (dataset, split.root.name, image.id, image_hash(split, image.id), annotation.id, _mask_hash(annotation))
+        (dataset, split.root.name, image.id, _image_hash(split, image.id), annotation.id, _mask_hash(annotation))
         for dataset, split in sorted(splits.items())
         for image in split
         for annotation in split.annotations[image.id]

@@ -12,9 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from uncertsam.figures.examples import Example
-from uncertsam.figures.overlay import axes_at, colour_bar, key_of_overlay, overlay, resized
-from uncertsam.figures.panels import (
+from uncertsam.figures._panels import (
     BINARY,
     MaskPanel,
     Scales,
@@ -31,6 +29,8 @@ from uncertsam.figures.panels import (
     tall,
     view_of,
 )
+from uncertsam.figures.examples import Example
+from uncertsam.figures.overlay import axes_at, colour_bar, key_of_overlay, overlay, resized
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
 from uncertsam.figures.style import INK, MUTED, method_style, styled
@@ -64,7 +64,7 @@ def qualitative(examples: Sequence[Example], stem: Path, provenance: str = "") -
         heights = [sum(_heights(view, bars, grid)) for view, grid in zip(views, grids, strict=True)]
         page, top = _sheet(examples, sum(heights), frame, provenance), sum(heights)
         for example, grid, view, height in zip(examples, grids, views, heights, strict=True):
-            _draw_block(Block(page, top, view), example, grid, frame, (scales, bars))
+            _draw_block(_Block(page, top, view), example, grid, frame, (scales, bars))
             top -= height
         return write(page.figure, frame, stem)
 
@@ -90,7 +90,7 @@ def _heights(view: View, bars: Scales, grid: Sequence[MaskPanel]) -> list[float]
 
 
 @dataclass(frozen=True)
-class Block:
+class _Block:
     """Three rows of cells; `top` is its upper edge in inches, `view` what its cells show, `head` the room above."""
 
     page: Sheet
@@ -127,7 +127,7 @@ class Block:
 
 
 def _draw_block(
-    block: Block, example: Example, grid: Sequence[MaskPanel], frame: pd.DataFrame, colours: Colours
+    block: _Block, example: Example, grid: Sequence[MaskPanel], frame: pd.DataFrame, colours: Colours
 ) -> None:
     chosen = example.choice
     mine = [chosen.dataset, chosen.image_id, chosen.mask_id]
@@ -138,10 +138,10 @@ def _draw_block(
     _left(block, example, colours[1])
     for part, height in zip(strips(len(grid)), _heights(block.view, colours[1], grid), strict=True):
         _strip(block, example, grid[part], rows, colours)
-        block = Block(block.page, block.top - height, block.view, NAMES)
+        block = _Block(block.page, block.top - height, block.view, NAMES)
 
 
-def _left(block: Block, example: Example, bars: Scales) -> None:
+def _left(block: _Block, example: Example, bars: Scales) -> None:
     """The first column: prompt, truth, and what the colours mean."""
     show_prompt(block.axes(0, 0), example, block.view)
     block.caption(0, 0, "image and box")
@@ -152,7 +152,7 @@ def _left(block: Block, example: Example, bars: Scales) -> None:
         colour_bar(block.page, (left, top - 0.62 - BAR * rank), 0.92 * CELL, bar_name(measure), ends)
 
 
-def _strip(block: Block, example: Example, grid: Sequence[MaskPanel], rows: pd.DataFrame, colours: Colours) -> None:
+def _strip(block: _Block, example: Example, grid: Sequence[MaskPanel], rows: pd.DataFrame, colours: Colours) -> None:
     for column, cell in enumerate(grid, start=1):
         told = range_of(cell, *colours)
         _column(block, column, example, cell, rows[rows["method"] == cell.source.method].iloc[0], told)
@@ -162,7 +162,7 @@ def _strip(block: Block, example: Example, grid: Sequence[MaskPanel], rows: pd.D
         block.write(at, text, rotation=90, ha="right", va="center", color=MUTED)
 
 
-def _column(block: Block, column: int, example: Example, cell: MaskPanel, row: pd.Series, told: str) -> None:
+def _column(block: _Block, column: int, example: Example, cell: MaskPanel, row: pd.Series, told: str) -> None:
     """One method: its prediction, that against the truth, and its uncertainty; `told`: of its scale."""
     style = method_style(cell.source.method)
     left, top = block.corner(column, 0)

@@ -33,7 +33,7 @@ class MethodStyle:
 
 
 @dataclass(frozen=True)
-class Look:
+class _Look:
     """Colour, marker, and a Matplotlib line style."""
 
     colour: str
@@ -41,28 +41,28 @@ class Look:
     line: Any = "-"
 
 
-LOOKS: dict[str, Look] = {
-    "sam": Look("#0072B2", "o"),
-    "laplace": Look("#D55E00", "D"),
-    "laplace_closed": Look("#E69F00", "s"),
-    "tta_train": Look("#009C6D", "^"),
-    "tta_hue": Look("#8FD694", "v"),
-    "tta_geometric": Look("#59DBDB", "<"),
-    "prompt": Look("#C0104A", "P"),
-    "variance_logvar": Look("#9266F2", "h"),
-    "variance_var": Look("#5E2BC8", "p"),
-    "variance_entropy": Look("#45AFF7", "8"),
-    "combined_total": Look("#65311E", "*", (0, (6, 1.5, 1.5, 1.5))),
-    "combined_sum": Look("#F4C21F", ">", (0, (6, 1.5, 1.5, 1.5))),
-    "combined_fitted": Look("#2E90BF", "H", (0, (6, 1.5, 1.5, 1.5))),
-    "constant": Look("#A3A8B0", "X", (0, (1.5, 1.5))),
-    "boundary_distance": Look("#59606B", "d", (0, (4, 2))),
-    "fusion_sam_ones": Look("#8FB8DE", "o"),
-    "fusion_la_ones": Look("#F2B48C", "D"),
-    "fusion_sam_entropy": Look("#2C6FA8", "o"),
-    "fusion_la": Look("#B3440B", "D"),
-    "fusion_la_lodo": Look("#C89B1E", "D"),
-    "truth_prompt": Look("#59606B", "X"),
+LOOKS: dict[str, _Look] = {
+    "sam": _Look("#0072B2", "o"),
+    "laplace": _Look("#D55E00", "D"),
+    "laplace_closed": _Look("#E69F00", "s"),
+    "tta_train": _Look("#009C6D", "^"),
+    "tta_hue": _Look("#8FD694", "v"),
+    "tta_geometric": _Look("#59DBDB", "<"),
+    "prompt": _Look("#C0104A", "P"),
+    "variance_logvar": _Look("#9266F2", "h"),
+    "variance_var": _Look("#5E2BC8", "p"),
+    "variance_entropy": _Look("#45AFF7", "8"),
+    "combined_total": _Look("#65311E", "*", (0, (6, 1.5, 1.5, 1.5))),
+    "combined_sum": _Look("#F4C21F", ">", (0, (6, 1.5, 1.5, 1.5))),
+    "combined_fitted": _Look("#2E90BF", "H", (0, (6, 1.5, 1.5, 1.5))),
+    "constant": _Look("#A3A8B0", "X", (0, (1.5, 1.5))),
+    "boundary_distance": _Look("#59606B", "d", (0, (4, 2))),
+    "fusion_sam_ones": _Look("#8FB8DE", "o"),
+    "fusion_la_ones": _Look("#F2B48C", "D"),
+    "fusion_sam_entropy": _Look("#2C6FA8", "o"),
+    "fusion_la": _Look("#B3440B", "D"),
+    "fusion_la_lodo": _Look("#C89B1E", "D"),
+    "truth_prompt": _Look("#59606B", "X"),
 }
 
 
@@ -86,7 +86,7 @@ def method_style(name: str) -> MethodStyle:
     return MethodStyle(facts.label, look.colour, look.marker, facts.about, look.line, facts.baseline)
 
 
-def _look(name: str) -> Look:
+def _look(name: str) -> _Look:
     if name in LOOKS:
         return LOOKS[name]
     first, _, steps = name.rpartition("_")
@@ -95,9 +95,9 @@ def _look(name: str) -> Look:
     code = hashlib.sha256(name.encode()).digest()
     if name.startswith("combined_"):
         colour = _hex(0.06 + code[0] / 255 * 0.06, 0.22 + code[1] / 255 * 0.25, 0.8)
-        return Look(colour, "*", (0, (6, 1.5, 1.5, 1.5)))
+        return _Look(colour, "*", (0, (6, 1.5, 1.5, 1.5)))
     colour = _hex(code[0] / 256, 0.35 + code[1] / 255 * 0.25, 0.7)
-    return Look(colour, _MARKERS[code[2] % len(_MARKERS)])
+    return _Look(colour, _MARKERS[code[2] % len(_MARKERS)])
 
 
 @contextmanager

@@ -10,9 +10,7 @@ from jaxtyping import Float
 from matplotlib.patches import Rectangle
 from scipy.special import expit
 
-from uncertsam.figures.examples import Example
-from uncertsam.figures.overlay import axes_at, colour_bar, key_of_overlay, overlay, resized
-from uncertsam.figures.panels import (
+from uncertsam.figures._panels import (
     BINARY,
     MaskPanel,
     Scales,
@@ -29,6 +27,8 @@ from uncertsam.figures.panels import (
     tall,
     view_of,
 )
+from uncertsam.figures.examples import Example
+from uncertsam.figures.overlay import axes_at, colour_bar, key_of_overlay, overlay, resized
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
 from uncertsam.figures.style import INK, MUTED, method_style, styled
@@ -59,7 +59,7 @@ def teaser(example: Example, stem: Path, provenance: str = "") -> list[Path]:
         high = NAME + tall(view, CELL) + CAPTION
         size = (width, rows * high)
         page = sheet(size, title, HOW.format(rule=chosen.rule), footnotes(frame), provenance)
-        board = Board(page, rows * high, view)
+        board = _Board(page, rows * high, view)
         bars = shared_bars(scales, cells)
         _failure(board, example, next((c for c in cells if c.source.method == "sam"), cells[0]), bars)
         for rank, cell in enumerate(cells):
@@ -68,7 +68,7 @@ def teaser(example: Example, stem: Path, provenance: str = "") -> list[Path]:
 
 
 @dataclass(frozen=True)
-class Board:
+class _Board:
     """Rows of equal cells; `top` is the upper edge of the first in inches, `view` what the cells show."""
 
     page: Sheet
@@ -104,7 +104,7 @@ class Board:
         self.page.figure.text(x, y, text, **look)
 
 
-def _failure(board: Board, example: Example, first: MaskPanel, shared: Scales) -> None:
+def _failure(board: _Board, example: Example, first: MaskPanel, shared: Scales) -> None:
     """The first row: what was asked, what is true, what the model answered, how wrong it is; and the keys."""
     label = method_style(first.source.method).label
     show_prompt(board.axes(0, 0, "Image and box"), example, board.view)
@@ -126,7 +126,7 @@ def error_of(example: Example, cell: MaskPanel) -> Float[np.ndarray, "height wid
     return np.where(example.ignored, 0.0, np.abs(expit(cell.logits.astype(float)) - example.truth))
 
 
-def _map(board: Board, rank: int, cell: MaskPanel, ends: tuple[float, float], told: str) -> None:
+def _map(board: _Board, rank: int, cell: MaskPanel, ends: tuple[float, float], told: str) -> None:
     """One method's uncertainty; `told` is what the caption says of its scale."""
     row, column = divmod(rank, COLUMNS)
     style, (low, high) = method_style(cell.source.method), ends

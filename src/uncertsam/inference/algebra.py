@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from uncertsam.inference.quadrature import expected_sigmoid
+from uncertsam.inference._quadrature import expected_sigmoid
 from uncertsam.models.promptable import Decoded, Embedding, PromptableModel
 from uncertsam.models.prompts import Prompts
 from uncertsam.models.select import TokenPolicy, select

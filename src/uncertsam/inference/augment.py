@@ -61,7 +61,7 @@ def squared(image: Picture, size: int) -> UInt8[np.ndarray, "s s 3"]:
     return np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
-def turn_hue(picture: Image.Image, turns: float) -> Image.Image:
+def _turn_hue(picture: Image.Image, turns: float) -> Image.Image:
     """Hue shifted by -0.5 to 0.5 turns. Through 8-bit HSV: even a shift of 0 rounds the colours."""
     shift = int(turns * 255)
     hue, *rest = picture.convert("HSV").split()
@@ -73,7 +73,7 @@ COLOUR_CHANGES: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     "brightness": lambda picture, factor: ImageEnhance.Brightness(picture).enhance(factor),
     "contrast": lambda picture, factor: ImageEnhance.Contrast(picture).enhance(factor),
     "saturation": lambda picture, factor: ImageEnhance.Color(picture).enhance(factor),
-    "hue": turn_hue,
+    "hue": _turn_hue,
 }
 
 

@@ -21,7 +21,7 @@ Parts = dict[str, Masks]
 
 
 @runtime_checkable
-class Decomposing(Protocol):
+class _Decomposing(Protocol):
     """A method that knows better than the rule above what its U is made of."""
 
     def decompose(self, outcome: Outcome) -> Parts:
@@ -42,7 +42,7 @@ class Decomposed:
 
     def __call__(self, inputs: Inputs) -> Outcome:
         outcome = self.method(inputs)
-        if isinstance(self.method, Decomposing):
+        if isinstance(self.method, _Decomposing):
             self.found.append(self.method.decompose(outcome))
         elif isinstance(outcome, Combined):
             self.found.append(dict(outcome.parts))

@@ -48,10 +48,10 @@ class Views:
     def __call__(self, inputs: Inputs) -> Samples:
         return self.for_image(inputs)(inputs)
 
-    def for_image(self, inputs: Inputs) -> "SeenMembers":
+    def for_image(self, inputs: Inputs) -> "_SeenMembers":
         """Encode all members."""
         embeddings = [part[i : i + 1] for part in self._encoded(inputs) for i in range(len(part))]
-        return SeenMembers(embeddings, self.symmetries, self.params, self.measure)
+        return _SeenMembers(embeddings, self.symmetries, self.params, self.measure)
 
     def _encoded(self, inputs: Inputs) -> Iterator[Embedding]:
         picture = partial(self._picture, inputs, inputs.image())
@@ -66,7 +66,7 @@ class Views:
 
 
 @dataclass(frozen=True)
-class SeenMembers:
+class _SeenMembers:
     """The method for one image whose members are encoded: embeddings[k] is of the picture under symmetries[k]."""
 
     embeddings: Sequence[Embedding]

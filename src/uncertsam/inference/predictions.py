@@ -26,8 +26,8 @@ from uncertsam.base.files import written_aside
 from uncertsam.base.rng import torch_generator
 from uncertsam.compute.shards import cut
 from uncertsam.data.format import Annotation, ImageRecord, Split
+from uncertsam.inference._maps import MapWriter
 from uncertsam.inference.algebra import Answer, Inputs, Method, answer
-from uncertsam.inference.maps import MapWriter
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import Prompts, box_of_mask, in_input
 from uncertsam.models.store import Embeddings
@@ -66,7 +66,7 @@ class PredictionTask:
 
 
 @runtime_checkable
-class Asked(Protocol):
+class _Asked(Protocol):
     """A `PredictionTask`, or one that is told by names and opened where it is asked (`spec.TaskSpec`)."""
 
     @property
@@ -111,7 +111,7 @@ class Written:
 Ask = Callable[[Inputs, int], Sequence[Answer]]  # an image and its id: one answer per cell
 
 
-def predict_cell(cell: Asked, out: Path, meta: dict[str, Any], each: Each = map) -> pd.DataFrame:
+def predict_cell(cell: _Asked, out: Path, meta: dict[str, Any], each: Each = map) -> pd.DataFrame:
     """Answer every mask's clean box, write the cell to `out`, return its index.
 
     each: calls a pure function for every shard, one result after the other in their order (`Pool.stream`, say).

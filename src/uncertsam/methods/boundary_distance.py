@@ -20,7 +20,7 @@ class Params(TokenPolicy, frozen=True):
 
 
 @dataclass(frozen=True)
-class BoundaryDistance(Plain):
+class _BoundaryDistance(Plain):
     """One sample: the selected logits. U falls with the distance to {logits = 0} in the picture's own proportions."""
 
     scale: float
@@ -30,6 +30,6 @@ class BoundaryDistance(Plain):
         return Plain(self.policy, boundary_proximity(self.scale, (height, width)))
 
 
-def build(params: Params, model: PromptableModel, fitted: Path | None) -> BoundaryDistance:
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> _BoundaryDistance:
     """Nothing is fitted."""
-    return BoundaryDistance(params, boundary_proximity(params.scale), params.scale)
+    return _BoundaryDistance(params, boundary_proximity(params.scale), params.scale)

@@ -26,7 +26,7 @@ class Params(JointParams, frozen=True):
 
 
 @dataclass(frozen=True)
-class CombinedFitted:
+class _CombinedFitted:
     """Cost as that of `combined_sum`."""
 
     combination: Combination
@@ -37,17 +37,17 @@ class CombinedFitted:
     def __call__(self, inputs: Inputs) -> Combined:
         return self.for_image(inputs)(inputs)
 
-    def for_image(self, inputs: Inputs) -> "SeenFitted":
+    def for_image(self, inputs: Inputs) -> "_SeenFitted":
         """Encode the pictures."""
-        return SeenFitted(pictures(inputs, self.params), self)
+        return _SeenFitted(pictures(inputs, self.params), self)
 
 
 @dataclass(frozen=True)
-class SeenFitted:
+class _SeenFitted:
     """The method for one image whose pictures are encoded."""
 
     embeddings: Sequence[Embedding]
-    method: CombinedFitted
+    method: _CombinedFitted
 
     @property
     def measure(self) -> Measure:
@@ -58,7 +58,7 @@ class SeenFitted:
         return Combined(found.logits, self.method.combination(found.entropies), found.iou, found.object_score)
 
 
-def build(params: Params, model: PromptableModel, fitted: Path | None) -> CombinedFitted:
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> _CombinedFitted:
     """Raises UserError where there is no fitted combination, or it is not this model's or these parameters'."""
     combination = load_combination(fitted, model, params.model_dump(mode="json"))
-    return CombinedFitted(combination, load(fitted and fitted / "laplace", model), params)
+    return _CombinedFitted(combination, load(fitted and fitted / "laplace", model), params)

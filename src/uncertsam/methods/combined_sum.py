@@ -23,7 +23,7 @@ class Params(JointParams, frozen=True):
 
 
 @dataclass(frozen=True)
-class CombinedSum:
+class _CombinedSum:
     """V encodings and V + B - 1 decodings per object; Laplace in closed form."""
 
     state: LaplaceState
@@ -33,13 +33,13 @@ class CombinedSum:
     def __call__(self, inputs: Inputs) -> Combined:
         return self.for_image(inputs)(inputs)
 
-    def for_image(self, inputs: Inputs) -> "SeenSum":
+    def for_image(self, inputs: Inputs) -> "_SeenSum":
         """Encode the pictures."""
-        return SeenSum(pictures(inputs, self.params), self.state, self.params, self.measure)
+        return _SeenSum(pictures(inputs, self.params), self.state, self.params, self.measure)
 
 
 @dataclass(frozen=True)
-class SeenSum:
+class _SeenSum:
     """The method for one image whose pictures are encoded."""
 
     embeddings: Sequence[Embedding]
@@ -52,6 +52,6 @@ class SeenSum:
         return Combined(found.logits, found.entropies[:3].sum(0), found.iou, found.object_score)
 
 
-def build(params: Params, model: PromptableModel, fitted: Path | None) -> CombinedSum:
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> _CombinedSum:
     """Raises UserError where there is no fitted posterior, or it is not this model's."""
-    return CombinedSum(load(fitted, model), params)
+    return _CombinedSum(load(fitted, model), params)

@@ -34,7 +34,7 @@ class Params(JointParams, frozen=True):
 
 
 @dataclass(frozen=True)
-class CombinedTotal:
+class _CombinedTotal:
     """S * V * B answers per object, from V encodings and V * B decodings; 4 * S * V * B * h * w bytes per object."""
 
     state: LaplaceState
@@ -44,14 +44,14 @@ class CombinedTotal:
     def __call__(self, inputs: Inputs) -> Combined:
         return self.for_image(inputs)(inputs)
 
-    def for_image(self, inputs: Inputs) -> "SeenTotal":
+    def for_image(self, inputs: Inputs) -> "_SeenTotal":
         """Encode the pictures, draw the layers: all objects of an image share them."""
         layers = DrawnLayers(self.state, self.params.samples, inputs.generator("combined_total"))
-        return SeenTotal(pictures(inputs, self.params), layers, self.params, self.measure)
+        return _SeenTotal(pictures(inputs, self.params), layers, self.params, self.measure)
 
 
 @dataclass(frozen=True)
-class SeenTotal:
+class _SeenTotal:
     """The method for one image whose pictures are encoded."""
 
     embeddings: Sequence[Embedding]
@@ -75,6 +75,6 @@ class SeenTotal:
         return self.layers.logits(inputs.model.decode(embedding, prompts), self.params.gate)
 
 
-def build(params: Params, model: PromptableModel, fitted: Path | None) -> CombinedTotal:
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> _CombinedTotal:
     """Raises UserError where there is no fitted posterior, or it is not this model's."""
-    return CombinedTotal(load(fitted, model), params)
+    return _CombinedTotal(load(fitted, model), params)

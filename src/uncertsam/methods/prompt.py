@@ -30,7 +30,7 @@ class Params(TokenPolicy, BoxNoise, frozen=True):
 
 
 @dataclass(frozen=True)
-class PromptPerturbation:
+class _PromptPerturbation:
     """N answers per object from one embedding.
 
     Member k's noise on an object comes from the generator "prompt/k/<its box>": independent between objects, as in the
@@ -51,6 +51,6 @@ class PromptPerturbation:
             yield vote(inputs.model.decode(inputs.embedding, prompts[start : start + step]), self.params)
 
 
-def build(params: Params, model: PromptableModel, fitted: Path | None) -> PromptPerturbation:
+def build(params: Params, model: PromptableModel, fitted: Path | None) -> _PromptPerturbation:
     """Nothing is fitted."""
-    return PromptPerturbation(params)
+    return _PromptPerturbation(params)

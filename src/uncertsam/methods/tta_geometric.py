@@ -43,9 +43,9 @@ class Params(ViewParams, frozen=True):
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> Views:
     """Nothing is fitted, nothing is drawn."""
-    return Views("tta_geometric", view, [SYMMETRIES[name] for name in params.symmetries], params)
+    return Views("tta_geometric", _view, [SYMMETRIES[name] for name in params.symmetries], params)
 
 
-def view(image: Picture, size: int, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
+def _view(image: Picture, size: int, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
     """The plain input."""
     return to_input(image, size)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from uncertsam.metrics.blocks import BLOCK, blocks
+from uncertsam.metrics._blocks import BLOCK, blocks
 
 PROBABILITY_FLOOR = 1e-7  # the likelihood of one pixel is held in [1e-7, 1 - 1e-7]
 SURPRISE_LIMITS = (-math.log1p(-PROBABILITY_FLOOR), -math.log(PROBABILITY_FLOOR))

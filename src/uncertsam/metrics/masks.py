@@ -22,10 +22,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from uncertsam.metrics.blocks import count, lookup
+from uncertsam.metrics._blocks import count, lookup
+from uncertsam.metrics._correlation import pearson, spearman
 from uncertsam.metrics.boundary import boundary_width, inner_boundary
 from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
-from uncertsam.metrics.correlation import pearson, spearman
 from uncertsam.metrics.curves import Curves
 from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
 from uncertsam.metrics.region import BOUNDARY_RATIOS, REGIONS, TruthSide

@@ -96,13 +96,13 @@ def measure_cell(
     split = read_split(benchmark_split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
     cell = Predictions.open(predictions, owners)
-    found = [row for rows in each(partial(measure_shard, predictions, ranks), _shards(split, cell)) for row in rows]
+    found = [row for rows in each(partial(_measure_shard, predictions, ranks), _shards(split, cell)) for row in rows]
     measured = {mask_id: values for mask_id, values, _ in found}
     curves = [drawn for _, _, drawn in found if drawn is not None]
     return Measures(_table(measured, owners, method, dataset), curve_table(dataset, method, curves))
 
 
-def measure_shard(predictions: Path, ranks: Ranks, shard: Shard) -> list[Row]:
+def _measure_shard(predictions: Path, ranks: Ranks, shard: Shard) -> list[Row]:
     """Measure the masks of a few images of the cell that lies in `predictions`. Raises as `measure_cell` does."""
     maps = _open_maps(predictions / "maps.safetensors", shard.masks)
     return list(_measured(shard.split, Predictions(predictions, shard.rows, *maps), ranks))

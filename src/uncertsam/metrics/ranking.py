@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int, Int32, Num, Shaped, UInt32
 from scipy.special import digamma
 
-from uncertsam.metrics.blocks import blocks, count, lookup
+from uncertsam.metrics._blocks import blocks, count, lookup
 
 Ranks = Literal["exact", "bits"]
 FINE_BITS = 14  # the last bits of a float32; those before them find its coarse bin

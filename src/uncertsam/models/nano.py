@@ -28,7 +28,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-class Residual(nn.Module):
+class _Residual(nn.Module):
     """Two 3x3 convolutions around a skip; the identity at the start of training."""
 
     def __init__(self, channels: int) -> None:
@@ -42,7 +42,7 @@ class Residual(nn.Module):
         return torch.relu(x + self.norm(self.second(self.first(x))))
 
 
-class ConvTrunk(nn.Module):
+class _ConvTrunk(nn.Module):
     """Image to four maps at strides 4, 8, 16 and 32; `channel_list` lists their widths, deepest first."""
 
     def __init__(self, widths: Sequence[int] = (32, 64, 128, 192), depths: Sequence[int] = (1, 1, 2, 2)) -> None:
@@ -50,7 +50,7 @@ class ConvTrunk(nn.Module):
         self.stem = nn.Sequential(_conv(3, 24, 2), _conv(24, widths[0], 2))
         before = (0, *widths[:-1])
         self.stages = nn.ModuleList(
-            nn.Sequential(*([_conv(i, o, 2)] if i else []), *(Residual(o) for _ in range(n)))
+            nn.Sequential(*([_conv(i, o, 2)] if i else []), *(_Residual(o) for _ in range(n)))
             for i, o, n in zip(before, widths, depths, strict=True)
         )
         self.channel_list = list(widths[::-1])
@@ -75,7 +75,7 @@ class NanoSam(nn.Module):
     def __init__(self, trunk: nn.Module | None = None, image_size: int = IMAGE_SIZE) -> None:
         super().__init__()
         self.image_size, cells = image_size, image_size // STRIDE
-        self.image_encoder = _image_encoder(trunk or ConvTrunk())
+        self.image_encoder = _image_encoder(trunk or _ConvTrunk())
         self.sam_prompt_encoder = PromptEncoder(
             embed_dim=WIDTH,
             image_embedding_size=(cells, cells),

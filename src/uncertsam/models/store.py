@@ -50,7 +50,7 @@ class StreamedEmbeddings:
         return encode(self.model, image[None], self.dtype)
 
 
-class StoredEmbeddings:
+class _StoredEmbeddings:
     """Reads single rows out of the shards that `encode_dataset` wrote."""
 
     def __init__(self, folder: Path, index: dict[str, Any], device: torch.device) -> None:
@@ -92,7 +92,7 @@ def open_embeddings(folder: Path, model: PromptableModel) -> Embeddings:
         raise UserError(f"{path} is broken ({error!r}).", AGAIN) from None
     if digest != model.digest:
         raise UserError(f"{folder} was encoded by another model than {model.name}.", AGAIN)
-    return StreamedEmbeddings(model, dtype) if stream else StoredEmbeddings(folder, index, model.device)
+    return StreamedEmbeddings(model, dtype) if stream else _StoredEmbeddings(folder, index, model.device)
 
 
 Shard = tuple[str, tuple[int, ...]]  # a split and the ids of some of its images
@@ -100,7 +100,7 @@ Rows = dict[str, Tensor]  # of a shard, on the CPU: image [n c h w], skip0, skip
 
 
 @dataclass(frozen=True)
-class Encoder(Spec):
+class _Encoder(Spec):
     """Encodes a dataset's images with a model, open or told by name. dtype: of the encoder and of the rows.
 
     Called with a shard it gives the rows that are stored of it; in two parts, so that pictures can be read ahead
@@ -154,7 +154,7 @@ def encode_dataset(
     each: calls a pure function for every shard, one result after the other in their order (`Pool.stream`, say). If it
     does so in other processes, the model is to be told by name. Raises UserError where there is no split to encode.
     """
-    encoder = Encoder(model, dataset, dtype)
+    encoder = _Encoder(model, dataset, dtype)
     if not encoder.splits:
         raise UserError(f"{dataset} has no split to encode.", "Run the preprocess stage first.")
     index: dict[str, Any] = {"model_sha256": encoder.opened.digest, "dtype": dtype, "stream": stream, "images": {}}
@@ -177,7 +177,7 @@ def _announce(model: PromptableModel, count: int, dtype: torch.dtype) -> int:
     return count * per_image
 
 
-def _write_shards(encoder: Encoder, folder: Path, batch: int, images: dict[str, Any], each: Each) -> None:
+def _write_shards(encoder: _Encoder, folder: Path, batch: int, images: dict[str, Any], each: Each) -> None:
     """A file per shard; where each image lies is noted in `images`. One shard is in memory at a time."""
     shards = list(_shards(encoder.splits, batch))
     for number, ((split, ids), rows) in enumerate(zip(shards, each(encoder, shards), strict=True)):

@@ -12,7 +12,7 @@ from uncertsam.data.splits import dhash
 from uncertsam.pretraining.materials import LabelledPhoto
 
 
-def read_photos(split: Split, longest: int) -> Iterator[LabelledPhoto]:
+def _read_photos(split: Split, longest: int) -> Iterator[LabelledPhoto]:
     """Every image of a split, its longest side at most `longest` px; where masks overlap, the smaller one shows.
 
     A photo that several annotators segmented comes once for each of them, sharing its pixels.
@@ -41,7 +41,7 @@ def weighted(sources: Iterable[tuple[Split, float, float]], longest: int) -> tup
     photos: list[LabelledPhoto] = []
     weights: list[float] = []
     for split, share, merged in sources:
-        own = list(read_photos(split, longest))
+        own = list(_read_photos(split, longest))
         photos += own
         weights += [share * (1 - merged) / len(own)] * len(own)
         if merged:

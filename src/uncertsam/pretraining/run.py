@@ -16,8 +16,8 @@ from uncertsam.base.rng import derive_seed, numpy_generator
 from uncertsam.models.checkpoints import read_state
 from uncertsam.models.nano import NanoSam, nano
 from uncertsam.models.promptable import PromptableModel
+from uncertsam.pretraining._steps import SceneBatches, step_loss
 from uncertsam.pretraining.materials import Materials
-from uncertsam.pretraining.steps import SceneBatches, step_loss
 from uncertsam.training.schedule import learning_rate_factor
 
 Log = Callable[[int, dict[str, float]], None]

@@ -14,8 +14,8 @@ from uncertsam.data.format import Split, read_split
 from uncertsam.metrics.masks import measure_mask, upsample
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import TruthSide
-from uncertsam.report.consistency import AGAIN, SUBJECTS, contradictions
-from uncertsam.report.tables import Tables
+from uncertsam.report._consistency import AGAIN, SUBJECTS, contradictions
+from uncertsam.report._tables import Tables
 
 CLOSE = 1e-4  # recomputing sorts exactly, where the pipeline may use a histogram that is right within 1e-5
 

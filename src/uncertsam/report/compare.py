@@ -13,7 +13,7 @@ from PIL import Image
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_json, read_table
-from uncertsam.report.tables import SCHEMAS
+from uncertsam.report._tables import SCHEMAS
 from uncertsam.statistics.schema import TOLERANCE, Schema
 
 MEND = "Restore it, or build the report again."

@@ -17,11 +17,11 @@ from uncertsam.experiments.controls.section import control_contents
 from uncertsam.experiments.refinement.section import RefinedFiles, refined_section
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import method_style
+from uncertsam.report._figures_section import panels, pictures
+from uncertsam.report._page import render
+from uncertsam.report._published import Known, beside
+from uncertsam.report._verdict import JUDGED, Verdict, verdicts
 from uncertsam.report.answers_section import AnswerFiles, answers_section
-from uncertsam.report.figures_section import panels, pictures
-from uncertsam.report.page import render
-from uncertsam.report.published import Known, beside
-from uncertsam.report.verdict import JUDGED, Verdict, verdicts
 from uncertsam.statistics.intervals import INTERVALS
 from uncertsam.statistics.selection import (
     TOO_SMALL,

@@ -13,11 +13,11 @@ from uncertsam.base.files import read_json, write_json
 from uncertsam.catalogue import DATASETS, dataset_label
 from uncertsam.config.params import Answers
 from uncertsam.data.format import read_split, splits_of
-from uncertsam.report.claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge
-from uncertsam.report.evidence import Evidence
-from uncertsam.report.page import render
-from uncertsam.report.published import MODEL, Known
-from uncertsam.report.table_one import RULE, Row, table_one
+from uncertsam.report._claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge
+from uncertsam.report._evidence import Evidence
+from uncertsam.report._page import render
+from uncertsam.report._published import MODEL, Known
+from uncertsam.report._table_one import RULE, Row, table_one
 from uncertsam.statistics.answers import number
 from uncertsam.statistics.intervals import facts_of
 from uncertsam.statistics.table import RESULTS

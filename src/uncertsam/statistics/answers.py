@@ -9,6 +9,7 @@ import pandas as pd
 
 from uncertsam.base.files import write_json
 from uncertsam.catalogue import method_facts, metric_facts
+from uncertsam.statistics._significance import POWER, smallest_p
 from uncertsam.statistics.comparisons import (
     ALIKE,
     BETTER,
@@ -19,7 +20,6 @@ from uncertsam.statistics.comparisons import (
     family_sizes,
     overall_rows,
 )
-from uncertsam.statistics.significance import POWER, smallest_p
 
 MARKS = {BETTER: "better", "worse": "worse", ALIKE: "no difference shown", SAME: "the same"}
 
@@ -88,11 +88,11 @@ def sentence(row: Any, alpha: float) -> str:
         return f"{against}: not tested."
     size = f"{signed(row.difference)} [{signed(row.low)}, {signed(row.high)}] ({level})"
     if row.outcome == ALIKE:
-        return f"{against}: no difference shown, {size}; one beyond {shown(row.detectable)} would have been seen."
-    return f"{against}: {row.outcome} by {size}, {reach(row.p_holm, alpha)}."
+        return f"{against}: no difference shown, {size}; one beyond {_shown(row.detectable)} would have been seen."
+    return f"{against}: {row.outcome} by {size}, {_reach(row.p_holm, alpha)}."
 
 
-def reach(p_holm: float, alpha: float) -> str:
+def _reach(p_holm: float, alpha: float) -> str:
     """How far a difference reaches: beyond these datasets only where the corrected test over datasets says so."""
     if math.isnan(p_holm):
         return "on these datasets (a baseline is no candidate, so it is not tested beyond them)"
@@ -104,7 +104,7 @@ def signed(value: float) -> str:
     return f"{value:+.{_places(value)}f}"
 
 
-def shown(value: float) -> str:
+def _shown(value: float) -> str:
     """A size without sign."""
     return f"{value:.{_places(value)}f}"
 
@@ -131,7 +131,7 @@ def difference_cell(row: Any, alpha: float) -> dict[str, Any]:
     """A difference, its interval, the outcome, and whether it is shown beyond these datasets."""
     word = MARKS.get(row.outcome, "not tested")
     if row.outcome == ALIKE:
-        word += f"; beyond {shown(row.detectable)} it would be"
+        word += f"; beyond {_shown(row.detectable)} it would be"
     known = not math.isnan(row.low) and row.outcome != SAME
     return {
         "difference": signed(row.difference) if known else "",

@@ -20,9 +20,9 @@ from uncertsam.catalogue import BASELINES, METHODS, UNTRUE_LABELS, in_order, met
 from uncertsam.config.params import Answers
 from uncertsam.metrics.masks import METRICS
 from uncertsam.metrics.ranking import ratio
+from uncertsam.statistics._significance import detectable, holm, signed_rank
 from uncertsam.statistics.intervals import FEWEST_IMAGES, DatasetFacts, limits, resampled_means, resamples
 from uncertsam.statistics.schema import COUNT, FLAG, NUMBER, WORD, Column, Schema
-from uncertsam.statistics.significance import detectable, holm, signed_rank
 
 PAIR = ["reference", "metric", "method"]
 COUNTS = ["n_images", "n_masks", "n_nan"]
@@ -61,7 +61,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Paired:
+class _Paired:
     """The differences of one dataset: a column per (reference, metric, method) and their bootstrap means."""
 
     columns: pd.MultiIndex
@@ -131,7 +131,7 @@ def _check(plan: Plan) -> None:
             raise UserError(f"answers.metrics: there is no metric {name!r}.", f"Known are {', '.join(METRICS)}.")
 
 
-def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> Paired | None:
+def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> _Paired | None:
     """Differences on the same masks. Every dataset draws its resamples alone, so that methods share them."""
     wide = part.pivot(index=["image_id", "mask_id"], columns=["metric", "method"], values="value")
     there, methods = set(wide.columns), sorted(set(part["method"]))
@@ -150,7 +150,7 @@ def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> Paired | None:
     images = differences.groupby(level="image_id")
     sums, counts = images.sum().to_numpy(), images.count().to_numpy()
     draws = resampled_means(sums, counts, resamples(dataset, len(sums), plan.resamples, plan.seed))
-    return Paired(
+    return _Paired(
         columns=pd.MultiIndex.from_frame(differences.columns.to_frame(index=False)),
         mean=ratio(sums.sum(0), counts.sum(0)),
         spread=differences.std().to_numpy(),
@@ -161,7 +161,7 @@ def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> Paired | None:
     )
 
 
-def _rows(dataset: str, one: Paired, facts: DatasetFacts, reason: str, plan: Plan) -> pd.DataFrame:
+def _rows(dataset: str, one: _Paired, facts: DatasetFacts, reason: str, plan: Plan) -> pd.DataFrame:
     rows = one.columns.to_frame(index=False).assign(scope="dataset", dataset=dataset, difference=one.mean)
     rows = rows.assign(effect=ratio(one.mean, one.spread, empty=math.nan), p=math.nan, p_holm=math.nan, n_datasets=1)
     rows = rows.assign(n_images=one.images.astype(int), n_masks=one.masks, n_nan=one.missing.astype(int))
@@ -196,7 +196,7 @@ def _outcome(row: Any, note: str) -> str:
     return BETTER if (row.low > 0) == (metric_facts(row.metric).better == "higher") else WORSE
 
 
-def _overall(kept: Mapping[str, Paired], facts: Mapping[str, DatasetFacts], plan: Plan) -> pd.DataFrame:
+def _overall(kept: Mapping[str, _Paired], facts: Mapping[str, DatasetFacts], plan: Plan) -> pd.DataFrame:
     """The mean of the datasets' differences: each dataset weighs the same, however many masks it has."""
     parts = [_tested(name, one) for name, one in kept.items()]
     means = pd.concat([mean for mean, _, _ in parts], axis=1)
@@ -220,7 +220,7 @@ def _mean_of(draws: Sequence[Float[np.ndarray, "draws k"]]) -> Float[np.ndarray,
     return ratio(np.nansum(stacked, axis=0), (~np.isnan(stacked)).sum(axis=0))
 
 
-def _tested(name: str, one: Paired) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
+def _tested(name: str, one: _Paired) -> tuple[pd.Series, pd.DataFrame, pd.DataFrame]:
     """Means, resampled means and counts of one dataset, without the pairs that have too few images."""
     enough = one.images >= FEWEST_IMAGES
     columns = one.columns[enough]

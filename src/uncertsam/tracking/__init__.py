@@ -8,9 +8,24 @@ A stage only writes its run into a spool folder (milliseconds, no MLflow import)
 MLflow store and `rebuild` makes the whole view again from `reports/` and `dvc.lock`.
 """
 
-from uncertsam.tracking.place import default_uri, repository_root
-from uncertsam.tracking.rebuild import rebuild
-from uncertsam.tracking.run import Run, stage
-from uncertsam.tracking.send import Sent, send
+from uncertsam.tracking._place import default_uri, read_params, read_settings, repository_root, sqlite_file
+from uncertsam.tracking._rebuild import rebuild
+from uncertsam.tracking._record import SPOOL
+from uncertsam.tracking._run import Run, stage
+from uncertsam.tracking._send import Sent, send
+from uncertsam.tracking.models import Part
 
-__all__ = ["Run", "Sent", "default_uri", "rebuild", "repository_root", "send", "stage"]
+__all__ = [
+    "SPOOL",
+    "Part",
+    "Run",
+    "Sent",
+    "default_uri",
+    "read_params",
+    "read_settings",
+    "rebuild",
+    "repository_root",
+    "send",
+    "sqlite_file",
+    "stage",
+]

@@ -68,7 +68,7 @@ def pack(kept: Path, target: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class _Loaded:
     """What MLflow calls; float32 arrays in, a float32 array out."""
 
     answer: "Callable[[Arrays], np.ndarray]"
@@ -77,10 +77,10 @@ class Loaded:
         return self.answer(model_input)
 
 
-def _load_pyfunc(path: str) -> Loaded:
+def _load_pyfunc(path: str) -> _Loaded:
     """Found by MLflow by its name."""
     manifest, card = _read(Path(path))
-    return Loaded(
+    return _Loaded(
         {FUSION: _fusion, VARIANCE: _variance, LAPLACE: _laplace}[_kind(manifest)](Path(path), manifest, card)
     )
 

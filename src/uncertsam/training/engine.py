@@ -19,8 +19,8 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import torch_generator
 from uncertsam.config.training import TrainParams
+from uncertsam.training._optimiser import build_optimiser
 from uncertsam.training.examples import Example, Examples
-from uncertsam.training.optimiser import build_optimiser
 from uncertsam.training.resume import ResumeState
 from uncertsam.training.schedule import learning_rate_factor
 

@@ -41,7 +41,7 @@ class Examples(Protocol):
 
 
 @runtime_checkable
-class Sequences(Protocol):
+class _Sequences(Protocol):
     """How prompts are drawn and images are mirrored; see `TrainParams`."""
 
     @property
@@ -69,7 +69,7 @@ class SplitExamples:
     split: Split
     images: Sequence[ImageRecord]
     dataset: str
-    params: Sequences
+    params: _Sequences
     seed: int
     dtype: torch.dtype = torch.float32
 

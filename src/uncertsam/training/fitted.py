@@ -60,7 +60,7 @@ class FittedPart:
             hashes = {name: sha256(aside / name) for name in files}
             write_json(aside / MANIFEST, {**facts, **about, "libraries": libraries, "sha256": hashes})
 
-    def open(self, folder: Path | None, model: "PromptableModel") -> "SavedPart":
+    def open(self, folder: Path | None, model: "PromptableModel") -> "_SavedPart":
         """What `save` wrote. Raises UserError where it is missing, broken, of another kind or of another model."""
         if folder is None:
             raise UserError(f"There is no fitted part of the kind {self.kind!r}.", self.again)
@@ -71,11 +71,11 @@ class FittedPart:
         if found["model_sha256"] != model.digest:
             theirs, ours = _named(found["model"], found["model_sha256"]), _named(model.name, model.digest)
             raise UserError(f"{folder} was fitted on {theirs}, but the model is {ours}.", self.again)
-        return SavedPart(folder, found, self.again)
+        return _SavedPart(folder, found, self.again)
 
 
 @dataclass(frozen=True)
-class SavedPart:
+class _SavedPart:
     """A part on disk that belongs to the model in use."""
 
     folder: Path

@@ -5,16 +5,16 @@ import sys
 
 import pytest
 
-from uncertsam.app.demo import photos
+from uncertsam.app.demo import _photos
 from uncertsam.app.demo.serving import Guarded, address, bound
 from uncertsam.base.errors import UserError
 from uncertsam.cli import main
 
 
 def test_without_a_checkout_a_sample_is_generated(monkeypatch) -> None:
-    monkeypatch.setattr(photos, "checkout", lambda: None)
-    (name,) = photos.samples()
-    assert photos.sample(name).pixels.shape[2] == 3
+    monkeypatch.setattr(_photos, "checkout", lambda: None)
+    (name,) = _photos.samples()
+    assert _photos.sample(name).pixels.shape[2] == 3
 
 
 def test_without_gradio_one_sentence_says_how_to_get_it(monkeypatch) -> None:

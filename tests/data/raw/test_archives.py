@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from uncertsam.base.errors import UserError
-from uncertsam.data.raw.remote.archives import Limits, extract
+from uncertsam.data.raw.remote._archives import Limits, extract
 
 FILES = {"test/images/1.jpg": b"one", "test/annotations/dataset.json": b"{}", "empty": b""}
 Make = Callable[[Path], Path]

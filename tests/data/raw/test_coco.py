@@ -13,9 +13,9 @@ from pycocotools import mask as masktools
 from raw_sets import HEIGHT, TRIANGLE, WIDTH, Pixels, coco, coco_json, photo, save
 
 from uncertsam.base.errors import UserError
+from uncertsam.data.raw._segmentations import decode
 from uncertsam.data.raw.adapters.base import Labels, read_raw
 from uncertsam.data.raw.images import Unusable
-from uncertsam.data.raw.segmentations import decode
 
 
 def coco_labels(root: Path, at: int = 0, **options: Any) -> Labels:

@@ -13,7 +13,7 @@ from PIL import Image
 from tiffs import tiff
 
 from uncertsam.app.api.pictures import picture_of, pixels_of
-from uncertsam.app.demo.photos import uploaded
+from uncertsam.app.demo._photos import uploaded
 from uncertsam.data.raw import images
 from uncertsam.data.raw.decoding import decode
 from uncertsam.data.raw.depth import eight_bits

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from uncertsam.base.errors import UserError
-from uncertsam.data.raw.remote.download import Patience, fetch, token_from
-from uncertsam.data.raw.remote.web import Token
+from uncertsam.data.raw.remote._download import Patience, fetch, token_from
+from uncertsam.data.raw.remote._web import Token
 
 BODY, OTHER = bytes(range(256)) * 40, bytes(reversed(range(256))) * 40
 HASTY = Patience(timeout=5.0, attempts=3, pause=0.0)

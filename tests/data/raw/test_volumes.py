@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
+from uncertsam.data.raw._volumes import Volume, VolumeParams, cut, read_slices, read_volume, scale_of
 from uncertsam.data.raw.images import Unusable
 from uncertsam.data.raw.pairs import Pair
-from uncertsam.data.raw.volumes import Volume, VolumeParams, cut, read_slices, read_volume, scale_of
 
 REAL = Path(__file__).parents[3] / ".." / "shared" / "data" / "real" / "medical_ct_spleen" / "raw"
 needs_volumes = pytest.mark.skipif(not REAL.is_dir(), reason="the real volumes are not on this machine")
@@ -252,7 +252,7 @@ def test_no_more_than_one_volume_is_held(tmp_path: Path, monkeypatch: pytest.Mon
         seen.append(weakref.ref(volume))
         return volume
 
-    monkeypatch.setattr("uncertsam.data.raw.volumes.read_volume", watched)
+    monkeypatch.setattr("uncertsam.data.raw._volumes.read_volume", watched)
     pairs = []
     for name in "abc":
         image = save(tmp_path / f"{name}.nii.gz", body(ord(name)))

@@ -11,9 +11,9 @@ from promised import write_cells
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.config.clicking import Clicking
+from uncertsam.experiments.clicking._rounds import Clicked, ClickingTask
 from uncertsam.experiments.clicking.figure import clicking as draw
 from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES, RANDOM
-from uncertsam.experiments.clicking.rounds import Clicked, ClickingTask
 from uncertsam.experiments.clicking.run import subset
 from uncertsam.experiments.clicking.table import (
     ALL,
@@ -29,8 +29,8 @@ from uncertsam.inference.algebra import Answer, Measure
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT
-from uncertsam.report.consistency import contradictions
-from uncertsam.report.tables import Tables
+from uncertsam.report._consistency import contradictions
+from uncertsam.report._tables import Tables
 from uncertsam.statistics.intervals import DatasetFacts
 
 KNOBS = Clicking(images=4, masks=None, seed=0, methods=["sam"], clicks=3)

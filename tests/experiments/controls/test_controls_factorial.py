@@ -11,9 +11,9 @@ from PIL import Image
 from small_models import same_pass
 
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
+from uncertsam.experiments.controls._factorial import COARSE, coarse_logit, factorial
+from uncertsam.experiments.controls._measure import all_controls, answered, mean_nll, measured
 from uncertsam.experiments.controls.design import CELLS, FACTORS, LA, SAM, cell_name
-from uncertsam.experiments.controls.factorial import COARSE, coarse_logit, factorial
-from uncertsam.experiments.controls.measure import all_controls, answered, mean_nll, measured
 from uncertsam.inference.algebra import Inputs, Samples, mean_logit
 from uncertsam.inference.measures import entropy
 from uncertsam.inference.predictions import PromptSet

@@ -16,8 +16,8 @@ from uncertsam.experiments.controls.figure import steps, waterfall
 from uncertsam.experiments.controls.section import control_contents, reading
 from uncertsam.experiments.controls.table import CONTROLS, attributed, differences, metrics_of
 from uncertsam.experiments.subset import MASKS
-from uncertsam.report.consistency import contradictions
-from uncertsam.report.tables import Tables
+from uncertsam.report._consistency import contradictions
+from uncertsam.report._tables import Tables
 from uncertsam.statistics.shapley import shapley
 
 

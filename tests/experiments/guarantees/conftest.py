@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from promised import logistic
 
-from uncertsam.experiments.guarantees.histograms import Pool, count
+from uncertsam.experiments.guarantees._histograms import Pool, count
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncertsam.experiments.guarantees.abstention import area, coverage_at, kept
+from uncertsam.experiments.guarantees._abstention import area, coverage_at, kept
 
 
 def test_an_uncertainty_that_is_the_error_keeps_the_best_masks_first():

@@ -9,14 +9,14 @@ from promised import write_cells
 
 from uncertsam.base.errors import UserError
 from uncertsam.config.guarantees import Guarantees
+from uncertsam.experiments.guarantees._histograms import PLAIN, pool_of
 from uncertsam.experiments.guarantees.figure import guarantees as draw
-from uncertsam.experiments.guarantees.histograms import PLAIN, pool_of
 from uncertsam.experiments.guarantees.run import guarantee
 from uncertsam.experiments.guarantees.summary import broken_promises, guarantees_json, write_summary
 from uncertsam.experiments.guarantees.table import COLUMNS, GUARANTEES, KEYS, rows
 from uncertsam.metrics.measure import measure_cell
-from uncertsam.report.consistency import contradictions
-from uncertsam.report.tables import Tables
+from uncertsam.report._consistency import contradictions
+from uncertsam.report._tables import Tables
 
 METHODS = ["sam", "laplace"]
 KNOBS = Guarantees(methods=METHODS, alphas=[0.1, 0.2], splits=40, levels=[0.5])

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uncertsam.base.errors import UserError
-from uncertsam.experiments.guarantees.histograms import EDGES
+from uncertsam.experiments.guarantees._histograms import EDGES
+from uncertsam.experiments.guarantees._splits import halves
 from uncertsam.experiments.guarantees.risk import bound, calibrated, on_test, threshold
-from uncertsam.experiments.guarantees.splits import halves
 
 
 def losses(rng, images, hardness):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from promised import logistic
 
-from uncertsam.experiments.guarantees.histograms import PLAIN, Pool, count
-from uncertsam.experiments.guarantees.temperature import SCORES, TEMPERATURES, UNSCALED, fitted, on_test, scores
+from uncertsam.experiments.guarantees._histograms import PLAIN, Pool, count
+from uncertsam.experiments.guarantees._temperature import SCORES, TEMPERATURES, UNSCALED, fitted, on_test, scores
 from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
 
 

@@ -7,9 +7,9 @@ import torch
 from small_models import same_pass
 
 from uncertsam.base.errors import UserError
+from uncertsam.experiments.refinement._refine import Refiner, refine, second_pass
 from uncertsam.experiments.refinement.first_pass import FromSam
 from uncertsam.experiments.refinement.fusion import EVERY, Fusion, build_fusion, fuse, load, save
-from uncertsam.experiments.refinement.refine import Refiner, refine, second_pass
 from uncertsam.inference.algebra import Plain, answer
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.models.promptable import PromptableModel

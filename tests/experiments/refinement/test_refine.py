@@ -7,9 +7,9 @@ import torch
 from small_models import same_pass
 
 from uncertsam.config.arms import ARMS
+from uncertsam.experiments.refinement._refine import Refiner, refine, truth_as_prompt, truth_logits
 from uncertsam.experiments.refinement.first_pass import FromMethod, FromSam, uncertainty_map
 from uncertsam.experiments.refinement.fusion import build_fusion
-from uncertsam.experiments.refinement.refine import Refiner, refine, truth_as_prompt, truth_logits
 from uncertsam.inference.algebra import Plain, answer, objects_at_once
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY, entropy
 from uncertsam.models.geometry import to_square

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
-import uncertsam.experiments.refinement.refine as refine
+import uncertsam.experiments.refinement._refine as refine
 from uncertsam.config.training import TrainFusion
 from uncertsam.data.format import read_split
+from uncertsam.experiments.refinement._loss import FusionLoss
+from uncertsam.experiments.refinement._refine import truth_logits
 from uncertsam.experiments.refinement.fusion import build_fusion
-from uncertsam.experiments.refinement.loss import FusionLoss
-from uncertsam.experiments.refinement.refine import truth_logits
 from uncertsam.models.checkpoints import load_model
 from uncertsam.models.select import TokenPolicy, select
 from uncertsam.models.store import StreamedEmbeddings

@@ -48,7 +48,7 @@ def load(name_or_path: str | Path, device: str, name: str | None = None) -> "Pro
         name, weights = str(name_or_path), weights_of(str(name_or_path))
     if not weights.is_file():
         raise UserError(f"The weights {weights} are missing.", _fetched(name))
-    return load_model(name, weights, device_named(device))
+    return load_model(name, weights, _device_named(device))
 
 
 def known_by(model: "PromptableModel") -> dict[str, str]:
@@ -80,7 +80,7 @@ def weights_of(name: str) -> Path:
     return next((place for place in places if place.is_file()), places[-1])
 
 
-def device_named(name: str) -> "torch.device":
+def _device_named(name: str) -> "torch.device":
     """The device; "auto" is a GPU by CUDA where there is one, else the CPU. Raises UserError where there is none."""
     import torch
 

@@ -17,8 +17,8 @@ from typing import Any
 from PIL.Image import Image
 
 from uncertsam.app.api import loading
-from uncertsam.app.api.encoded_image import EncodedImage, model_of, see, seen_by
-from uncertsam.app.api.inference import ask
+from uncertsam.app.api._encoded_image import EncodedImage, model_of, see, seen_by
+from uncertsam.app.api._inference import ask
 from uncertsam.app.api.pictures import MOST, name_of, picture_of
 from uncertsam.app.api.prediction import Origin, Prediction
 from uncertsam.app.api.prompts import Question, question

@@ -30,22 +30,22 @@ def save(prediction: Prediction, folder: Path) -> dict[str, Path]:
         _write_png(files["overlay"], overlay(prediction)[..., ::-1])
         with written_aside(files["plot"]) as aside:
             write_png(plot(prediction), aside)
-    low, high = ends(prediction)
+    low, high = _ends(prediction)
     levels = ((prediction.uncertainty - low) / (high - low) * LEVELS).round()
     _write_png(files["uncertainty"], levels.clip(0, LEVELS).astype(np.uint16))
     with written_aside(files["maps"]) as aside:
-        np.savez_compressed(aside, **maps(prediction))
+        np.savez_compressed(aside, **_maps(prediction))
     write_json(files["prediction"], facts(prediction) | {"files": names})
     return files
 
 
-def ends(prediction: Prediction) -> tuple[float, float]:
+def _ends(prediction: Prediction) -> tuple[float, float]:
     """What 0 and 65535 stand for: the range of colours, widened where the map leaves it."""
     low, high = limits(prediction)
     return min(low, float(prediction.uncertainty.min())), max(high, float(prediction.uncertainty.max()))
 
 
-def maps(prediction: Prediction) -> dict[str, Any]:
+def _maps(prediction: Prediction) -> dict[str, Any]:
     """The arrays of maps.npz."""
     found = {name: getattr(prediction, name) for name in ("mask", "probability", "uncertainty", "logits")}
     return found | prediction.decomposition
@@ -54,7 +54,7 @@ def maps(prediction: Prediction) -> dict[str, Any]:
 def facts(prediction: Prediction) -> dict[str, Any]:
     """What JSON can hold of an answer; numbers in pixels, seconds, and the unit of the measure."""
     asked, origin = prediction.question, prediction.origin
-    low, high = ends(prediction)
+    low, high = _ends(prediction)
     return {
         **vars(origin),
         "params": dict(origin.params),

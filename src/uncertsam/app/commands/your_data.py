@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from uncertsam.app.commands.grouped import Grouped, numbers
+from uncertsam.app.commands._grouped import Grouped, numbers
 from uncertsam.base.errors import UserError
 
 Model = Annotated[str, typer.Option(help="sam2_nano, sam2.1_large, ..., or a file of weights")]
@@ -55,7 +55,7 @@ def predict(
     if boxes is not None and (box or point or label):
         raise UserError("--box, --point and --label are for one picture.", "A folder's boxes are in --boxes.")
     from uncertsam.app.api.predictor import UncertaintyPredictor
-    from uncertsam.app.commands import predict as predicting
+    from uncertsam.app.commands import _predict as predicting
 
     options: dict[str, Any] = {"name": name, "fitted": fitted, "seed": seed, "max_megapixels": max_megapixels}
     predictor = UncertaintyPredictor.from_pretrained(model, [method], device, **options)
@@ -67,7 +67,7 @@ def predict(
     if as_json:
         typer.echo(json.dumps({"out": str(out), **vars(summary)}))
     else:
-        for line in [*predicting.told(summary, out), *told_left_out(summary.skipped)]:
+        for line in [*predicting.told(summary, out), *_told_left_out(summary.skipped)]:
             typer.echo(line)
     for problem in summary.problems:
         typer.echo(f"error: {problem}", err=True)
@@ -93,7 +93,7 @@ def fit(
     uncertsam fit my_data/cats --option kind=binary
     """
     from uncertsam.app.api import loading
-    from uncertsam.app.commands import fit as fitting
+    from uncertsam.app.commands import _fit as fitting
     from uncertsam.base.checkout import fitted_here
 
     if folder is not None and not folder.is_dir():
@@ -107,7 +107,7 @@ def fit(
     found = {"out": str(place), "images": state.images, "prior_precision": float(state.prior_precision)}
     text = f"fitted Laplace on {state.images} pictures, prior precision {found['prior_precision']:.4g}: {place}"
     if not as_json:
-        for line in told_left_out(skipped):
+        for line in _told_left_out(skipped):
             typer.echo(line)
     typer.echo(json.dumps(found | {"model": state.model, "skipped": skipped}) if as_json else text)
 
@@ -119,7 +119,7 @@ def doctor(as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from uncertsam.app.commands.doctor import examine
+    from uncertsam.app.commands._doctor import examine
     from uncertsam.base.checkout import checkout
 
     findings = examine(checkout())
@@ -135,19 +135,19 @@ def doctor(as_json: AsJson = False) -> None:
 
 def evaluate() -> None:
     """Measure all methods on all datasets of params.yaml: `dvc repro tabulate`. Example: uncertsam evaluate"""
-    from uncertsam.app.commands.pipeline import repro
+    from uncertsam.app.commands._pipeline import repro
 
     repro("evaluate", "tabulate")
 
 
 def report() -> None:
     """Rebuild reports/index.html and all that it needs: `dvc repro report`. Example: uncertsam report"""
-    from uncertsam.app.commands.pipeline import repro
+    from uncertsam.app.commands._pipeline import repro
 
     repro("report", "report")
 
 
-def told_left_out(skipped: Sequence[Mapping[str, str]]) -> Iterator[str]:
+def _told_left_out(skipped: Sequence[Mapping[str, str]]) -> Iterator[str]:
     """A line for each of the first files that are not used, and how many there are beyond."""
     yield from (f"not used: {one['file']}: {one['reason']}" for one in skipped[:MOST_LINES])
     if len(skipped) > MOST_LINES:

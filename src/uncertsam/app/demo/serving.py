@@ -43,7 +43,7 @@ def serve(bench: SharedPredictor, host: str, port: int) -> None:
     with bound(host, port) as place, tempfile.TemporaryDirectory(prefix="uncertsam_demo_") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         # an open page holds a connection for ever: the end does not wait for it
-        config = uvicorn.Config(application(bench, Path(folder)), log_level="warning", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(_application(bench, Path(folder)), log_level="warning", timeout_graceful_shutdown=2)
         print(f"the page is at {address(place)}  (Ctrl-C stops it)", flush=True)
         uvicorn.Server(config).run(sockets=[place])
 
@@ -54,13 +54,13 @@ def address(place: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def application(bench: SharedPredictor, folder: Path) -> Any:
+def _application(bench: SharedPredictor, folder: Path) -> Any:
     """The page as an ASGI application that can read files from `folder` only, and sends `POLICY` with everything."""
     import gradio as gr
     from fastapi import FastAPI
 
-    from uncertsam.app.demo.cards import STYLE
-    from uncertsam.app.demo.page import build
+    from uncertsam.app.demo._cards import STYLE
+    from uncertsam.app.demo._page import build
 
     fonts = ["system-ui", "sans-serif"]
     theme = gr.themes.Base(font=fonts, font_mono=["monospace"])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from uncertsam.app.api.prediction import Prediction
 from uncertsam.app.api.predictor import UncertaintyPredictor
-from uncertsam.app.demo.photos import Box, DemoPicture
+from uncertsam.app.demo._photos import Box, DemoPicture
 from uncertsam.base.errors import UserError
 
 METHODS = ("sam", "laplace_closed", "variance_entropy", "prompt", "tta_geometric", "combined_total")

@@ -117,15 +117,15 @@ def hashed(root: Path) -> dict[str, str]:
         ) from None
 
 
-def world_names() -> list[str]:
+def _world_names() -> list[str]:
     """The synthetic worlds that can be generated, sorted."""
     names = (m.name for m in pkgutil.iter_modules(worlds.__path__))
     return sorted(n for n in names if hasattr(_module(n), "Params"))
 
 
 def _world(name: str) -> ModuleType:
-    if name not in world_names():
-        raise UserError(f"There is no synthetic world {name!r}.", f"Choose one of {', '.join(world_names())}.")
+    if name not in _world_names():
+        raise UserError(f"There is no synthetic world {name!r}.", f"Choose one of {', '.join(_world_names())}.")
     return _module(name)
 
 

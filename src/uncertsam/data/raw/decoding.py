@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 from PIL import Image, ImageOps
 
 from uncertsam.data.format import quietly
-from uncertsam.data.raw import tiff
+from uncertsam.data.raw import _tiff
 
 # PIL's decoders raise all of these on files that are cut off or altered
 BROKEN = (
@@ -40,11 +40,11 @@ class Decoded:
 
 def decode(data: bytes, number: int = 1) -> Decoded:
     """What an image file's bytes hold, of several pages that of this number. Raises what Pillow raises: `BROKEN`."""
-    tags = tiff.tags_of(io.BytesIO(data), number - 1)
+    tags = _tiff.tags_of(io.BytesIO(data), number - 1)
     if tags is not None and tags.beyond_pillow:
         return _of_tiff(data, tags)
     if tags is not None and number > 1:
-        data, number = tiff.alone(data, tags), 1
+        data, number = _tiff.alone(data, tags), 1
     with quietly():
         image = Image.open(io.BytesIO(data))
         if image.tell() != number - 1:
@@ -55,7 +55,7 @@ def decode(data: bytes, number: int = 1) -> Decoded:
 def decode_image(image: Image.Image) -> Decoded:
     """What a Pillow image holds: more than Pillow reads, where it is not loaded yet. Raises what Pillow raises."""
     data = _unread(image)
-    tags = None if data is None else tiff.tags_of(io.BytesIO(data), image.tell())
+    tags = None if data is None else _tiff.tags_of(io.BytesIO(data), image.tell())
     if data is not None and tags is not None and tags.beyond_pillow:
         return _of_tiff(data, tags)
     before = _orientation(image)  # Pillow turns a TIFF when it loads it, and forgets the tag
@@ -95,8 +95,8 @@ def _orientation(image: Image.Image) -> int:
 def _said(image: Image.Image) -> tuple[bool, float | None]:
     """Whether the smallest value is white, and the value of pixels without data, of grey that Pillow has read."""
     tags, clear = getattr(image, "tag_v2", {}), image.info.get("transparency")
-    nodata = float(clear) if isinstance(clear, int) else tiff.number(tags.get(tiff.GDAL_NODATA))
-    return tags.get(tiff.PHOTOMETRIC) == 0, nodata
+    nodata = float(clear) if isinstance(clear, int) else _tiff.number(tags.get(_tiff.GDAL_NODATA))
+    return tags.get(_tiff.PHOTOMETRIC) == 0, nodata
 
 
 def _unread(image: Image.Image) -> bytes | None:
@@ -134,14 +134,14 @@ def _deep_colours(image: Image.Image, data: bytes) -> np.ndarray | None:
     return np.ascontiguousarray(found[..., [2, 1, 0, 3][: found.shape[2]]])
 
 
-def _of_tiff(data: bytes, tags: tiff.Tags) -> Decoded:
-    values = upright(tiff.samples(data, tags), tags.orientation)
+def _of_tiff(data: bytes, tags: _tiff.Tags) -> Decoded:
+    values = upright(_tiff.samples(data, tags), tags.orientation)
     alpha = None if tags.alpha is None else values[..., tags.alpha]
     bands = values if tags.alpha is None else np.delete(values, tags.alpha, axis=2)
     first = bands[..., : 3 if bands.shape[2] >= 3 else 1]
     if alpha is not None and tags.associated:
         first = _divided(first, alpha)
-    more = bands.shape[2] > first.shape[2] or (first.shape[2] == 3 and tags.one(tiff.PHOTOMETRIC) != 2)
+    more = bands.shape[2] > first.shape[2] or (first.shape[2] == 3 and tags.one(_tiff.PHOTOMETRIC) != 2)
     return Decoded(None, first, alpha, tags.orientation, tags.white_is_zero, tags.nodata, more)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from uncertsam.data.format import quietly
-from uncertsam.data.raw import tiff
+from uncertsam.data.raw import _tiff
 from uncertsam.data.raw.decoding import BROKEN, Decoded, decode
 from uncertsam.data.raw.depth import Scale, eight_bits
 
@@ -57,7 +57,7 @@ class Page:
 Source = Path | Page
 
 
-class Pages(NamedTuple):
+class _Pages(NamedTuple):
     """The numbers, from 1, of a file's pages that are pictures of their own, and how many others it holds.
 
     Those are an MPO's further images (previews, gain maps) and a TIFF's smaller copies and masks of another page.
@@ -89,7 +89,7 @@ class Photo:
         return (*filter(None, [self.page]), *told, *(self.scale.sentences() if self.scale else ()))
 
 
-def pages_of(file: Path | bytes) -> Pages:
+def pages_of(file: Path | bytes) -> _Pages:
     """The pages of an image file. Raises Unusable where they cannot be counted.
 
     Of a file that is broken from its start there is one: whoever reads it says what is wrong.
@@ -122,7 +122,7 @@ def too_large(source: Source | bytes, most: float, number: int = 1) -> str | Non
 def size_of(file: Path | bytes, number: int = 1) -> tuple[int, int]:
     """Width and height of a page by the header. Raises what Pillow raises."""
     with _opened(file) as data:
-        tags = tiff.tags_of(data, number - 1)
+        tags = _tiff.tags_of(data, number - 1)
         if tags is not None:
             return tags.size
         data.seek(0)
@@ -200,25 +200,25 @@ def _shown(found: Decoded) -> tuple[UInt8[np.ndarray, "h w 3"], Scale | None]:
     return np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown, scale
 
 
-def _opened(file: Path | bytes) -> tiff.File:
+def _opened(file: Path | bytes) -> _tiff.File:
     return io.BytesIO(file) if isinstance(file, bytes) else file.open("rb")
 
 
-def _counted(file: Path | bytes) -> Pages:
+def _counted(file: Path | bytes) -> _Pages:
     copies: list[bool] = []
     try:
         with _opened(file) as data:
-            copies.extend(tiff.copies(data))
+            copies.extend(_tiff.copies(data))
     except (*BROKEN, UserWarning):
         if copies:
             raise
     if copies:  # Pillow cannot go past a page that it does not read
         numbers = [k for k, copy in enumerate(copies, 1) if not copy] or [1]
-        return Pages(numbers, len(copies) - len(numbers))
+        return _Pages(numbers, len(copies) - len(numbers))
     with _opened(file) as data, ExitStack() as stack:
         try:
             image = stack.enter_context(Image.open(data))
         except (*BROKEN, UserWarning):
-            return Pages([1], 0)
+            return _Pages([1], 0)
         frames = int(getattr(image, "n_frames", 1))
-        return Pages([1], frames - 1) if image.format == "MPO" else Pages(list(range(1, frames + 1)), 0)
+        return _Pages([1], frames - 1) if image.format == "MPO" else _Pages(list(range(1, frames + 1)), 0)

@@ -11,6 +11,7 @@ import pydantic
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
+from uncertsam.data.raw._masks import Colour, Mask, area_of, pack, read_colours, split_colours
 from uncertsam.data.raw.adapters.base import (
     ComponentParams,
     Kind,
@@ -23,7 +24,6 @@ from uncertsam.data.raw.adapters.base import (
     plural,
 )
 from uncertsam.data.raw.found import below, is_noise, rest
-from uncertsam.data.raw.masks import Colour, Mask, area_of, pack, read_colours, split_colours
 
 BRIGHT = 127  # of 255
 BRIGHT_RULE = f"A mask holds every pixel brighter than {BRIGHT}."

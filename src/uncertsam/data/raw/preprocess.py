@@ -15,10 +15,10 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import remove, written_aside
 from uncertsam.data.format import Annotation, ImageRecord, Rle, encode_rle, write_split
+from uncertsam.data.raw._masks import area_of, fault, told_by
 from uncertsam.data.raw.acquire import Inventory
 from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural, read_raw
 from uncertsam.data.raw.images import Photo, Unusable, write_photo
-from uncertsam.data.raw.masks import area_of, fault, told_by
 from uncertsam.data.splits import (
     FEWEST_GROUPS,
     SPLITS,
@@ -51,7 +51,7 @@ CHANGES = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class _Kept:
     """One converted image, all but its group and split."""
 
     record: ImageRecord
@@ -63,7 +63,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Task:
+class _Task:
     """An image to be converted. number: its place among all, from 1; sha256: of its file."""
 
     number: int
@@ -71,8 +71,8 @@ class Task:
     sha256: str
 
 
-Shard = list[Task]
-Each = Callable[[Callable[[Shard], list[Kept | Skipped]], Sequence[Shard]], Iterable[list[Kept | Skipped]]]
+Shard = list[_Task]
+Each = Callable[[Callable[[Shard], list[_Kept | Skipped]], Sequence[Shard]], Iterable[list[_Kept | Skipped]]]
 
 
 def preprocess(
@@ -124,9 +124,9 @@ def _read(raw: Path, adapter: str, options: dict[str, Any]) -> tuple[Reading, di
 
 def _convert(
     reading: Reading, hashes: dict[Path, str], pool: Path, progress: bool, each: Each
-) -> tuple[list[Kept], list[Skipped]]:
+) -> tuple[list[_Kept], list[Skipped]]:
     """Convert every image into `pool`, numbering those that are kept."""
-    kept: list[Kept] = []
+    kept: list[_Kept] = []
     skipped = list(reading.skipped)
     for one in _converted(_shards(reading.images, hashes), pool, progress, each):
         if isinstance(one, Skipped):
@@ -140,45 +140,45 @@ def _convert(
     return kept, skipped
 
 
-def _converted(shards: list[Shard], pool: Path, progress: bool, each: Each) -> Iterator[Kept | Skipped]:
+def _converted(shards: list[Shard], pool: Path, progress: bool, each: Each) -> Iterator[_Kept | Skipped]:
     images = sum(map(len, shards))
     with tqdm(total=images, desc="converting images", disable=None if progress else True) as bar:
-        for found in each(partial(convert_shard, pool), shards):
+        for found in each(partial(_convert_shard, pool), shards):
             yield from found
             bar.update(len(found))
 
 
 def _shards(images: Iterable[RawImage], hashes: dict[Path, str]) -> list[Shard]:
     """The images in order, each with its place; neighbours of one group, such as a volume's slices, share a shard."""
-    tasks: list[Task] = []
+    tasks: list[_Task] = []
     for number, raw in enumerate(sorted(images, key=lambda image: image.name), 1):
         known = hashes.get(raw.path.resolve())
         if known is None:
             raise UserError(f"{raw.path} is not in the inventory.", "Run the acquire stage again.")
-        tasks.append(Task(number, raw, known))
+        tasks.append(_Task(number, raw, known))
     return [list(found) for _, found in groupby(tasks, key=attrgetter("raw.group"))]
 
 
-def convert_shard(pool: Path, shard: Shard) -> list[Kept | Skipped]:
+def _convert_shard(pool: Path, shard: Shard) -> list[_Kept | Skipped]:
     """Convert some images into `pool`, under their places among all images. Raises UserError as an adapter may."""
     return [_converted_or_skipped(task, pool) for task in shard]
 
 
-def _converted_or_skipped(task: Task, pool: Path) -> Kept | Skipped:
+def _converted_or_skipped(task: _Task, pool: Path) -> _Kept | Skipped:
     try:
         return _convert_one(task.raw, task.number, task.sha256, pool)
     except Unusable as error:
         return Skipped(task.raw.name, str(error))
 
 
-def _renumbered(kept: Kept, number: int, pool: Path) -> Kept:
+def _renumbered(kept: _Kept, number: int, pool: Path) -> _Kept:
     """The image under its number among those that are kept: never a larger one, so no other file is in its way."""
     record = replace(kept.record, id=number)
     os.replace(pool / kept.record.file_name, pool / record.file_name)
     return replace(kept, record=record)
 
 
-def _convert_one(raw: RawImage, number: int, sha256: str, pool: Path) -> Kept:
+def _convert_one(raw: RawImage, number: int, sha256: str, pool: Path) -> _Kept:
     photo = raw.photo()
     labels, changes = _fitted(raw, photo)
     height, width = photo.pixels.shape[:2]
@@ -190,7 +190,7 @@ def _convert_one(raw: RawImage, number: int, sha256: str, pool: Path) -> Kept:
     write_photo(photo, raw.path, pool / record.file_name)
     coded = [(label, area_of(mask), encode_rle(mask)) for label, mask in masks]
     fingerprint = Fingerprint(sha256, dhash(photo.pixels), raw.group)
-    return Kept(record, fingerprint, coded, changes | _seen(photo), photo.is_jpeg, reasons)
+    return _Kept(record, fingerprint, coded, changes | _seen(photo), photo.is_jpeg, reasons)
 
 
 def _fitted(raw: RawImage, photo: Photo) -> tuple[Labels, frozenset[str]]:
@@ -229,7 +229,7 @@ def _usable(labels: Labels) -> tuple[Parts, list[str]]:
     return [part for part, reason in pairs if not reason], labels.skipped + reasons
 
 
-def _changes(kept: list[Kept]) -> list[str]:
+def _changes(kept: list[_Kept]) -> list[str]:
     """What happened to the pictures, in sentences."""
     copied = sum(k.copied for k in kept)
     counts = Counter(change for k in kept for change in k.changes)
@@ -251,7 +251,7 @@ def _division(groups: Iterable[str], fractions: Mapping[str, float], near: int) 
 
 
 def _write(
-    aside: Path, info: dict[str, Any], kept: list[Kept], groups: dict[str, str], split_of: dict[str, str]
+    aside: Path, info: dict[str, Any], kept: list[_Kept], groups: dict[str, str], split_of: dict[str, str]
 ) -> dict[str, dict[str, int]]:
     """Move the pool's images to their splits and write the annotations; the counts by split."""
     masks, counts = _numbered(kept), {}
@@ -269,7 +269,7 @@ def _write(
     return counts
 
 
-def _numbered(kept: list[Kept]) -> dict[int, list[Annotation]]:
+def _numbered(kept: list[_Kept]) -> dict[int, list[Annotation]]:
     """The masks by image id, numbered 1..m over the whole set."""
     found: dict[int, list[Annotation]] = {}
     number = 0

@@ -11,7 +11,7 @@ from uncertsam.base.registry import load_method
 from uncertsam.config.clicking import Clicking
 from uncertsam.config.params import Params
 from uncertsam.data.format import Split, read_split
-from uncertsam.experiments.clicking.rounds import ClickingTask
+from uncertsam.experiments.clicking._rounds import ClickingTask
 from uncertsam.experiments.clicking.table import COLUMNS
 from uncertsam.experiments.subset import drawn
 from uncertsam.inference.algebra import Method

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError
 from uncertsam.config.params import Base, Control, Fit, Params
 from uncertsam.data.format import Split, read_split
-from uncertsam.experiments.controls.measure import all_controls, mean_nll, measured
+from uncertsam.experiments.controls._measure import all_controls, mean_nll, measured
 from uncertsam.experiments.controls.single import single_controls
 from uncertsam.experiments.subset import drawn
 from uncertsam.inference.algebra import Method

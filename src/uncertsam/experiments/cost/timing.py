@@ -36,7 +36,7 @@ class Timed:
 
 
 @dataclass
-class Laps:
+class _Laps:
     """The times of one method, in seconds, and the bytes of tensors alive at its peak."""
 
     seconds: list[float] = field(default_factory=list)
@@ -102,8 +102,8 @@ def clock(methods: Mapping[str, Timed], asked: Sequence[Inputs], repeats: int, d
     warms up and counts memory.
     """
     model, masks = asked[0].model, sum(len(inputs.prompts) for inputs in asked)
-    laps = {name: Laps(peak=max(_peak(one.method, inputs) for inputs in asked)) for name, one in methods.items()}
-    encoder = Laps()
+    laps = {name: _Laps(peak=max(_peak(one.method, inputs) for inputs in asked)) for name, one in methods.items()}
+    encoder = _Laps()
     _encode(model, asked, dtype)
     for _ in tqdm(range(repeats), "clock", disable=None):
         encoder.seconds.append(_timed(partial(_encode, model, asked, dtype), model))
@@ -124,7 +124,7 @@ def size_of(path: Path | None) -> int:
     return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
 
-def _row(name: str, unit: str, laps: Laps, count: int, plain: float, state: int) -> dict[str, Any]:
+def _row(name: str, unit: str, laps: _Laps, count: int, plain: float, state: int) -> dict[str, Any]:
     each = [1000 * seconds / count for seconds in laps.seconds]
     row = {"method": name, "unit": unit, "ms": median(each), "ms_low": min(each), "ms_high": max(each)}
     return row | {"ratio": median(laps.seconds) / plain, "peak_mb": laps.peak / MB, "state_mb": state / MB}

@@ -37,7 +37,7 @@ def guarantees(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Pa
 
     Returns the files written. Raises UserError where nothing was promised.
     """
-    drawn = chosen(frame)
+    drawn = _chosen(frame)
     alphas = sorted(drawn["setting"].dropna().unique())
     alphas = alphas[:1] + alphas[1:][-1:]
     names = in_order(drawn["dataset"], DATASETS)
@@ -56,7 +56,7 @@ def guarantees(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Pa
         return write(page.figure, drawn, stem)
 
 
-def chosen(frame: pd.DataFrame) -> pd.DataFrame:
+def _chosen(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows that are drawn, in an order of their own."""
     first = (methods(frame) or [""])[0]
     wanted = [frame[(frame["part"] == part) & frame["metric"].isin(told)] for part, told in DRAWN.items()]

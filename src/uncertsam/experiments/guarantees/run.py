@@ -8,8 +8,8 @@ import pandas as pd
 from uncertsam.base.errors import UserError, suggestion
 from uncertsam.config.guarantees import Guarantees
 from uncertsam.data.format import Split
-from uncertsam.experiments.guarantees.histograms import pool_of
-from uncertsam.experiments.guarantees.splits import FEWEST
+from uncertsam.experiments.guarantees._histograms import pool_of
+from uncertsam.experiments.guarantees._splits import FEWEST
 from uncertsam.experiments.guarantees.table import COLUMNS, rows
 from uncertsam.statistics.intervals import facts_of
 

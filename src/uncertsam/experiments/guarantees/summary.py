@@ -17,8 +17,8 @@ def guarantees_json(frame: pd.DataFrame) -> dict[str, Any]:
     worst}: pairs of datasets, those of them whose mean fnr exceeds alpha, and the largest mean fnr.
     """
     kept: dict[str, Any] = {}
-    for row in promises(frame):
-        told = {"fnr": row.fnr, "bound": row.bound, "everything": row.everything, "holds": holds(row)}
+    for row in _promises(frame):
+        told = {"fnr": row.fnr, "bound": row.bound, "everything": row.everything, "holds": _holds(row)}
         kept.setdefault(row.method, {}).setdefault(f"{row.setting:g}", {})[row.dataset] = told
     shift: dict[str, Any] = {}
     moved: Any = frame[(frame["part"] == "shift") & (frame["metric"] == "fnr")].groupby(["method", "setting"])["value"]
@@ -34,14 +34,14 @@ def write_summary(target: Path, frame: pd.DataFrame) -> None:
     write_json(target, guarantees_json(frame))
 
 
-def promises(frame: pd.DataFrame) -> list[Any]:
+def _promises(frame: pd.DataFrame) -> list[Any]:
     """Each promise with what came of it where it was made: method, setting (alpha), dataset, fnr, bound, everything."""
     rows = frame[frame["part"] == "risk"]
     wide = rows.pivot(index=["method", "setting", "dataset"], columns="metric", values="value")
     return list(wide.reset_index().itertuples(index=False))
 
 
-def holds(row: Any) -> bool:
+def _holds(row: Any) -> bool:
     """The mean fnr of a promise stays below its bound."""
     return bool(row.fnr <= row.bound + ROUNDING)
 
@@ -50,6 +50,6 @@ def broken_promises(frame: pd.DataFrame) -> list[str]:
     """A line for each promise that was not kept where it was made."""
     return [
         f"{row.method} on {row.dataset} misses {row.fnr:.4f}; promised {row.setting:g}, allowed {row.bound:.4f}"
-        for row in promises(frame)
-        if not holds(row)
+        for row in _promises(frame)
+        if not _holds(row)
     ]

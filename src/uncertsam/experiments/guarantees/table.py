@@ -26,9 +26,11 @@ from jaxtyping import Bool, Float, Int
 
 from uncertsam.config.guarantees import Guarantees
 from uncertsam.config.sections import ALL, refuse_reserved
-from uncertsam.experiments.guarantees import abstention, risk, temperature
-from uncertsam.experiments.guarantees.histograms import EDGES, PLAIN, Pool
-from uncertsam.experiments.guarantees.splits import halves
+from uncertsam.experiments.guarantees import _abstention as abstention
+from uncertsam.experiments.guarantees import _temperature as temperature
+from uncertsam.experiments.guarantees import risk
+from uncertsam.experiments.guarantees._histograms import EDGES, PLAIN, Pool
+from uncertsam.experiments.guarantees._splits import halves
 from uncertsam.statistics.intervals import FEWEST_IMAGES, DatasetFacts
 from uncertsam.statistics.schema import COUNT, FLAG, NUMBER, WORD, Schema
 
@@ -51,7 +53,7 @@ Row = dict[str, str | float | int]
 
 
 @dataclass(frozen=True)
-class Where:
+class _Where:
     """What a number was calibrated on and for; n_test: images, None for those that do not calibrate."""
 
     calibrated_on: str = NEITHER
@@ -60,11 +62,11 @@ class Where:
     n_test: int | None = None
 
 
-NOWHERE = Where()
+NOWHERE = _Where()
 
 
 @dataclass(frozen=True)
-class Bed:
+class _Bed:
     """One dataset's masks under one method, with its splits; what every part needs of them is worked out once."""
 
     dataset: str
@@ -109,7 +111,7 @@ def rows(
     """
     refuse_reserved(sorted({name for name, _ in pools}), "guarantees", "Give it another name in params.yaml.")
     beds = [
-        Bed(dataset, method, pool, halves(dataset, pool.images, knobs.calibrate, knobs.splits, seed))
+        _Bed(dataset, method, pool, halves(dataset, pool.images, knobs.calibrate, knobs.splits, seed))
         for (dataset, method), pool in sorted(pools.items())
     ]
     found = pd.DataFrame([row for bed in beds for row in _alone(bed, knobs)] + list(_together(beds, knobs)))
@@ -120,7 +122,7 @@ def rows(
     return found[COLUMNS].sort_values(KEYS, ignore_index=True)
 
 
-def _alone(bed: Bed, knobs: Guarantees) -> Iterator[Row]:
+def _alone(bed: _Bed, knobs: Guarantees) -> Iterator[Row]:
     """All that is calibrated on the dataset itself, or on nothing."""
     yield from _temperature(bed, bed.dataset, temperature.fitted(bed.scores[0], bed.calibrate))
     for alpha in knobs.alphas:
@@ -131,7 +133,7 @@ def _alone(bed: Bed, knobs: Guarantees) -> Iterator[Row]:
     yield from _abstention(bed, knobs.levels)
 
 
-def _together(beds: list[Bed], knobs: Guarantees) -> Iterator[Row]:
+def _together(beds: list[_Bed], knobs: Guarantees) -> Iterator[Row]:
     """All that is calibrated elsewhere: another dataset's threshold, and one temperature for all datasets."""
     for method in sorted({bed.method for bed in beds}):
         mine = [bed for bed in beds if bed.method == method]
@@ -143,20 +145,20 @@ def _together(beds: list[Bed], knobs: Guarantees) -> Iterator[Row]:
                     yield from _shift(bed, other, alpha)
 
 
-def _temperature(bed: Bed, source: str, place: Int[np.ndarray, " splits"]) -> Iterator[Row]:
+def _temperature(bed: _Bed, source: str, place: Int[np.ndarray, " splits"]) -> Iterator[Row]:
     test, masks = ~bed.calibrate, bed.pool.masks_of
     before = temperature.on_test(bed.scores, masks, test, np.full_like(place, temperature.UNSCALED))
     after = temperature.on_test(bed.scores, masks, test, place)
-    where = Where(source, n_calibrate=bed.n)
+    where = _Where(source, n_calibrate=bed.n)
     yield _row("temperature", bed, "temperature", temperature.TEMPERATURES[place], where)
     for name, plain, scaled in zip(temperature.SCORES, before, after, strict=True):
         yield _row("temperature", bed, name, plain, where)
         yield _row("temperature", bed, f"{name}_scaled", scaled, where)
 
 
-def _risk(bed: Bed, alpha: float) -> Iterator[Row]:
+def _risk(bed: _Bed, alpha: float) -> Iterator[Row]:
     place, test = risk.calibrated(bed.missed, bed.calibrate, alpha), ~bed.calibrate
-    where = Where(bed.dataset, alpha, bed.n)
+    where = _Where(bed.dataset, alpha, bed.n)
     for metric, values in bed.told.items():
         yield _row("risk", bed, metric, risk.on_test(values, test, place), where)
     yield _row("risk", bed, "bound", [risk.bound(bed.n, alpha)], where)
@@ -164,23 +166,23 @@ def _risk(bed: Bed, alpha: float) -> Iterator[Row]:
     yield _row("risk", bed, "probability", _probability(place), where)
 
 
-def _shift(bed: Bed, source: Bed, alpha: float) -> Iterator[Row]:
+def _shift(bed: _Bed, source: _Bed, alpha: float) -> Iterator[Row]:
     """The thresholds of another dataset's splits on all images of this one."""
     place = risk.calibrated(source.missed, source.calibrate, alpha)
-    where = Where(source.dataset, alpha, source.n, len(bed.pool.images))
+    where = _Where(source.dataset, alpha, source.n, len(bed.pool.images))
     for metric, values in bed.told.items():
         yield _row("shift", bed, metric, values.mean(axis=0)[place], where)
     yield _row("shift", bed, "everything", (place == 0).astype(float), where)
 
 
-def _abstention(bed: Bed, levels: Iterable[float]) -> Iterator[Row]:
+def _abstention(bed: _Bed, levels: Iterable[float]) -> Iterator[Row]:
     coverage, iou = abstention.kept(bed.pool.unsure, bed.pool.iou)
     for level in levels:
-        yield _row("abstention", bed, "coverage", [abstention.coverage_at(coverage, iou, level)], Where(setting=level))
+        yield _row("abstention", bed, "coverage", [abstention.coverage_at(coverage, iou, level)], _Where(setting=level))
     yield _row("abstention", bed, "iou", [iou[-1]])
     yield _row("abstention", bed, "aurc", [abstention.area(bed.pool.unsure, bed.pool.iou)])
     for share in TENTHS:
-        yield _row("kept", bed, "iou", [iou[np.searchsorted(coverage, share - 1e-9)]], Where(setting=float(share)))
+        yield _row("kept", bed, "iou", [iou[np.searchsorted(coverage, share - 1e-9)]], _Where(setting=float(share)))
 
 
 def _probability(place: Int[np.ndarray, " splits"]) -> Float[np.ndarray, " splits"]:
@@ -188,7 +190,7 @@ def _probability(place: Int[np.ndarray, " splits"]) -> Float[np.ndarray, " split
     return np.where(place == 0, 0.0, 1 / (1 + np.exp(-EDGES[place])))
 
 
-def _row(part: str, bed: Bed, metric: str, values: Iterable[float], where: Where = NOWHERE) -> Row:
+def _row(part: str, bed: _Bed, metric: str, values: Iterable[float], where: _Where = NOWHERE) -> Row:
     """One row from the values of all splits, or from the one value that no split enters."""
     found = np.asarray(values, float)
     low, high = np.quantile(found, [0.025, 0.975]) if len(found) > 1 else (np.nan, np.nan)

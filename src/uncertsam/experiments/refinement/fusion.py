@@ -84,7 +84,7 @@ def fuse(
 
 
 @dataclass(frozen=True)
-class FusionState:
+class _FusionState:
     """The modules of one arm. params: of the training. folds: by the dataset that each has not seen, or `EVERY`."""
 
     arm: str
@@ -122,7 +122,7 @@ def save(
     PART.save(folder, model.name, model.digest, files, about)
 
 
-def load(folder: Path, arm: str, model: PromptableModel) -> FusionState:
+def load(folder: Path, arm: str, model: PromptableModel) -> _FusionState:
     """Read what `save` wrote. Raises UserError where it is missing, broken, changed, of another arm or model."""
     saved = PART.open(folder, model)
     if saved.manifest["arm"] != arm:
@@ -132,7 +132,7 @@ def load(folder: Path, arm: str, model: PromptableModel) -> FusionState:
     for fold, module in folds.items():
         module.load_state_dict(of_fold(weights, fold))
         module.to(model.device).eval().requires_grad_(False)
-    return FusionState(arm, saved.manifest["params"], folds)
+    return _FusionState(arm, saved.manifest["params"], folds)
 
 
 def of_fold(weights: Weights, fold: str) -> dict[str, Tensor]:

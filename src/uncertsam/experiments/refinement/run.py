@@ -9,10 +9,10 @@ import torch
 
 from uncertsam.config.arms import arm_named
 from uncertsam.config.training import TrainFusion
+from uncertsam.experiments.refinement._refine import Refiner, refine, truth_as_prompt
 from uncertsam.experiments.refinement.first_pass import first_pass
 from uncertsam.experiments.refinement.fusion import load
 from uncertsam.experiments.refinement.names import BOUND, PLAIN, method_of
-from uncertsam.experiments.refinement.refine import Refiner, refine, truth_as_prompt
 from uncertsam.inference.algebra import Answer, Inputs, Plain, answer
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.inference.predictions import PromptSet, Written, predict_cells

@@ -12,9 +12,9 @@ from uncertsam.base.rng import derive_seed
 from uncertsam.config.arms import Arm, arm_named
 from uncertsam.config.training import TrainFusion
 from uncertsam.data.format import Split, read_split
+from uncertsam.experiments.refinement._loss import FusionLoss
 from uncertsam.experiments.refinement.first_pass import FirstPass
 from uncertsam.experiments.refinement.fusion import EVERY, build_fusion, save
-from uncertsam.experiments.refinement.loss import FusionLoss
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import TokenPolicy
 from uncertsam.models.store import Embeddings, open_embeddings
@@ -70,7 +70,7 @@ class Training:
         """
         self.model.network.requires_grad_(False)
         arm = arm_named(self.arm)
-        params = decayed(self.params, arm)
+        params = _decayed(self.params, arm)
         fusion = build_fusion(self.model, params.init, derive_seed(self.seed, "fusion", fold))
         side = self.model.image_size if params.resolution == "input" else params.resolution
         policy = TokenPolicy(token=params.token, gate=params.gate)
@@ -124,7 +124,7 @@ def write(folder: Path, curve: Path, training: Training, plan: Plan, found: Mapp
     write_curve(rows, curve, "fold")
 
 
-def decayed(params: TrainFusion, arm: Arm) -> TrainFusion:
+def _decayed(params: TrainFusion, arm: Arm) -> TrainFusion:
     """The parameters with the arm's own weight decay."""
     if arm.map == "ones" and params.weight_decay_ones is not None:
         return params.model_copy(update={"weight_decay": params.weight_decay_ones})
@@ -135,10 +135,10 @@ def folds(arm: Arm, params: TrainFusion, reported: Sequence[str], benchmark: Pat
     """What an arm's modules are trained on: {the dataset left out, or `EVERY`: the datasets trained on}."""
     if not arm.left_out:
         return {EVERY: [params.dataset]}
-    return leave_one_out(params.domains or [d for d in reported if (benchmark / d / "fit").is_dir()], reported)
+    return _leave_one_out(params.domains or [d for d in reported if (benchmark / d / "fit").is_dir()], reported)
 
 
-def leave_one_out(domains: Sequence[str], reported: Collection[str]) -> dict[str, list[str]]:
+def _leave_one_out(domains: Sequence[str], reported: Collection[str]) -> dict[str, list[str]]:
     """{the dataset left out: the domains trained on}, and `EVERY` for reported datasets that are no domain.
 
     Raises UserError where leaving one out leaves nothing.

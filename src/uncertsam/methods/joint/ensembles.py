@@ -41,7 +41,7 @@ class JointParams(Colours, BoxNoise, frozen=True):
 
 
 @dataclass(frozen=True)
-class Spread:
+class _Spread:
     """Entropies [nats] per source of `SOURCES`, and the logit of the mean of the three ensembles' probabilities."""
 
     entropies: Float[Tensor, "sources n h w"]
@@ -62,7 +62,7 @@ def boxes(inputs: Inputs, params: JointParams) -> list[Prompts]:
     return [inputs.prompts, *(moved_prompts(inputs, k, params) for k in range(1, params.prompts))]
 
 
-def spread(inputs: Inputs, embeddings: Sequence[Embedding], state: LaplaceState, params: JointParams) -> Spread:
+def spread(inputs: Inputs, embeddings: Sequence[Embedding], state: LaplaceState, params: JointParams) -> _Spread:
     """One source at a time, the others left as they are; SAM's own answer is in each ensemble."""
     decoded = inputs.decoded
     own = _token(inputs, inputs.embedding, inputs.prompts, params.gate)
@@ -71,11 +71,11 @@ def spread(inputs: Inputs, embeddings: Sequence[Embedding], state: LaplaceState,
     laplace = mean_tail(moments(state, decoded, params.gate))
     tails = [laplace, *(mean_tail(_samples(inputs, votes)) for votes in (views, prompts))]
     logits = [*(logit_of_tail(*tail) for tail in tails), own]
-    pooled = logit_of_tail(*pooled_tail(tails))
-    return Spread(torch.stack([*map(entropy, logits)]), pooled, decoded.iou[:, 0], decoded.object_score)
+    pooled = logit_of_tail(*_pooled_tail(tails))
+    return _Spread(torch.stack([*map(entropy, logits)]), pooled, decoded.iou[:, 0], decoded.object_score)
 
 
-def pooled_tail(tails: Sequence[tuple[Masks, Masks]]) -> tuple[Masks, Masks]:
+def _pooled_tail(tails: Sequence[tuple[Masks, Masks]]) -> tuple[Masks, Masks]:
     """The mean of several probabilities, each as a sign and the probability of the other sign."""
     sign = tails[0][0]
     turned = [torch.where(other == sign, tail, 1 - tail) for other, tail in tails]

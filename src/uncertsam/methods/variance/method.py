@@ -19,7 +19,7 @@ FITTED = "variance"
 
 
 @dataclass(frozen=True)
-class WithLogVariance(Samples):
+class _WithLogVariance(Samples):
     """SAM's own answer as a sample of one, and the predicted log of its squared error, in [-5, 5]."""
 
     log_variance: Float[Tensor, "n h w"]
@@ -33,12 +33,12 @@ class VarianceMethod:
     policy: TokenPolicy
     measure: Measure
 
-    def __call__(self, inputs: Inputs) -> WithLogVariance:
+    def __call__(self, inputs: Inputs) -> _WithLogVariance:
         decoded = inputs.decoded
         chosen = select(decoded, self.policy)
         row = torch.arange(len(chosen.token), device=chosen.token.device)
         found = inputs.once(self.network, lambda: log_variances(self.network, decoded))[row, chosen.token]
-        return WithLogVariance(lambda: [chosen.logits[None]], chosen.iou, decoded.object_score, found)
+        return _WithLogVariance(lambda: [chosen.logits[None]], chosen.iou, decoded.object_score, found)
 
 
 def build_method(params: TokenPolicy, model: PromptableModel, fitted: Path | None, measure: Measure) -> VarianceMethod:
@@ -56,7 +56,7 @@ def measure_of_variance(name: str, read: Callable[[Masks], Masks]) -> Measure:
     """U as a function of the predicted log-variance."""
 
     def of(outcome: Outcome, logits: Masks) -> Masks:
-        assert isinstance(outcome, WithLogVariance)
+        assert isinstance(outcome, _WithLogVariance)
         return read(outcome.log_variance)
 
     return Measure(name, of)

@@ -6,7 +6,7 @@ from pathlib import Path
 from uncertsam.base.rng import derive_seed
 from uncertsam.config.training import TrainVariance
 from uncertsam.data.format import Split
-from uncertsam.methods.variance.loss import VarianceLoss
+from uncertsam.methods.variance._loss import VarianceLoss
 from uncertsam.methods.variance.network import build_network
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.store import Embeddings

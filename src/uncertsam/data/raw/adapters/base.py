@@ -12,9 +12,9 @@ import pydantic
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
 from uncertsam.data.raw import adapters
+from uncertsam.data.raw._masks import Mask, area_of, connected_components
 from uncertsam.data.raw.decoding import upright
 from uncertsam.data.raw.images import MOST_MEGAPIXELS, Photo, Source, read_photo, too_large
-from uncertsam.data.raw.masks import Mask, area_of, connected_components
 
 Kind = Literal["binary", "indexed", "colour", "instances"]
 Parts = list[tuple[str, Mask]]

@@ -16,10 +16,10 @@ import pydantic
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
+from uncertsam.data.raw._segmentations import decode, null_as, place_of, valid
 from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, plural
 from uncertsam.data.raw.found import rest
 from uncertsam.data.raw.images import Unusable
-from uncertsam.data.raw.segmentations import decode, null_as, place_of, valid
 
 
 class Params(SizeParams):
@@ -32,7 +32,7 @@ class Params(SizeParams):
     quality: Quality = "unknown"
 
 
-class Picture(pydantic.BaseModel):
+class _Picture(pydantic.BaseModel):
     """An entry of `images`; sizes in pixels."""
 
     id: int
@@ -41,7 +41,7 @@ class Picture(pydantic.BaseModel):
     width: pydantic.PositiveInt
 
 
-class Instance(pydantic.BaseModel):
+class _Instance(pydantic.BaseModel):
     """An entry of `annotations`; its segmentation is looked at when it is decoded. null is as good as no entry.
 
     Of something without a category only its name is not known.
@@ -54,14 +54,14 @@ class Instance(pydantic.BaseModel):
     iscrowd: Annotated[bool, null_as(False)] = False
 
 
-class Category(pydantic.BaseModel):
+class _Category(pydantic.BaseModel):
     """An entry of `categories`."""
 
     id: int
     name: str
 
 
-class Entries(pydantic.BaseModel):
+class _Entries(pydantic.BaseModel):
     """The JSON, its entries as they come; whatever else it holds is not read."""
 
     images: list[Any]
@@ -70,11 +70,11 @@ class Entries(pydantic.BaseModel):
 
 
 @dataclass(frozen=True)
-class Instances:
+class _Instances:
     """The entries that can be read; `broken` says of each of the others what is wrong."""
 
-    images: list[Picture]
-    annotations: list[Instance]
+    images: list[_Picture]
+    annotations: list[_Instance]
     names: dict[int, str]
     broken: list[str]
 
@@ -89,7 +89,7 @@ def read(root: Path, params: Params) -> Reading:
     _unique((picture.id for picture in data.images), "image", source)
     _unique((annotation.id for annotation in data.annotations), "annotation", source)
     wanted = [a for a in data.annotations if params.crowd or not a.iscrowd]
-    of_image: dict[int, list[Instance]] = defaultdict(list)
+    of_image: dict[int, list[_Instance]] = defaultdict(list)
     for annotation in wanted:
         of_image[annotation.image_id].append(annotation)
     images, skipped = _listed(root, params, data.images, of_image, data.names)
@@ -102,22 +102,22 @@ def read(root: Path, params: Params) -> Reading:
     return Reading(images, "instances", params.licence, _choices(data, params, of_image, len(wanted)), skipped)
 
 
-def _parsed(source: Path) -> Instances:
+def _parsed(source: Path) -> _Instances:
     try:
-        entries = Entries.model_validate(json.loads(source.read_text(encoding="utf-8-sig")))
+        entries = _Entries.model_validate(json.loads(source.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         raise UserError(f"{source} is missing.", "Set `annotations` to the JSON of this release.") from None
     except pydantic.ValidationError as error:
         raise _no_coco(source, place_of(error)) from None
     except ValueError as error:
         raise UserError(f"{source} is not JSON ({error}).", "Restore the file.") from None
-    images, no_images = valid(Picture, entries.images, "images")
+    images, no_images = valid(_Picture, entries.images, "images")
     if no_images and not images:
         raise _no_coco(source, no_images[0])
-    annotations, broken = valid(Instance, entries.annotations, "annotations")
-    categories = valid(Category, entries.categories or [], "categories")[0]  # without one, the number is the name
+    annotations, broken = valid(_Instance, entries.annotations, "annotations")
+    categories = valid(_Category, entries.categories or [], "categories")[0]  # without one, the number is the name
     names = {category.id: category.name for category in categories}
-    return Instances(images, annotations, names, no_images + broken)
+    return _Instances(images, annotations, names, no_images + broken)
 
 
 def _no_coco(source: Path, why: str) -> UserError:
@@ -131,7 +131,7 @@ def _unique(ids: Iterable[int], kind: str, source: Path) -> None:
 
 
 def _listed(
-    root: Path, params: Params, pictures: list[Picture], of_image: dict[int, list[Instance]], names: dict[int, str]
+    root: Path, params: Params, pictures: list[_Picture], of_image: dict[int, list[_Instance]], names: dict[int, str]
 ) -> tuple[list[RawImage], list[Skipped]]:
     images: list[RawImage] = []
     skipped: list[Skipped] = []
@@ -148,14 +148,14 @@ def _listed(
     return images, skipped
 
 
-def _unlisted(root: Path, params: Params, pictures: list[Picture]) -> list[Skipped]:
+def _unlisted(root: Path, params: Params, pictures: list[_Picture]) -> list[Skipped]:
     """Files beside the images that no entry names."""
     folder, named = root / params.images, {picture.file_name for picture in pictures}
     lost = rest(folder, {*named, params.annotations}, "no entry of `images` names it")
     return [Skipped(f"{params.images}/{skip.file}", skip.reason) for skip in lost]
 
 
-def _choices(data: Instances, params: Params, of_image: dict[int, list[Instance]], wanted: int) -> list[str]:
+def _choices(data: _Instances, params: Params, of_image: dict[int, list[_Instance]], wanted: int) -> list[str]:
     choices = ["Every annotation is a mask of its own; polygons are filled as pycocotools does."]
     without = sum(picture.id not in of_image for picture in data.images)
     if without:
@@ -166,7 +166,7 @@ def _choices(data: Instances, params: Params, of_image: dict[int, list[Instance]
     return [*choices, f"{plural(crowds, 'region')} of many objects at once (iscrowd) left out."]
 
 
-def _labels(picture: Picture, instances: list[Instance], names: dict[int, str]) -> Labels:
+def _labels(picture: _Picture, instances: list[_Instance], names: dict[int, str]) -> Labels:
     masks: Parts = []
     reasons: list[str] = []
     for instance in instances:

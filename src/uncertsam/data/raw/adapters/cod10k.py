@@ -7,6 +7,7 @@ from typing import Literal
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
+from uncertsam.data.raw._masks import read_colours, split_colours
 from uncertsam.data.raw.adapters.base import (
     ComponentParams,
     Labels,
@@ -18,7 +19,6 @@ from uncertsam.data.raw.adapters.base import (
     plural,
 )
 from uncertsam.data.raw.images import Unusable
-from uncertsam.data.raw.masks import read_colours, split_colours
 
 LAYOUT = "{Train,Test}/Image/*.jpg with GT_Instance/*.png or GT_Object/*.png of the same name"
 OBJECT = "GT_Object"

@@ -12,8 +12,8 @@ import pydantic
 
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
+from uncertsam.data.raw._masks import Colour
 from uncertsam.data.raw.adapters.base import ComponentParams, Labels, Reading
-from uncertsam.data.raw.masks import Colour
 from uncertsam.data.raw.pairs import Files, PairParams, by_colour, colour_rule, read_pairs, separated
 
 

@@ -19,6 +19,8 @@ import pydantic
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Quality
+from uncertsam.data.raw._mask_encoding import Coding, recognise
+from uncertsam.data.raw._masks import area_of
 from uncertsam.data.raw.adapters.base import (
     ComponentParams,
     Labels,
@@ -42,8 +44,6 @@ from uncertsam.data.raw.found import (
     rest,
 )
 from uncertsam.data.raw.images import SUFFIXES, Page, Source, Unusable, read_photo
-from uncertsam.data.raw.mask_encoding import Coding, recognise
-from uncertsam.data.raw.masks import area_of
 
 LAYOUT = "images/NAME.jpg and masks/NAME.png (or tif, webp, bmp, gif, jp2, avif and the like)"
 PARTS = ("images", "masks")

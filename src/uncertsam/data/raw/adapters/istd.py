@@ -6,8 +6,8 @@ from typing import Literal
 
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
+from uncertsam.data.raw._masks import read_colours
 from uncertsam.data.raw.adapters.base import ComponentParams, Labels, RawImage, Reading, Skipped, need_folder
-from uncertsam.data.raw.masks import read_colours
 
 LAYOUT = "{train,test}/{train,test}_A/*.png for images and _B/*.png for masks of the same name"
 

@@ -13,9 +13,9 @@ import pydantic
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
+from uncertsam.data.raw._volumes import VolumeParams, read_slices
 from uncertsam.data.raw.adapters.base import Reading, Skipped
 from uncertsam.data.raw.pairs import Pair
-from uncertsam.data.raw.volumes import VolumeParams, read_slices
 
 
 class Params(VolumeParams):
@@ -26,17 +26,17 @@ class Params(VolumeParams):
     quality: Quality = "human"
 
 
-class Case(pydantic.BaseModel):
+class _Case(pydantic.BaseModel):
     """A volume and its label, relative to the task's folder."""
 
     image: str
     label: str
 
 
-class Task(pydantic.BaseModel):
+class _Task(pydantic.BaseModel):
     """dataset.json; `labels` are names by value."""
 
-    training: list[Case]
+    training: list[_Case]
     labels: dict[int, str]
 
 
@@ -49,9 +49,9 @@ def read(root: Path, params: Params) -> Reading:
     return Reading(images, "indexed", params.licence, [*params.sentences(), *notes], lost + skipped)
 
 
-def _task(path: Path) -> Task:
+def _task(path: Path) -> _Task:
     try:
-        return Task.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return _Task.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(f"{path} is missing.", "Name the folder that the task's archive was unpacked to.") from None
     except pydantic.ValidationError as error:
@@ -62,7 +62,7 @@ def _task(path: Path) -> Task:
         raise UserError(f"{path} is not JSON ({error}).", "Restore the file.") from None
 
 
-def _pairs(folder: Path, task: Task) -> tuple[list[Pair], list[Skipped]]:
+def _pairs(folder: Path, task: _Task) -> tuple[list[Pair], list[Skipped]]:
     pairs: list[Pair] = []
     lost: list[Skipped] = []
     for case in task.training:

@@ -7,10 +7,10 @@ import pydantic
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
+from uncertsam.data.raw._volumes import VolumeParams, read_slices
 from uncertsam.data.raw.adapters.base import Reading, Skipped, need_folder, plural
 from uncertsam.data.raw.found import VOLUME_LABELS, below, files_below, is_volume, rest
 from uncertsam.data.raw.pairs import Pair, Pattern, paired
-from uncertsam.data.raw.volumes import VolumeParams, read_slices
 
 LAYOUT = "images/PATIENT.nii.gz and labels/PATIENT.nii.gz (or masks/; or .nii)"
 

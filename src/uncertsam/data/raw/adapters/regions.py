@@ -11,10 +11,10 @@ from pathlib import Path
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
+from uncertsam.data.raw._masks import read_codes, split_indices
 from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, need_folder
 from uncertsam.data.raw.adapters.folder import group_hints
 from uncertsam.data.raw.images import SUFFIXES, Unusable
-from uncertsam.data.raw.masks import read_codes, split_indices
 
 LAYOUT = "images/NAME.jpg and masks/NAME.png, or masks/NAME_annotatorK.png for each annotator"
 ANNOTATOR = re.compile(r"(.+)_annotator(\d+)")

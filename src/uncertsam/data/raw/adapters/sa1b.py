@@ -16,9 +16,9 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.rng import derive_seed
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
+from uncertsam.data.raw._segmentations import decode, null_as, place_of, valid
 from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural
 from uncertsam.data.raw.images import Unusable
-from uncertsam.data.raw.segmentations import decode, null_as, place_of, valid
 
 
 class Params(pydantic.BaseModel, extra="forbid"):
@@ -36,7 +36,7 @@ class Params(pydantic.BaseModel, extra="forbid"):
     quality: Quality = "model"
 
 
-class Picture(pydantic.BaseModel):
+class _Picture(pydantic.BaseModel):
     """The entry `image`; sizes in pixels."""
 
     file_name: str
@@ -44,7 +44,7 @@ class Picture(pydantic.BaseModel):
     width: pydantic.PositiveInt
 
 
-class Instance(pydantic.BaseModel):
+class _Instance(pydantic.BaseModel):
     """An entry of `annotations`; its segmentation is looked at when it is decoded. null is as good as no score."""
 
     id: int
@@ -54,10 +54,10 @@ class Instance(pydantic.BaseModel):
     segmentation: Any = None
 
 
-class Sheet(pydantic.BaseModel):
+class _Sheet(pydantic.BaseModel):
     """The JSON of one image; whatever else it holds is not read."""
 
-    image: Picture
+    image: _Picture
     annotations: list[Any]
 
 
@@ -95,7 +95,7 @@ def _labels(sheet: Path, image: str, params: Params) -> Labels:
     data = _parsed(sheet)
     if data.image.file_name != image:
         raise Unusable(f"{sheet.name} is about {data.image.file_name}")
-    instances, reasons = valid(Instance, data.annotations, "annotations")
+    instances, reasons = valid(_Instance, data.annotations, "annotations")
     wanted = [a for a in instances if _fits(a, params)]
     below = len(instances) - len(wanted)
     reasons += [f"{plural(below, 'mask')} below the options' limits"] if below else []
@@ -104,12 +104,12 @@ def _labels(sheet: Path, image: str, params: Params) -> Labels:
     return Labels((data.image.height, data.image.width), masks, skipped=reasons + broken)
 
 
-def _fits(instance: Instance, params: Params) -> bool:
+def _fits(instance: _Instance, params: Params) -> bool:
     good = instance.predicted_iou >= params.min_predicted_iou and instance.stability_score >= params.min_stability
     return good and instance.area >= params.min_area
 
 
-def _decoded(instances: list[Instance], picture: Picture) -> tuple[Parts, list[str]]:
+def _decoded(instances: list[_Instance], picture: _Picture) -> tuple[Parts, list[str]]:
     masks: Parts = []
     broken: list[str] = []
     for instance in instances:
@@ -120,9 +120,9 @@ def _decoded(instances: list[Instance], picture: Picture) -> tuple[Parts, list[s
     return masks, broken
 
 
-def _parsed(sheet: Path) -> Sheet:
+def _parsed(sheet: Path) -> _Sheet:
     try:
-        return Sheet.model_validate(json.loads(sheet.read_text(encoding="utf-8")))
+        return _Sheet.model_validate(json.loads(sheet.read_text(encoding="utf-8")))
     except pydantic.ValidationError as error:
         raise Unusable(f"{sheet.name} is no sheet of SA-1B: {place_of(error)}") from None
     except ValueError as error:

@@ -9,12 +9,12 @@ from pydantic import BaseModel, Field
 
 from uncertsam.base.files import write_json, written_aside
 from uncertsam.data.raw.acquire import INVENTORY, Inventory, checked_options, hashed, refuse_other_data
-from uncertsam.data.raw.remote.archives import Limits, extract
-from uncertsam.data.raw.remote.download import PATIENCE, Patience, fetch, token_from
+from uncertsam.data.raw.remote._archives import Limits, extract
+from uncertsam.data.raw.remote._download import PATIENCE, Patience, fetch, token_from
 from uncertsam.data.raw.remote.sources import Source, file_name, find
 
 
-class Download(BaseModel, extra="forbid"):
+class _Download(BaseModel, extra="forbid"):
     """The options of a download: an entry of the table of sources, and how much its archives may unpack to."""
 
     name: str
@@ -28,7 +28,7 @@ def download(options: dict[str, Any], out: Path, archives: Path, hashes: Path, p
     The archives stay, so that nothing is loaded twice; their hashes are recorded in `hashes` and checked against it.
     Raises UserError on wrong options, what cannot be loaded, hostile archives, and rather than replace other data.
     """
-    asked = checked_options(Download, options, out.name, "A download")
+    asked = checked_options(_Download, options, out.name, "A download")
     source = find(asked.name, "dataset")
     refuse_other_data(out)
     packed = load(source, archives / source.name, hashes, patience)

@@ -27,11 +27,11 @@ def hidden(rng: Rng, scene: Colour, mask: Mask, stuff: Material, contrast: float
     body = dome(mask, 0.15 * np.sqrt(mask.sum()))
     skin = textures.lit(skin, 1 + np.float32(contrast) * lit_from(rng, cv2.GaussianBlur(body, (0, 0), 2)))
     scene = textures.lit(scene, 1 - np.float32(0.5 * contrast) * _cast(rng, mask))
-    edge = faded_edge(rng, mask, fade)[..., None]
+    edge = _faded_edge(rng, mask, fade)[..., None]
     return np.clip(scene + edge * (skin - scene), 0, 1)
 
 
-def faded_edge(rng: Rng, mask: Mask, fade: float = 4.0) -> Field:
+def _faded_edge(rng: Rng, mask: Mask, fade: float = 4.0) -> Field:
     """The object's opacity: a crisp edge that fades over about `fade` pixels in places."""
     hard = mask.astype(np.float32)
     crisp, faded = cv2.GaussianBlur(hard, (0, 0), 0.8), cv2.GaussianBlur(hard, (0, 0), fade)
@@ -149,7 +149,7 @@ def glazed(rng: Rng, scene: Colour, mask: Mask, clear: tuple[float, float]) -> C
     shift = np.array([[1, 0, step[0]], [0, 1, step[1]]])
     behind = cv2.warpAffine(scene, shift, (width, height), borderMode=cv2.BORDER_REFLECT_101)
     glass = behind * tint + np.float32((1 - share) * scene.mean() / (mirrored.mean() + 1e-3)) * mirrored
-    edge = faded_edge(rng, mask)[..., None]
+    edge = _faded_edge(rng, mask)[..., None]
     return np.clip(scene + edge * (glass - scene), 0, 1)
 
 

@@ -48,7 +48,7 @@ class Material:
             warp=float(rng.uniform(0.1, 1)),
             relief=float(rng.choice([0, 1]) * rng.uniform(0.1, 0.5)),
             detail=float(rng.uniform(0.1, 0.6)),
-            palette=palette(rng),
+            palette=_palette(rng),
         )
 
     def turned(self, angle: float, scale: float) -> "Material":
@@ -71,7 +71,7 @@ class Material:
         return np.clip(light, 0, 1, out=light)
 
 
-def palette(rng: Rng) -> Float32[np.ndarray, "k 3"]:
+def _palette(rng: Rng) -> Float32[np.ndarray, "k 3"]:
     """Three to five related colours: near one hue, mostly earthy and muted, mostly dark to bright (sRGB in [0, 1])."""
     count = int(rng.integers(3, 6))
     base = rng.normal(0.15, 0.09) if rng.random() < 0.6 else rng.random()  # orange to green, or any

@@ -34,16 +34,16 @@ class Params(WorldParams):
 
 
 @dataclass(frozen=True)
-class Body:
+class _Body:
     """What all slices of one body share: places are relative to the picture's side, the centre is 0."""
 
     size: int
     half: tuple[float, float]
-    organs: list["Organ"]
+    organs: list["_Organ"]
 
 
 @dataclass(frozen=True)
-class Organ:
+class _Organ:
     """A smooth lump: its radius over the angle in steps of one degree, at half its height; `grey` in HU."""
 
     centre: tuple[float, float]
@@ -101,15 +101,15 @@ def _affine(rng: Rng, size: int) -> Float32[np.ndarray, "4 4"]:
     return affine
 
 
-def _body(rng: Rng, params: Params) -> Body:
+def _body(rng: Rng, params: Params) -> _Body:
     """A body whose spleen, first of its organs, lies between the wall, the stomach and a kidney."""
     half = float(rng.uniform(0.4, 0.46)), float(rng.uniform(0.28, 0.35))
     spread, middle = 60 * params.contrast, (SLICES - 1) / 2
 
-    def organ(x: float, y: float, radius: float, reach: float = 9.0, unevenness: float = 0.25) -> Organ:
+    def organ(x: float, y: float, radius: float, reach: float = 9.0, unevenness: float = 0.25) -> _Organ:
         place = half[0] * (x + rng.normal(0, 0.04)), half[1] * (y + rng.normal(0, 0.04))
         grey = MUSCLE + float(rng.uniform(-0.3, 0.9)) * spread
-        return Organ(place, _lumpy(rng, radius, unevenness), middle, reach, grey)
+        return _Organ(place, _lumpy(rng, radius, unevenness), middle, reach, grey)
 
     spleen = organ(0.58, 0.2, float(rng.uniform(0.12, 0.15)), SHOWN / 2, 0.35)
     bowels = []
@@ -119,7 +119,7 @@ def _body(rng: Rng, params: Params) -> Body:
     liver = organ(-0.5, -0.1, float(rng.uniform(0.16, 0.2)))
     stomach = organ(0.25, -0.15, float(rng.uniform(0.08, 0.12)))
     kidneys = [organ(x, 0.5, float(rng.uniform(0.05, 0.07))) for x in (-0.42, 0.32)]
-    return Body(params.size, half, [spleen, *bowels, liver, stomach, *kidneys])
+    return _Body(params.size, half, [spleen, *bowels, liver, stomach, *kidneys])
 
 
 def _lumpy(rng: Rng, mean: float, unevenness: float) -> Float32[np.ndarray, "360"]:
@@ -130,7 +130,7 @@ def _lumpy(rng: Rng, mean: float, unevenness: float) -> Float32[np.ndarray, "360
     return (mean * np.exp(np.clip(bumps, -0.9, 0.6))).astype(np.float32)
 
 
-def _slice(rng: Rng, body: Body, z: int, noise: float) -> tuple[Slice, Mask]:
+def _slice(rng: Rng, body: _Body, z: int, noise: float) -> tuple[Slice, Mask]:
     """One cut in Hounsfield units, as the patient lies; and its spleen."""
     inside, flesh, hollow = (_ellipse(body, (0.0, 0.0), (body.half[0] - d, body.half[1] - d)) for d in (0, 0.025, 0.06))
     tissue = np.where(flesh & ~hollow, np.float32(MUSCLE), np.float32(FAT))
@@ -152,7 +152,7 @@ def _textured(rng: Rng, tissue: Slice) -> Slice:
     return soft + 10 * textures.fractal(rng, len(tissue), len(tissue), 14.0)
 
 
-def _cut(body: Body, organ: Organ, z: int) -> Mask:
+def _cut(body: _Body, organ: _Organ, z: int) -> Mask:
     """An organ's cut at slice z; empty above and below it."""
     height = (z - organ.middle) / organ.reach
     if abs(height) >= 1:
@@ -162,11 +162,11 @@ def _cut(body: Body, organ: Organ, z: int) -> Mask:
     return np.asarray(np.hypot(x, y) < organ.radius[degree] * np.float32((1 - height**2) ** 0.25))
 
 
-def _ellipse(body: Body, centre: tuple[float, float], half: tuple[float, float]) -> Mask:
+def _ellipse(body: _Body, centre: tuple[float, float], half: tuple[float, float]) -> Mask:
     x, y = _places(body, centre)
     return np.asarray((x / half[0]) ** 2 + (y / half[1]) ** 2 < 1)
 
 
-def _places(body: Body, centre: tuple[float, float]) -> tuple[Slice, Slice]:
+def _places(body: _Body, centre: tuple[float, float]) -> tuple[Slice, Slice]:
     line = np.linspace(-0.5, 0.5, body.size, dtype=np.float32)
     return line[None, :] - np.float32(centre[0]) + 0 * line[:, None], line[:, None] - np.float32(centre[1]) + 0 * line
