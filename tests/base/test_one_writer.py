@@ -23,7 +23,7 @@ TOLD = {  # what writes into a folder that its caller writes aside, or keeps wha
     "src/uncertsam/tracking/models.py": {"keep"},
     "src/uncertsam/tracking/_record.py": {"_put"},
     # no stage: the record of `uncertsam verify`, and the curve that a training run goes on with, line by line
-    "src/uncertsam/app/_regression_check.py": {"observe", "_stored"},
+    "src/uncertsam/app/_regression_check.py": {"_observe", "_stored"},
     "src/uncertsam/pretraining/curve.py": {"__init__", "log"},
 }
 
