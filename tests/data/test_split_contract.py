@@ -2,12 +2,13 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from uncertsam.data.format import read_split
 from uncertsam.data.raw.acquire import local
 from uncertsam.data.raw.preprocess import preprocess
-from uncertsam.data.splits import read_reserved
+from uncertsam.data.splits import SPLITS, read_reserved
 
 EVERYTHING_TO_TEST = {"test": 1.0}
 
@@ -54,3 +55,14 @@ def test_no_group_of_near_duplicates_is_divided(manifest, real_data, tmp_path):
     assert len(groups) >= 2
     assert not set.intersection(*groups)
     assert sum(map(len, groups)) == len(set.union(*groups))
+
+
+def test_of_the_training_photos_enough_are_set_aside_and_none_has_two_splits(root):
+    """checkpoints/photos.csv was committed before the first step; what is pretrain there is reserved for good."""
+    photos = pd.read_csv(root / "checkpoints" / "photos.csv")
+    assert photos["sha256"].is_unique and set(photos["split"]) <= set(SPLITS)
+    pool = photos[photos["dataset"] != "everyday_coco"]
+    assert (pool["split"] == "fit").sum() >= 400 and (pool["split"] == "calibrate").sum() >= 200
+    assert ((pool["dataset"] == "bsds500") & (pool["split"] == "test")).sum() >= 100
+    reserved = read_reserved(root / "checkpoints" / "pretrain_images.json").images
+    assert set(photos["sha256"][photos["split"] == "pretrain"]) == set(reserved)
