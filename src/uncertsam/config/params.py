@@ -155,7 +155,7 @@ class Params:
             raise UserError(f"{self.path}: {key} is not a list of names.", f"Write {key}: [NAME, ...].")
         return value
 
-    def _keys(self, key: str) -> list[str]:
+    def _keys(self, key: str) -> list[Any]:
         """The names in a section of named entries, such as `data`."""
         value = self.values.get(key) or {}
         if not isinstance(value, dict):

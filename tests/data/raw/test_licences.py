@@ -38,7 +38,7 @@ def test_an_adapter_states_the_licence_and_the_preprocessing_of_the_table(adapte
 
 
 def test_every_adapter_is_in_the_table_or_reads_sets_of_any_licence() -> None:
-    assert set(available()) - set(TABLE) == {"benchmark", "coco", "folder", "nifti"}
+    assert set(available()) - set(TABLE) == {"benchmark", "coco", "folder", "nifti", "regions"}
 
 
 def test_the_published_benchmark_is_the_table_without_sa_1b() -> None:

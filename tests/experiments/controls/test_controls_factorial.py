@@ -23,7 +23,7 @@ from uncertsam.methods.laplace_closed import LaplaceClosed
 from uncertsam.metrics.masks import METRICS
 from uncertsam.models.select import TokenPolicy, select
 from uncertsam.models.store import StreamedEmbeddings
-from uncertsam.report.compare import NUMBER_TOLERANCE
+from uncertsam.statistics.schema import TOLERANCE
 from uncertsam.statistics.table import check_table
 
 N = 40
@@ -152,7 +152,7 @@ def test_the_order_of_images_and_their_company_change_nothing(asked, state):
     last = replace(asked, split=replace(asked.split, images={2: asked.split.images[2]}))
     again = table[table["image_id"] == 2].reset_index(drop=True)
     # a pixel may change sides with the last bit of its logit
-    pd.testing.assert_frame_equal(measured(last, controls), again, rtol=0, atol=NUMBER_TOLERANCE)
+    pd.testing.assert_frame_equal(measured(last, controls), again, rtol=0, atol=TOLERANCE)
 
 
 def test_the_nll_that_validation_minimises_is_that_of_the_table(asked, state):

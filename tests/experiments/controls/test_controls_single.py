@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-import yaml
 from small_models import same_pass
 
+from uncertsam.app._profiles import complete
 from uncertsam.config.params import Control
 from uncertsam.experiments.controls.single import best, settings_of, single_controls, with_prior, with_temperature
 from uncertsam.inference.algebra import answer
@@ -67,7 +67,6 @@ def test_every_control_differs_in_what_its_name_says(model, examples, state, kno
 def test_the_registered_lists_are_those_of_every_profile(root):
     """What the registration names is in every profile, whatever its size."""
     for profile in ("demo", "folder", "paper"):
-        section = yaml.safe_load((root / "profiles" / f"{profile}.yaml").read_text())["control"]
-        knobs = Control.model_validate(section)
+        knobs = Control.model_validate(complete(profile, root / "profiles")["control"])
         assert knobs.samples == [5, 10, 100, 1000]
         assert 1.0 in knobs.temperatures and 1.0 in knobs.prior_precisions
