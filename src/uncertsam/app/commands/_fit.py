@@ -55,7 +55,7 @@ def option(text: str) -> tuple[str, Any]:
             return found[1], yaml.safe_load(found[2])
     except yaml.YAMLError:
         pass
-    raise UserError(f"--option {text!r} is none.", "Give it as in YAML, such as --option 'kind: binary'.")
+    raise UserError(f"--option {text!r} is none.", "Give KEY=VALUE, or as in YAML, such as --option 'kind: binary'.")
 
 
 def _split(
