@@ -47,6 +47,15 @@ def test_annotators_of_different_sizes_and_colours_are_refused_by_name(two):
         one.read_labels()
 
 
+def test_whatever_else_lies_there_is_listed(two):
+    root, _ = two
+    (root / "images" / "deep").mkdir()
+    Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(root / "images" / "deep" / "more.jpg")
+    (root / "images" / "phone.heic").touch()
+    skipped = {one.file for one in read_raw("regions", root, {}).skipped}
+    assert skipped == {"images/lonely.jpg", "masks/nobody.png", "images/deep/more.jpg", "images/phone.heic"}
+
+
 def test_a_folder_without_a_pair_names_the_layout(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()

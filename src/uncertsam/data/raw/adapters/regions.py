@@ -14,6 +14,7 @@ from uncertsam.data.format import Quality
 from uncertsam.data.raw._masks import read_codes, split_indices
 from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, need_folder
 from uncertsam.data.raw.adapters.folder import group_hints
+from uncertsam.data.raw.found import below, rest
 from uncertsam.data.raw.images import SUFFIXES, Unusable
 
 LAYOUT = "images/NAME.jpg and masks/NAME.png, or masks/NAME_annotatorK.png for each annotator"
@@ -45,6 +46,8 @@ def read(root: Path, params: Params) -> Reading:
     ]
     alone = [path for stem, paths in masks.items() if stem not in photos for path in paths]
     skipped += [Skipped(f"masks/{path.name}", "it has no image of the same name") for path in alone]
+    used = {image.name for image in images} | {below(root, path) for paths in masks.values() for path in paths}
+    skipped += rest(root, used | {one.file for one in skipped}, f"it is not in the layout {LAYOUT}")
     rules = ["Every value of a mask but 0 is a region of its own.", sentence]
     if any(len(paths) > 1 for paths in masks.values()):
         rules.append("Photos with several annotators have the regions of all of them, which overlap.")
