@@ -3,43 +3,38 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.base.errors import UserError
-from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Base, Model, Params
 from uncertsam.config.training import TrainVariance
-from uncertsam.data.format import read_split
 from uncertsam.tracking import Part
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, curve: Path) -> None:
     """Write the best and the last weights, and the losses of every step; goes on where it was stopped."""
     from uncertsam.methods.variance.network import BEST, LAST, save
-    from uncertsam.methods.variance.training import Training
+    from uncertsam.methods.variance.training import CODE, VarianceTask
     from uncertsam.models.checkpoints import device_named, load_model
-    from uncertsam.models.store import open_embeddings, set_threads
+    from uncertsam.models.store import set_threads
+    from uncertsam.training.domains import Domain, Training
     from uncertsam.training.engine import one_device
     from uncertsam.training.summary import outcome, write_curve
 
     params = Params.read()
     base, knobs = params.section("base", Base), params.section("train_variance", TrainVariance)
-    if not (benchmark / "fit").is_dir():
-        raise UserError(f"{dataset} has no fit split.", f"Give data.{dataset}.split a share for `fit`.")
     with tracking.stage("train_variance", knobs.model_dump(), "variance", dataset) as run:
         set_threads(base.threads)
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        split, devices = read_split(benchmark / "fit"), one_device(model.device, knobs.precision)
-        training = Training(model, open_embeddings(embeddings, model), split, dataset, knobs, base.seed, devices)
+        domain, devices = Domain.read(dataset, benchmark, embeddings, model), one_device(model.device, knobs.precision)
+        training = Training(model, knobs, base.seed, devices, CODE)
 
         def log(step: int, values: dict[str, float]) -> None:
             for name, value in values.items():
                 run.metric_step(name, value, step)
 
-        resume = training.resume(Path(".resume"))
-        trained = training.run(resume, log)
+        resume = training.resume(Path(".resume"), "variance", [domain], [])
+        trained = training.run(VarianceTask(model, knobs, base.seed), [domain], resume, log)
         if devices.global_rank == 0:
-            data = {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")}
-            save(out, model, trained.best, trained.last, knobs.model_dump(), data)
+            save(out, model, trained.best, trained.last, knobs.model_dump(), {dataset: domain.digest})
             write_curve(trained.curve, curve)
             resume.clear()
             run.metrics(outcome(trained))
