@@ -18,6 +18,7 @@ from uncertsam.methods.variance.network import VarianceNetwork, build_network, l
 from uncertsam.methods.variance.training import VarianceTask
 from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack
 from uncertsam.training.examples import Example
+from uncertsam.training.task import Step
 
 METHODS = ("variance_logvar", "variance_var", "variance_entropy")
 
@@ -51,7 +52,7 @@ def task(model, steps: int, side: int) -> VarianceTask:
 
 
 def cost(task: VarianceTask, example: Example) -> torch.Tensor:
-    return task.loss(example, 0, "sample")[0]
+    return task.loss(example, Step(0, 1), "sample")[0]
 
 
 def size(module: nn.Module) -> int:

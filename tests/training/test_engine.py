@@ -22,7 +22,7 @@ from uncertsam.training.engine import Trained, one_device, train
 from uncertsam.training.examples import Example
 from uncertsam.training.resume import ResumeState
 from uncertsam.training.schedule import cosine
-from uncertsam.training.task import Mode, ParameterGroup, Task, decayed_groups, paper_groups
+from uncertsam.training.task import Mode, ParameterGroup, Step, Task, decayed_groups, paper_groups
 
 PARAMS = TrainParams(epochs=2, learning_rate=0.01, warmup=0, cooldown=0, save_every=2, precision="32-true")
 
@@ -72,7 +72,7 @@ class Sum(Task):
     def parameter_groups(self) -> list[ParameterGroup]:
         return paper_groups(self.module, self.params)
 
-    def loss(self, example: Example, step: int, mode: Mode) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Tensor, dict[str, float]]:
         return squared_error(self.module, example), {}
 
 
@@ -130,9 +130,9 @@ def test_each_group_learns_at_its_own_rate_and_schedule(tmp_path):
 
 def test_a_step_samples_what_is_random_and_held_out_images_see_its_mean(tmp_path):
     class Noted(Sum):
-        def loss(self, example: Example, step: int, mode: Mode) -> tuple[Tensor, dict[str, float]]:
+        def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Tensor, dict[str, float]]:
             assert (mode == "sample") == torch.is_grad_enabled()
-            return super().loss(example, step, mode)[0], {"part": float(step)}
+            return super().loss(example, step, mode)[0], {"part": float(step.number)}
 
     logged = {}
     run(tmp_path, log=lambda step, values: logged.update({step: values} if "fit_loss" in values else {}), task=Noted())

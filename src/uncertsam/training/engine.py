@@ -21,7 +21,7 @@ from uncertsam.base.rng import torch_generator
 from uncertsam.config.training import TrainParams
 from uncertsam.training.examples import Example, Examples
 from uncertsam.training.resume import ResumeState
-from uncertsam.training.task import Task
+from uncertsam.training.task import Step, Task
 
 Log = Callable[[int, dict[str, float]], None]
 COLUMNS = ("step", "learning_rate", "fit_loss", "held_out_loss")
@@ -134,7 +134,7 @@ class _Run:
     def _backward(self, example: Example, step: int, count: int, parts: dict[str, float]) -> Tensor:
         """Adds to the gradients, and the loss's parts to `parts`."""
         with self.devices.autocast():
-            found, named = self.task.loss(example, step, "sample")
+            found, named = self.task.loss(example, Step(step, self.total), "sample")
         if not torch.isfinite(found):
             self._stop(step, "the loss", example)
         (found / count).backward()  # type: ignore[no-untyped-call]
@@ -159,7 +159,7 @@ class _Run:
         self.task.module.eval()
         with torch.no_grad(), self.devices.autocast():
             examples = (self.held_out.get(i, 0) for i in range(len(self.held_out)))
-            losses = [float(self.task.loss(example, step, "mean")[0]) for example in examples]
+            losses = [float(self.task.loss(example, Step(step, self.total), "mean")[0]) for example in examples]
         self.task.module.train()
         mean = sum(losses) / len(losses)
         if mean < self.best_loss:

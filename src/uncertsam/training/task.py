@@ -19,6 +19,19 @@ Mode = Literal["sample", "mean"]  # draw from what is random (a training step), 
 
 
 @dataclass(frozen=True)
+class Step:
+    """An optimiser step: its number (0-based) and that of all."""
+
+    number: int
+    total: int
+
+    @property
+    def share(self) -> float:
+        """Of the training that lies behind, in [0, 1)."""
+        return self.number / self.total
+
+
+@dataclass(frozen=True)
 class ParameterGroup:
     """Parameters that learn alike. learning_rate: the highest; `schedule` gives the share of it at each step."""
 
@@ -38,10 +51,10 @@ class Task(ABC):
         """Groups without a common parameter. The learning rate of the first is the one that is logged."""
 
     @abstractmethod
-    def loss(self, example: "Example", step: int, mode: Mode) -> tuple[Loss, dict[str, float]]:
+    def loss(self, example: "Example", step: Step, mode: Mode) -> tuple[Loss, dict[str, float]]:
         """The mean over an example's objects, and its parts by name, to be logged.
 
-        step: number of the optimiser step, for losses that change on the way. A function of its arguments and the
+        step: for losses that change on the way. A function of its arguments and the
         weights: random numbers come from `example.generator` alone.
         """
 

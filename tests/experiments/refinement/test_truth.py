@@ -20,7 +20,7 @@ from uncertsam.models.store import StreamedEmbeddings
 from uncertsam.training.engine import one_device, train
 from uncertsam.training.examples import Example, SplitExamples
 from uncertsam.training.resume import ResumeState
-from uncertsam.training.task import Mode
+from uncertsam.training.task import Mode, Step
 
 ROOT = Path(__file__).resolve().parents[3]
 PARAMS = TrainFusion(
@@ -50,7 +50,7 @@ def test_a_module_that_is_told_the_true_mask_and_error_beats_no_refinement(monke
     monkeypatch.setattr(refine, "uncertainty_map", lambda kind, logits: told.error[0])
 
     class Informed(FusionTask):
-        def loss(self, example: Example, step: int, mode: Mode) -> tuple[Tensor, dict[str, float]]:
+        def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Tensor, dict[str, float]]:
             told.masks[:] = [example.masks]
             return super().loss(example, step, mode)
 

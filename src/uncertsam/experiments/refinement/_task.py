@@ -19,10 +19,8 @@ from uncertsam.models.select import Selected, TokenPolicy, select
 from uncertsam.training.accumulate import streamed_sum
 from uncertsam.training.batches import portions_and_steps
 from uncertsam.training.examples import Example
-from uncertsam.training.losses import dice_loss, focal_loss, iou_of_logits
-from uncertsam.training.task import Loss, Mode, ParameterGroup, Task, paper_groups
-
-FOCAL, DICE, IOU = 20.0, 1.0, 1.0  # SAM 2's weights
+from uncertsam.training.losses import sam_loss
+from uncertsam.training.task import Loss, Mode, ParameterGroup, Step, Task, paper_groups
 
 
 class FusionTask(Task):
@@ -52,7 +50,7 @@ class FusionTask(Task):
             return paper_groups(self.module, self.params)
         return paper_groups(self.module, self.params.model_copy(update={"weight_decay": own}))
 
-    def loss(self, example: Example, step: int, mode: Mode) -> tuple[Loss, dict[str, float]]:
+    def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Loss, dict[str, float]]:
         """The same at every step and in both modes. With the identity start it is the unrefined masks'."""
         return streamed_sum(self._parts(example), list(self.module.parameters())), {}
 
@@ -68,6 +66,5 @@ class FusionTask(Task):
 
     def _of(self, chosen: Selected, masks: Float[Tensor, "n s s"]) -> Float[Tensor, " n"]:
         side = (self.side, self.side)
-        logits = F.interpolate(chosen.logits[:, None], side, mode="bilinear", align_corners=False)[:, 0]
-        found = (chosen.iou - iou_of_logits(logits, masks)).abs()
-        return FOCAL * focal_loss(logits, masks) + DICE * dice_loss(logits.sigmoid(), masks) + IOU * found
+        logits = F.interpolate(chosen.logits[:, None], side, mode="bilinear", align_corners=False)
+        return sam_loss(logits, chosen.iou[:, None], masks)

@@ -17,7 +17,7 @@ from uncertsam.models.promptable import Decoded, PromptableModel
 from uncertsam.training.accumulate import streamed_sum
 from uncertsam.training.batches import portions_and_steps
 from uncertsam.training.examples import Example
-from uncertsam.training.task import Loss, Mode, ParameterGroup, Task, paper_groups
+from uncertsam.training.task import Loss, Mode, ParameterGroup, Step, Task, paper_groups
 
 CODE = ("training", "models", "inference", "methods/variance", "base/rng.py")
 
@@ -42,7 +42,7 @@ class VarianceTask(Task):
     def parameter_groups(self) -> list[ParameterGroup]:
         return paper_groups(self.module, self.params)
 
-    def loss(self, example: Example, step: int, mode: Mode) -> tuple[Loss, dict[str, float]]:
+    def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Loss, dict[str, float]]:
         """The same at every step and in both modes."""
         return streamed_sum(self._parts(example), list(self.module.parameters())), {}
 
