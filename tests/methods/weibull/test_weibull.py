@@ -163,9 +163,12 @@ def test_the_divergence_of_evidence_sums_channels_and_averages_the_rest(evidence
 
 
 def test_it_begins_at_masks_that_are_a_linear_read_out_of_the_tokens(readout):
+    """Features are a GELU's, some of them negative, and there is a reading of them that is about 1."""
     draw = torch_generator(0, "mimic")
-    tokens, features = torch.randn(40, 3, 12, generator=draw), torch.rand(40, 8, 5, 5, generator=draw)
+    tokens = torch.randn(40, 3, 12, generator=draw)
+    features = torch.nn.functional.gelu(torch.randn(40, 8, 5, 5, generator=draw) + 1.5)
     weights = tokens @ torch.randn(12, 8, generator=draw) + 0.3
-    mimic(readout, [(tokens, weights)], 1e-9)
+    mimic(readout, [(tokens[:20], weights[:20], features[:20]), (tokens[20:], weights[20:], features[20:])])
     wanted = torch.einsum("ntc,nchw->nthw", weights, features)
-    torch.testing.assert_close(logits(readout(tokens, features), "mean"), wanted, rtol=1e-3, atol=1e-3)
+    found = logits(readout(tokens, features), "mean")
+    assert float((found - wanted).abs().mean() / wanted.abs().mean()) < 0.02

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from uncertsam.training.task import Step
 
-KL_WEIGHT = 1e-11  # of the divergence, before the curriculum's (the release): next to nothing
 ATTACKED_KL, CALIBRATION = 0.05, 0.1  # shares of the attacked branch's loss (RUAC, Table S5)
 Pixels = Float[Tensor, "*n h w"]
 

@@ -7,7 +7,7 @@ k                            one per pixel for Z, one per mask and channel for W
 What is not published (width of the network for k, its input, the bounds of k) is chosen; see the docs of RUAC.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from uncertsam.methods.weibull.distribution import Weibull
 
 SHAPES = (0.1, 50.0)
+OFFSET, SHAPE, RIDGE = 0.5, 5.0, 1e-4  # of the start, see `mimic`: SHAPE is about the first k
 PRIOR = (1.0, 3.0)  # shape and rate of the Gamma prior (the authors' release)
 Tokens = Float[Tensor, "n t d"]
 Features = Float[Tensor, "n c h w"]
@@ -68,7 +69,7 @@ class BayesianReadout(nn.Module):
         self.token_shape = nn.Linear(2, 1)
 
     def forward(self, tokens: Tokens, features: Features) -> Evidence:
-        """tokens: the mask tokens after the transformer. features: the upscaled image features."""
+        """tokens: whatever says which mask is meant, such as the mask tokens. features: the upscaled image features."""
         z = straight_through_relu(self.pixel(features))
         w = straight_through_relu(self.token(tokens).unflatten(-1, (2, -1)))
         k_z = _bounded(self.pixel_shape(z))
@@ -81,20 +82,32 @@ def _bounded(raw: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def mimic(readout: BayesianReadout, answers: Iterable[tuple[Tokens, Float[Tensor, "n t c"]]], ridge: float) -> None:
-    """Begin at the model's own masks: its mask weights, from its tokens, by ridge regression.
+def mimic(readout: BayesianReadout, answers: Sequence[tuple[Tokens, Float[Tensor, "n t c"], Features]]) -> None:
+    """Begin at the model's own masks. answers: what is read, the model's mask weights, and its features.
 
-    answers: tokens and the weights that the model gives them, of some images. Features pass unchanged, up to the
-    negative part of their GELU, which is above -0.17. ridge: of the mean squared token.
+    Features may be negative and evidence may not, and there is no bias to take an offset away again. So a linear
+    reading of the features that is close to 1 everywhere is added to each of them: A x, A = I + OFFSET 1 m'. The
+    weights w become A'^-1 w, by ridge regression on what is read: exact where that is w itself.
     """
-    pairs = zip(*answers, strict=True)
-    tokens, weights = (torch.cat([part.flatten(0, 1) for part in parts]).double() for parts in pairs)
-    rows = torch.cat([tokens, torch.ones_like(tokens[:, :1])], 1)
-    gram = rows.T @ rows
-    damped = gram + ridge * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-    found = torch.linalg.solve(damped, rows.T @ weights).float()
+    read, weights = (torch.cat([one[i].flatten(0, 1) for one in answers]).double() for i in (0, 1))
+    gram, mean = (torch.stack(parts).mean(0) for parts in zip(*map(_moments, answers), strict=True))
+    lift = torch.eye(len(gram)).to(gram) + OFFSET * _ridge(gram, mean)
+    rows = torch.cat([read, torch.ones_like(read[:, :1])], 1)
+    found = _ridge(rows.T @ rows, rows.T @ weights @ torch.linalg.inv(lift)).float()
     readout.token.weight.copy_(torch.cat([found[:-1].T, -found[:-1].T]))
     readout.token.bias.copy_(torch.cat([found[-1], -found[-1]]))
-    nn.init.dirac_(readout.pixel.weight)
-    assert readout.pixel.bias is not None
-    readout.pixel.bias.zero_()
+    readout.pixel.weight.copy_(lift.float()[:, :, None, None])
+    shapes = (readout.pixel_shape[-1], readout.token_shape)
+    for layer, value in ((readout.pixel, 0.0), *((layer, SHAPE) for layer in shapes)):
+        nn.init.constant_(layer.get_parameter("bias"), value)
+
+
+def _moments(answer: tuple[Tokens, Tensor, Features]) -> tuple[Float[Tensor, "c c"], Float[Tensor, " c"]]:
+    flat = answer[2].double().transpose(0, 1).flatten(1)
+    return flat @ flat.T / flat.shape[1], flat.mean(1)
+
+
+def _ridge(gram: Float[Tensor, "d d"], target: Tensor) -> Tensor:
+    damping = RIDGE * gram.diagonal().mean() * torch.eye(len(gram)).to(gram)
+    found: Tensor = torch.linalg.solve(gram + damping, target)
+    return found

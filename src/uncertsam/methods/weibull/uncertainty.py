@@ -74,4 +74,5 @@ def _product(pixels: Float[Tensor, "n c h w"], weights: Float[Tensor, "n t 2 c"]
 
 
 def _contract(pixels: Float[Tensor, "n c h w"], weights: Float[Tensor, "n t c"]) -> Maps:
-    return (weights @ pixels.flatten(2)).reshape(*weights.shape[:2], *pixels.shape[2:])
+    with torch.autocast(pixels.device.type, enabled=False):
+        return (weights @ pixels.flatten(2)).reshape(*weights.shape[:2], *pixels.shape[2:])
