@@ -8,7 +8,7 @@ from uncertsam import tracking
 from uncertsam.base.files import written_aside
 from uncertsam.base.stage import run_stage
 from uncertsam.catalogue import QUALITY
-from uncertsam.config.params import Answers, Model, Params, Predict
+from uncertsam.config.params import Compare, Model, Params, Predict
 from uncertsam.data.format import read_split
 from uncertsam.experiments.clicking.figure import clicking as draw_clicking
 from uncertsam.experiments.clicking.table import CLICKED
@@ -36,7 +36,7 @@ from uncertsam.statistics.table import RESULTS
 def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
     params = Params.read()
-    judged = params.section("answers", Answers)
+    judged = params.section("compare", Compare)
     bounds, curves, controls = (reports / name for name in ("intervals.csv", "curves.parquet", "controls.csv"))
     answers, guarantees, clicks = (reports / name for name in ("answers.csv", "guarantees.csv", "clicking.csv"))
     refined, refined_answers = reports / "refinement.csv", reports / "refinement_answers.csv"
@@ -58,7 +58,7 @@ def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
         mask_quality(frame, folder / "mask_quality", foot)
         for name, draw in {"reliability": reliability, "risk_coverage": risk_coverage}.items():
             draw(drawn, frame, folder / name, figure_footer(model, methods, split, curves))
-        waterfall(controlled, folder / "controls_waterfall", figure_footer(model, ["control"], split, controls))
+        waterfall(controlled, folder / "controls_waterfall", figure_footer(model, ["ablate"], split, controls))
         judged_by = [m for m in ("pearson", "brier") if m in judged.metrics] or judged.metrics[:2]
         for reference in [name for name in judged.references if name in set(compared["reference"])]:
             stem = folder / f"forest_{reference}"

@@ -7,7 +7,7 @@ from uncertsam import tracking
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Answers, Base, Params, Predict, Tabulate
+from uncertsam.config.params import Base, Compare, Params, Predict, Tabulate
 from uncertsam.data.format import read_split
 from uncertsam.experiments.refinement.section import RefinedFiles
 from uncertsam.figures.provenance import provenance_line
@@ -28,7 +28,7 @@ def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
     params = Params.read()
     knobs = params.section("tabulate", Tabulate)
     seed = params.section("base", Base).seed
-    plan = Plan.of(params.section("answers", Answers), seed)
+    plan = Plan.of(params.section("compare", Compare), seed)
     inputs = Inputs(
         results=results,
         intervals=bounds,

@@ -13,8 +13,8 @@ from staging import ROOT, draw, stage
 RAW, BENCHMARK, PHOTO = "data/raw/cats", "data/benchmark/cats", "photos/images/cat 1x.png"
 STAGES = [
     "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict",
-    "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control", "answer",
-    "guarantee", "click", "clock", "judge", "figures", "report",
+    "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "ablate", "compare",
+    "guarantee", "click", "time", "check_claims", "figures", "report",
 ]  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def settings() -> dict[str, Any]:
     }
     values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 3}, "masks": None, "seed": 0}}
     values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
-    values["answers"]["resamples"], values["clock"] = 50, {"masks": 2, "repeats": 1}
+    values["compare"]["resamples"], values["time"] = 50, {"masks": 2, "repeats": 1}
     values["guarantees"] |= {"splits": 20}
     values["clicking"] |= {"images": 2, "clicks": 1}
     values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
@@ -46,7 +46,7 @@ def settings() -> dict[str, Any]:
     }
     values["combined_fitted"] |= {"views": 1, "prompts": 2}
     values["refine"]["steps"] = 1
-    values["control"] |= {"datasets": None, "calibrate": "cats", "samples": [5], "temperatures": [1.0]}
+    values["ablate"] |= {"datasets": None, "calibrate": "cats", "samples": [5], "temperatures": [1.0]}
     return values
 
 

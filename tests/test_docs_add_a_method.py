@@ -54,7 +54,7 @@ def test_the_page_the_comparison_and_the_cost_have_it(root: Path) -> None:
 
 def test_every_stage_that_reads_the_section_depends_on_it(root: Path) -> None:
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
-    for name in ("predict", "click", "clock"):
+    for name in ("predict", "click", "time"):
         shared = next(key for key in stages[name].get("do", stages[name])["params"] if isinstance(key, dict))
         assert NEW in shared["params.yaml"], name
 

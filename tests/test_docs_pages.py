@@ -129,7 +129,7 @@ def test_the_papers_page_has_every_row_of_table_1_and_every_stage() -> None:
     table = table[table["method"].isin(["sam", *REFINED])]
     for method, source in table[["method", "source"]].drop_duplicates().itertuples(index=False):
         assert re.search(rf"^\| {re.escape(source.removeprefix('Table 1: '))} \| `{method}` \|", page, re.MULTILINE)
-    plumbing = {"acquire", "encode", "encode_subset", "pretrain", "clock", "train_fusion_lodo", "fit_combination"}
+    plumbing = {"acquire", "encode", "encode_subset", "pretrain", "time", "train_fusion_lodo", "fit_combination"}
     assert {name for name in STAGES if f"`{name}`" not in page} <= plumbing
 
 

@@ -19,8 +19,8 @@ from uncertsam.models.checkpoints import build_network
 TINY = "checkpoints/sam2.1_hiera_tiny.pt"
 STAGES = [
     "acquire", "preprocess", "subset", "encode", "encode_subset", "fit_laplace", "train_variance", "fit_combination",
-    "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control",
-    "guarantee", "click", "answer", "clock", "judge", "figures", "report",
+    "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "ablate",
+    "guarantee", "click", "compare", "time", "check_claims", "figures", "report",
 ]  # fmt: skip
 ARMS = ["sam_ones", "la"]  # with and without a posterior, with and without a map
 SMALL: dict[str, dict[str, Any]] = {
@@ -40,12 +40,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "train_fusion": {"dataset": "few", "epochs": 1, "held_out": 0.5, "samples": 4, "arms": ARMS},
     "refine": {"steps": 1},
     "tabulate": {"resamples": 20},
-    "control": {"images": 1, "masks": 1, "calibrate": "cats", "calibrate_images": 1, "samples": [5],
+    "ablate": {"images": 1, "masks": 1, "calibrate": "cats", "calibrate_images": 1, "samples": [5],
                 "prior_precisions": [1.0], "temperatures": [1.0]},
     "guarantees": {"splits": 3},
     "clicking": {"images": 1, "methods": ["sam", "laplace_closed"], "clicks": 1},
-    "answers": {"resamples": 20},
-    "clock": {"masks": 1, "repeats": 1},
+    "compare": {"resamples": 20},
+    "time": {"masks": 1, "repeats": 1},
 }  # fmt: skip
 
 

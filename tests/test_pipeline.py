@@ -76,13 +76,13 @@ def test_every_method_is_compared_and_has_a_section_whose_knobs_the_answers_depe
     """`method_names` are the files; dvc.yaml and params.yaml must name each of them."""
     assert sorted(params["methods"]) == method_names()
     assert set(method_names()) <= set(params)
-    for stage in ("predict", "click", "clock"):
+    for stage in ("predict", "click", "time"):
         assert set(method_names()) <= knobs(pipeline[stage]), stage
 
 
 def test_the_answers_depend_on_every_fitted_part(pipeline, params):
     fitted = {load_method(method).FITTED for method in params["methods"]} - {None}
-    for stage in ("predict", "click", "clock"):
+    for stage in ("predict", "click", "time"):
         assert {f"data/fitted/{name}" for name in fitted} <= set(body(pipeline[stage])["deps"]), stage
 
 
@@ -175,7 +175,7 @@ def imported(root: Path, file: Path) -> set[Path]:
 def test_a_stage_depends_on_every_source_that_it_imports(root, pipeline, params, name):
     """Otherwise a changed source would leave old numbers in place."""
     stage = body(pipeline[name])
-    methods = params["methods"] if name in ("predict", "click", "clock") else []
+    methods = params["methods"] if name in ("predict", "click", "time") else []
     files = [root / script_of(stage), *(root / "src" / "uncertsam" / "methods" / f"{m}.py" for m in methods)]
     needed = set().union(*(imported(root, file) for file in files))
     paths = {path.relative_to(root / "src" / "uncertsam").with_suffix("").as_posix() for path in needed}

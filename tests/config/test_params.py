@@ -12,8 +12,8 @@ from uncertsam.base.registry import load_method
 from uncertsam.config.clicking import Clicking
 from uncertsam.config.guarantees import Guarantees
 from uncertsam.config.params import (
+    Ablate,
     Base,
-    Control,
     Dataset,
     Encode,
     Engine,
@@ -31,7 +31,7 @@ from uncertsam.experiments.controls.table import summary as summary_of_controls
 
 STAGES = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "control": Control, "pretrain": Pretrain, "tracking": Tracking,
+    "tabulate": Tabulate, "ablate": Ablate, "pretrain": Pretrain, "tracking": Tracking,
     "guarantees": Guarantees, "clicking": Clicking, "engine": Engine,
 }  # fmt: skip
 
@@ -69,17 +69,17 @@ def test_an_unknown_section_is_named_with_a_suggestion(root):
     [
         ("tabulate", "resample", 3, r"tabulate\.resample: extra inputs.*'resamples'"),
         ("tabulate", "resamples", "many", r"tabulate\.resamples: input should be a valid integer"),
-        ("control", "datasets", ["dog"], r"control\.datasets: there is no 'dog'"),
-        ("control", "calibrate", "everythin", r"control\.calibrate: there is no 'everythin'.*'everything'"),
-        ("control", "samples", [5, 0], r"control\.samples\.1"),
-        ("control", "temperatures", [], r"control\.temperatures"),
+        ("ablate", "datasets", ["dog"], r"ablate\.datasets: there is no 'dog'"),
+        ("ablate", "calibrate", "everythin", r"ablate\.calibrate: there is no 'everythin'.*'everything'"),
+        ("ablate", "samples", [5, 0], r"ablate\.samples\.1"),
+        ("ablate", "temperatures", [], r"ablate\.temperatures"),
         ("encode", "dtype", "int8", r"encode\.dtype: input should be 'float32' or 'bfloat16'"),
         ("engine", "backend", "threads", r"engine\.backend: input should be 'serial', 'processes' or 'ray'"),
         ("engine", "workers", 0, r"engine\.workers: input should be greater than 0"),
         ("engine", "worker", 2, r"engine\.worker: extra inputs.*'workers'"),
-        ("answers", "references", ["smm"], r"answers.references: there is no 'smm'.*'sam'"),
-        ("answers", "alpha", 1.5, "answers.alpha"),
-        ("clock", "masks", 0, "clock.masks"),
+        ("compare", "references", ["smm"], r"compare.references: there is no 'smm'.*'sam'"),
+        ("compare", "alpha", 1.5, "compare.alpha"),
+        ("time", "masks", 0, "time.masks"),
         ("clicking", "start", "boks", r"clicking\.start: input should be 'box' or 'click'"),
         ("clicking", "clicks", 0, r"clicking\.clicks"),
         ("clicking", "methods", ["smm"], r"clicking\.methods: there is no 'smm'.*'sam'"),

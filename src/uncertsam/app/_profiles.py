@@ -145,7 +145,7 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         del values["data"][rules["fit_fallback"]]
     for part in ("fit", "combined_fitted", "train_variance", "train_fusion"):
         values[part]["dataset"] = chosen
-    values["control"]["calibrate"] = chosen
+    values["ablate"]["calibrate"] = chosen
     values["datasets"] = [name for name in values["data"] if name != rules["fit_fallback"]]
 
 

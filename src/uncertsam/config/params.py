@@ -13,10 +13,9 @@ from uncertsam.config.arms import ARMS
 from uncertsam.config.clicking import Clicking
 from uncertsam.config.guarantees import Guarantees
 from uncertsam.config.sections import (
-    Answers,
+    Ablate,
     Base,
-    Clock,
-    Control,
+    Compare,
     Dataset,
     Encode,
     Engine,
@@ -28,6 +27,7 @@ from uncertsam.config.sections import (
     SplitContract,
     Subset,
     Tabulate,
+    Time,
     Tracking,
     TrainingLeg,
     check_dataset_names,
@@ -38,10 +38,9 @@ FILE = Path("params.yaml")
 
 
 __all__ = [
-    "Answers",
+    "Ablate",
     "Base",
-    "Clock",
-    "Control",
+    "Compare",
     "Dataset",
     "Encode",
     "Engine",
@@ -54,6 +53,7 @@ __all__ = [
     "SplitContract",
     "Subset",
     "Tabulate",
+    "Time",
     "Tracking",
     "TrainingLeg",
     "check",
@@ -62,7 +62,7 @@ __all__ = [
 S = TypeVar("S", bound=BaseModel)
 SECTIONS: dict[str, type[BaseModel]] = {
     "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "control": Control, "answers": Answers, "clock": Clock, "tracking": Tracking,
+    "tabulate": Tabulate, "ablate": Ablate, "compare": Compare, "time": Time, "tracking": Tracking,
     "pretrain": Pretrain, "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
     "guarantees": Guarantees, "clicking": Clicking, "engine": Engine,
 }  # fmt: skip
@@ -93,9 +93,9 @@ class Params:
         for key, known in (("datasets", there), ("methods", method_names())):
             if key in values:
                 self._check_names(f"{key}: there is no", self.names(key), known)
-        if "answers" in values:
+        if "compare" in values:
             self._check_names(
-                "answers.references: there is no", self.section("answers", Answers).references, method_names()
+                "compare.references: there is no", self.section("compare", Compare).references, method_names()
             )
         for key, model in (("guarantees", Guarantees), ("clicking", Clicking)):
             if key in values:
@@ -115,10 +115,10 @@ class Params:
             fusion = self.section("train_fusion", TrainFusion)
             self._check_names("train_fusion.domains: there is no", fusion.domains or [], there)
             self._check_names("train_fusion: there is no arm", fusion.every_arm, ARMS)
-        if "control" in self.values:
-            control = self.section("control", Control)
-            self._check_names("control.datasets: there is no", control.datasets or [], there)
-            self._check_names("control.calibrate: there is no", [control.calibrate], there)
+        if "ablate" in self.values:
+            ablate = self.section("ablate", Ablate)
+            self._check_names("ablate.datasets: there is no", ablate.datasets or [], there)
+            self._check_names("ablate.calibrate: there is no", [ablate.calibrate], there)
 
     @classmethod
     def read(cls, path: Path = FILE) -> "Params":

@@ -128,7 +128,7 @@ class Refine(_Section):
     gate: StrictBool
 
 
-class Control(_Section):
+class Ablate(_Section):
     """The controls (see `profiles/controls_registration.md`): which masks, and which values are tried one at a time.
 
     datasets: null for all that are reported. images: of each; masks: of each image, null for all; `seed` draws them.
@@ -148,7 +148,7 @@ class Control(_Section):
     calibrate_images: PositiveInt
 
 
-class Answers(_Section):
+class Compare(_Section):
     """How methods are compared with the `references`, fixed before anything is judged.
 
     metrics: of the full region. resamples: of the bootstrap. alpha: of tests and intervals. margin: a difference of
@@ -162,7 +162,7 @@ class Answers(_Section):
     margin: float = Field(gt=0)
 
 
-class Clock(_Section):
+class Time(_Section):
     """How cost is taken: so many masks of as many images as that needs, answered `repeats` times by each method."""
 
     masks: PositiveInt

@@ -14,7 +14,7 @@ from uncertsam.statistics.schema import COUNT, WORD, Schema
 
 MASKS = Schema(
     "controls_subset.csv",
-    "Run the control stage.",
+    "Run the ablate stage.",
     {"dataset": WORD, "split": WORD, "image_id": COUNT, "image_sha256": WORD, "mask_id": COUNT, "mask_sha256": WORD},
     ["dataset", "image_id", "mask_id"],
     refers={"controls.parquet": ["dataset", "image_id", "mask_id"]},

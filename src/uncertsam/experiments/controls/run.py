@@ -9,7 +9,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import Base, Control, Fit, Params
+from uncertsam.config.params import Ablate, Base, Fit, Params
 from uncertsam.data.format import Split, read_split
 from uncertsam.experiments.controls._measure import all_controls, mean_nll, measured
 from uncertsam.experiments.controls.single import single_controls
@@ -40,14 +40,14 @@ class ControlInputs:
         """The one-at-a-time controls, refits and choices by validation included."""
         state, section = load(self.fitted, self.model), self.params.section("laplace", LaplaceParams)
         like = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
-        knobs, calibration = self.params.section("control", Control), self.calibration()
+        knobs, calibration = self.params.section("ablate", Ablate), self.calibration()
         return single_controls(state, like, knobs, self.fit, lambda s: mean_nll(calibration, LaplaceClosed(s, False)))
 
     def run(self, subset: Mapping[str, Split], single: Mapping[str, Method]) -> pd.DataFrame:
         """The long table of all controls, those of the factorial too, on {dataset: its chosen images and masks}."""
         samples = self.params.section("laplace", LaplaceParams).samples
         controls = all_controls(Laplace(load(self.fitted, self.model), samples, False), single)
-        progress = partial(tqdm, desc="control", disable=None)
+        progress = partial(tqdm, desc="ablate", disable=None)
         parts = [measured(self.asked(split, name), controls, progress) for name, split in subset.items()]
         return pd.concat(parts, ignore_index=True)
 
@@ -62,12 +62,12 @@ class ControlInputs:
 
     def calibration(self) -> PromptSet:
         """The images that validation looks at. Raises UserError where the dataset has no calibrate split."""
-        knobs = self.params.section("control", Control)
+        knobs = self.params.section("ablate", Ablate)
         root = self.benchmark / knobs.calibrate / "calibrate"
         if not root.is_dir():
             raise UserError(
                 f"{knobs.calibrate} has no calibrate split.",
-                f"Give data.{knobs.calibrate}.split a share for `calibrate`, or set control.calibrate to another one.",
+                f"Give data.{knobs.calibrate}.split a share for `calibrate`, or set ablate.calibrate to another one.",
             )
         split = drawn(read_split(root), knobs.calibrate_images, knobs.masks, knobs.seed)
         return self.asked(split, knobs.calibrate)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from uncertsam.config.params import Control
+from uncertsam.config.params import Ablate
 from uncertsam.inference.algebra import Method
 from uncertsam.methods.laplace import Laplace
 from uncertsam.methods.laplace_closed import LaplaceClosed
@@ -22,9 +22,7 @@ Judge = Callable[[LaplaceState], float]  # mean NLL on the calibration images
 K = TypeVar("K")
 
 
-def single_controls(
-    state: LaplaceState, params: FitParams, knobs: Control, fit: Fit, judge: Judge
-) -> dict[str, Method]:
+def single_controls(state: LaplaceState, params: FitParams, knobs: Ablate, fit: Fit, judge: Judge) -> dict[str, Method]:
     """Control -> method. state: fitted with `params`. fit: fits anew. judge: what "validation" minimises."""
     sampled: dict[str, Method] = {f"laplace_n{n}": Laplace(state, n, False) for n in knobs.samples}
     posteriors = {
@@ -67,7 +65,7 @@ def _likelihoods(state: LaplaceState, params: FitParams, fit: Fit) -> dict[str, 
     }
 
 
-def _priors(state: LaplaceState, params: FitParams, knobs: Control, fit: Fit, judge: Judge) -> dict[str, LaplaceState]:
+def _priors(state: LaplaceState, params: FitParams, knobs: Ablate, fit: Fit, judge: Judge) -> dict[str, LaplaceState]:
     grid = {precision: with_prior(state, precision) for precision in knobs.prior_precisions}
     return {
         "laplace_prior_1": with_prior(state, 1.0),
@@ -76,7 +74,7 @@ def _priors(state: LaplaceState, params: FitParams, knobs: Control, fit: Fit, ju
     }
 
 
-def _temperatures(state: LaplaceState, knobs: Control, judge: Judge) -> dict[str, LaplaceState]:
+def _temperatures(state: LaplaceState, knobs: Ablate, judge: Judge) -> dict[str, LaplaceState]:
     grid = {temperature: with_temperature(state, temperature) for temperature in knobs.temperatures}
     named = {f"laplace_temperature_{temperature:g}": each for temperature, each in grid.items()}
     return named | {"laplace_temperature_validation": grid[best(grid, judge)]}

@@ -1,10 +1,10 @@
-"""Clock: what each method costs, in milliseconds and megabytes per mask; all in one process, taking turns."""
+"""Time: what each method costs, in milliseconds and megabytes per mask; all in one process, taking turns."""
 
 from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Clock, Encode, Model, Params
+from uncertsam.config.params import Base, Encode, Model, Params, Time
 from uncertsam.data.format import read_split
 from uncertsam.experiments.cost.table import COST
 
@@ -17,8 +17,8 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted:
     from uncertsam.models.store import DTYPES, open_embeddings, set_threads
 
     params = Params.read()
-    base, knobs, chosen = (params.section(*s) for s in (("base", Base), ("clock", Clock), ("model", Model)))
-    with tracking.stage("clock", knobs.model_dump()) as run:
+    base, knobs, chosen = (params.section(*s) for s in (("base", Base), ("time", Time), ("model", Model)))
+    with tracking.stage("time", knobs.model_dump()) as run:
         set_threads(base.threads)
         model = load_model(chosen.name, weights, device_named(base.device))
         methods = {}

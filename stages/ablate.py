@@ -1,4 +1,4 @@
-"""Control: how much of Laplace's gain is Bayes, and how much another token, gate or precision, on a fixed subset.
+"""Ablate: how much of Laplace's gain is Bayes, and how much another token, gate or precision, on a fixed subset.
 
 Factors, subset and what is judged were registered in profiles/controls_registration.md before anything was run.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Control, Fit, Model, Params, Predict, Tabulate
+from uncertsam.config.params import Ablate, Base, Fit, Model, Params, Predict, Tabulate
 from uncertsam.data.format import Split, read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.controls.table import CONTROLS, metrics_of, summary
@@ -24,12 +24,12 @@ def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports
     from uncertsam.models.store import set_threads
 
     params = Params.read()
-    base, knobs = params.section("base", Base), params.section("control", Control)
+    base, knobs = params.section("base", Base), params.section("ablate", Ablate)
     chosen = _subset(params, knobs, benchmark)
     rows = listing(chosen)
     check_registered(rows, knobs.subset)
     check_unseen(chosen, benchmark / params.section("fit", Fit).dataset / "fit")
-    with tracking.stage("control", knobs.model_dump()) as run:
+    with tracking.stage("ablate", knobs.model_dump()) as run:
         set_threads(base.threads)
         model = load_model(params.section("model", Model).name, weights, device_named(base.device))
         bench = ControlInputs(model, benchmark, embeddings, fitted, params)
@@ -47,7 +47,7 @@ def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports
     print(f"controlled {len(rows)} masks of {len(chosen)} datasets in {found['method'].nunique()} ways")
 
 
-def _subset(params: Params, knobs: Control, benchmark: Path) -> dict[str, Split]:
+def _subset(params: Params, knobs: Ablate, benchmark: Path) -> dict[str, Split]:
     """The registered masks of each dataset."""
     split = params.section("predict", Predict).split
     names = knobs.datasets or params.names("datasets")
