@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import Compare
+from uncertsam.config.sections import Compare
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.report._claims import claims
 from uncertsam.report.reproduction import (

@@ -52,8 +52,7 @@ def load_model(name: str, weights: Path, device: torch.device) -> PromptableMode
         detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(
             f"{weights} does not hold the weights of {name} ({detail[:160]}).",
-            "Give a name and a file that belong together: model.name and model.weights in params.yaml, or --name and "
-            "--model in the shell.",
+            "Give a name and a file that belong together: `models` in params.yaml, or --name and --model in the shell.",
         ) from None
     _record(weights, name, digest)
     return PromptableModel(network.float().eval().to(device), name, digest, weights.absolute())

@@ -11,7 +11,7 @@ import pandas as pd
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_json, write_json
 from uncertsam.catalogue import DATASETS, dataset_label
-from uncertsam.config.params import Compare
+from uncertsam.config.sections import Compare
 from uncertsam.data.format import read_split, splits_of
 from uncertsam.report._claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge
 from uncertsam.report._evidence import Evidence
@@ -51,7 +51,7 @@ def gather(sources: Sources, knobs: Compare, seed: int) -> Evidence:
         tables=tables,
         facts={name: facts_of(split) for name, split in splits.items()},
         known=known,
-        model=str((sources.params.get("model") or {}).get("name", "")),
+        model=str((sources.params.get("base") or {}).get("model", "")),
         resamples=knobs.resamples,
         alpha=knobs.alpha,
         margin=knobs.margin,

@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import BASELINES, METHODS, UNTRUE_LABELS, in_order, metric_facts
-from uncertsam.config.params import Compare
+from uncertsam.config.sections import Compare
 from uncertsam.metrics.masks import METRICS
 from uncertsam.metrics.ranking import ratio
 from uncertsam.statistics._significance import detectable, holm, signed_rank

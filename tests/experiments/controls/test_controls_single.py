@@ -5,12 +5,13 @@ import torch
 from small_models import same_pass
 
 from uncertsam.app._profiles import complete
-from uncertsam.config.params import Ablate
+from uncertsam.config.sections import Ablate
+from uncertsam.config.training import FitLaplace
 from uncertsam.experiments.controls.single import best, settings_of, single_controls, with_prior, with_temperature
 from uncertsam.inference.algebra import answer
-from uncertsam.methods.posterior.fit import FitParams, fit
+from uncertsam.methods.posterior.fit import fit
 
-LIKE = FitParams(likelihood="softmax_pixels", prior_precision=0.5)
+LIKE = FitLaplace(likelihood="softmax_pixels", prior_precision=0.5)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_validation_takes_the_lowest_of_its_list(state):
 def test_every_control_differs_in_what_its_name_says(model, examples, state, knobs, inputs):
     fitted = []
 
-    def refit(params: FitParams):
+    def refit(params: FitLaplace):
         fitted.append(params)
         return fit(model, examples(params), params)
 
