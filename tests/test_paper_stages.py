@@ -19,8 +19,8 @@ from uncertsam.models.checkpoints import build_network
 TINY, WEIGHTS = "sam2.1_tiny", "checkpoints/sam2.1_hiera_tiny.pt"
 STAGES = [
     "acquire", "preprocess", "subset", "identify", "encode", "encode_subset", "fit_laplace", "train_variance",
-    "fit_combination", "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "ablate",
-    "guarantee", "click", "compare", "time", "check_claims", "figures", "report",
+    "fit_combination", "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined",
+    "tabulate_refined", "ablate", "guarantee", "click", "compare", "time", "check_claims", "figures", "report",
 ]  # fmt: skip
 ARMS = ["sam_ones", "la"]  # with and without a posterior, with and without a map
 SMALL: dict[str, dict[str, Any]] = {

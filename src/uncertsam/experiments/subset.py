@@ -53,7 +53,7 @@ def listing(splits: Mapping[str, Split]) -> pd.DataFrame:
 
 
 def digest(rows: pd.DataFrame) -> str:
-    """The SHA-256 of a list, as `control.subset` registers it."""
+    """The SHA-256 of a list, as `ablate.subset` registers it."""
     return hashlib.sha256(rows[COLUMNS].to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 
@@ -63,7 +63,7 @@ def check_registered(rows: pd.DataFrame, registered: str | None) -> None:
     if registered is not None and registered != found:
         raise UserError(
             f"The controls' masks are not those registered: their list has the hash {found}, not {registered}.",
-            "Restore the data, or register this list anew: control.subset.",
+            "Restore the data, or register this list anew: ablate.subset.",
         )
 
 
