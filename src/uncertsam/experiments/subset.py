@@ -29,7 +29,7 @@ def drawn(split: Split, images: int, masks: int | None, seed: int) -> Split:
     """
     hashes = {record.id: _image_hash(split, record.id) for record in split if split.annotations[record.id]}
     if not hashes:
-        raise UserError(f"{split.root} has no masks to control.", "Leave the dataset out of control.datasets.")
+        raise UserError(f"{split.root} has no masks to control.", "Leave the dataset out of ablate.datasets.")
     kept = sorted(chosen(hashes, images, seed))
     annotations = {i: _masks(split.annotations[i], hashes[i], masks, seed) for i in kept}
     return replace(split, images={i: split.images[i] for i in kept}, annotations=annotations)

@@ -109,9 +109,7 @@ def read_manifest(weights: Path) -> dict[str, Any]:
 
 def _checked_digest(weights: Path) -> str:
     if not weights.is_file():
-        raise UserError(
-            f"The weights {weights} are missing.", "Put them there, or change `models` in params.yaml."
-        )
+        raise UserError(f"The weights {weights} are missing.", "Put them there, or change `models` in params.yaml.")
     digest, manifest = sha256(weights), read_manifest(weights)
     if manifest and manifest.get("sha256") != digest:
         raise UserError(
