@@ -273,7 +273,6 @@ def test_predict_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatc
     assert not list(Path(".resume").rglob("*.pickle"))
 
 
-@pytest.mark.parametrize("settings", [None, TWO])
 def test_a_changed_knob_asks_its_method_alone(predicted, tmp_path, monkeypatch, capsys):
     """Though the stage depends on the parameters of all methods."""
     shutil.copytree(predicted, tmp_path, dirs_exist_ok=True)
@@ -283,6 +282,7 @@ def test_a_changed_knob_asks_its_method_alone(predicted, tmp_path, monkeypatch, 
     assert "1 methods answered on cats, kept 1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("settings", [None, TWO])
 def test_a_stream_gives_what_a_map_gives_and_what_comes_before_a_bad_shard(settings):
     with opened(settings) as pool:
         assert list(pool.stream(shards.square, range(6))) == pool.map(shards.square, range(6))
