@@ -105,7 +105,7 @@ def clock(methods: Mapping[str, Timed], asked: Sequence[Inputs], repeats: int, d
     laps = {name: _Laps(peak=max(_peak(one.method, inputs) for inputs in asked)) for name, one in methods.items()}
     encoder = _Laps()
     _encode(model, asked, dtype)
-    for _ in tqdm(range(repeats), "clock", disable=None):
+    for _ in tqdm(range(repeats), "time", disable=None):
         encoder.seconds.append(_timed(partial(_encode, model, asked, dtype), model))
         for name, one in methods.items():
             laps[name].seconds.append(_timed(partial(_answer_all, one.method, asked), model))
