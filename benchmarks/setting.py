@@ -34,7 +34,7 @@ from uncertsam.methods.variance.method import VarianceMethod
 from uncertsam.methods.variance.network import build_network as variance_network
 from uncertsam.metrics.region import TruthSide
 from uncertsam.models.checkpoints import build_network
-from uncertsam.models.geometry import Geometry
+from uncertsam.models.layout import Layout
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import box_of_mask, to_prompts
 from uncertsam.models.sam2 import Sam2Model
@@ -151,5 +151,5 @@ def mask_and_maps(size: int, seed: int) -> tuple[TruthSide, Maps]:
     logits = (60 * inward + rng.normal(0, 2, (low, low))).astype(np.float32)
     doubt = (np.exp(-20 * np.abs(inward)) + rng.gamma(1, 0.05, (low, low))).astype(np.float32)
     side = TruthSide.of(truth, np.zeros_like(truth))
-    to_picture = Geometry(size, low).to_picture
+    to_picture = Layout(size, low).to_picture
     return side, (to_picture(logits, (size, size)), to_picture(doubt, (size, size)))

@@ -79,7 +79,7 @@ def _side(mask: np.ndarray) -> TruthSide:
 
 
 def _measured(name: str, setting: Setting, side: TruthSide, one: Answer, i: int) -> Measured:
-    to_picture, size = setting.model.geometry.to_picture, side.truth.shape[:2]
+    to_picture, size = setting.model.geometry.to_picture, side.truth.shape
     logits, doubt = (to_picture(maps[i].cpu().numpy(), size) for maps in (one.logits, one.uncertainty))
     return {f"{name} {metric} {region}": value for (metric, region), value in measure_mask(side, logits, doubt).items()}
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from uncertsam.models.nano import NanoSam
-from uncertsam.models.promptable import PromptableModel
+from uncertsam.models.sam2 import Sam2Model
 
 
-def random_nano() -> PromptableModel:
+def random_nano() -> Sam2Model:
     """Random weights; the last layer is made larger, so that logits reach some tens, as a trained model's do."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -17,7 +17,7 @@ def random_nano() -> PromptableModel:
         for mlp in network.sam_mask_decoder.output_hypernetworks_mlps:
             torch.nn.init.normal_(mlp.layers[-1].weight, std=3.0)
         torch.nn.init.constant_(network.sam_mask_decoder.pred_obj_score_head.layers[-1].bias, 5.0)
-    return PromptableModel(network, "random_nano", "0" * 64)
+    return Sam2Model(network, "random_nano", "0" * 64)
 
 
 def same_pass(found: Any, expected: Any) -> bool:

@@ -35,7 +35,7 @@ def test_the_shipped_weights_are_at_most_12_megabytes_and_load(root, shipped):
 
 def test_a_saved_network_loads_back_with_half_precision_weights(tmp_path):
     network = build_network("sam2_nano")
-    save_embedded(network, tmp_path / NAME, {"trained_on": []})
+    save_embedded(network, "sam2_nano", tmp_path / NAME, {"trained_on": []})
     loaded = load_model("sam2_nano", tmp_path / NAME, CPU).network.state_dict()
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(loaded[name], tensor.half().to(tensor.dtype))

@@ -36,8 +36,8 @@ class MaskPanel:
 
 def cells_of(example: Example) -> list[MaskPanel]:
     """Every method's maps, at the image's resolution as for the metrics."""
-    size = example.truth.shape[:2]
-    large = [(m, m.geometry.to_picture) for m in example.maps]
+    size = example.truth.shape
+    large = [(m, m.layout.to_picture) for m in example.maps]
     return [MaskPanel(m, to_picture(m.logits, size), to_picture(m.uncertainty, size)) for m, to_picture in large]
 
 

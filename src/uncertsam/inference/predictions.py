@@ -4,7 +4,7 @@ index.parquet      row, image_id, mask_id, x0, y0, x1, y1 (the box, original pix
                    object_score
 maps.safetensors   logits, uncertainty: float32 [n, h, w], at the resolution of the decoder; also
                    part_<name>, the shares of U, where a method tells them
-meta.json          method, dataset, model and its hash, its geometry, params, measure
+meta.json          method, dataset, model and its hash, its layout, params, measure
 """
 
 import json
@@ -28,7 +28,7 @@ from uncertsam.compute.shards import cut
 from uncertsam.data.format import Annotation, ImageRecord, Split
 from uncertsam.inference._maps import MapWriter
 from uncertsam.inference.algebra import Answer, Inputs, Method, answer
-from uncertsam.models.geometry import Geometry
+from uncertsam.models.layout import Layout
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import Prompts, box_of_mask, to_prompts
 from uncertsam.models.store import Embeddings
@@ -54,7 +54,7 @@ class PredictionTask:
     seed: int
 
     @property
-    def geometry(self) -> Geometry:
+    def layout(self) -> Layout:
         return self.model.geometry
 
     @property
@@ -77,7 +77,7 @@ class _Asked(Protocol):
     @property
     def split(self) -> Split: ...
     @property
-    def geometry(self) -> Geometry: ...
+    def layout(self) -> Layout: ...
 
     def answers(self, images: Shard) -> list[Found]: ...
 
@@ -126,7 +126,7 @@ def predict_cell(cell: _Asked, out: Path, meta: dict[str, Any], each: Each = map
     no masks.
     """
     images = iter(cell.split)
-    with _writing(cell.split, cell.geometry, [Written(out, meta)]) as (rows,):
+    with _writing(cell.split, cell.layout, [Written(out, meta)]) as (rows,):
         for shard in each(cell.answers, cut(tuple(cell.split.images), IMAGES)):
             for boxes, given in shard:
                 rows.add(next(images), boxes, given)
@@ -165,7 +165,7 @@ class _Rows:
 
 
 @contextmanager
-def _writing(split: Split, geometry: Geometry, cells: Sequence[Written]) -> Iterator[list[_Rows]]:
+def _writing(split: Split, layout: Layout, cells: Sequence[Written]) -> Iterator[list[_Rows]]:
     """Cells that are there, whole, after the block, unless it fails."""
     masks = sum(len(split.annotations[image.id]) for image in split)
     if not masks:
@@ -180,7 +180,7 @@ def _writing(split: Split, geometry: Geometry, cells: Sequence[Written]) -> Iter
         yield several
         for folder, rows in zip(folders, several, strict=True):
             rows.index().to_parquet(folder / "index.parquet", index=False)
-            meta = rows.meta | {"geometry": asdict(geometry)}
+            meta = rows.meta | {"layout": asdict(layout)}
             (folder / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

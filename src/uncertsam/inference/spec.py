@@ -7,7 +7,7 @@ from typing import Any
 
 from uncertsam.data.format import Split, read_split
 from uncertsam.inference.predictions import Found, PredictionTask, PromptSet, Shard
-from uncertsam.models.geometry import Geometry
+from uncertsam.models.layout import Layout
 from uncertsam.models.spec import ModelSpec, Spec
 from uncertsam.models.store import open_embeddings
 
@@ -53,7 +53,7 @@ class TaskSpec(Spec):
         return self.questions.opened.split
 
     @property
-    def geometry(self) -> Geometry:
+    def layout(self) -> Layout:
         return self.questions.opened.model.geometry
 
     def answers(self, images: Shard) -> list[Found]:

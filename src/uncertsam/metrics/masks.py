@@ -1,6 +1,6 @@
 """All metrics of one mask at the image's own resolution. What is measured, and when there is no answer:
 
-Both maps are upsampled alike (`Geometry.to_picture`), the mask is logit > 0, a pixel is wrong where the mask differs
+Both maps are upsampled alike (`Layout.to_picture`), the mask is logit > 0, a pixel is wrong where the mask differs
 from the truth M, and the error that Pearson and Spearman follow is |P - M|. Void pixels count nowhere.
 
     iou, dice                    overlap of mask and truth; NaN where both are empty

@@ -19,7 +19,7 @@ from uncertsam.metrics.curves import Curves, curve_table
 from uncertsam.metrics.masks import METRICS, examine_mask
 from uncertsam.metrics.ranking import Ranks
 from uncertsam.metrics.region import REGIONS, TruthSide
-from uncertsam.models.geometry import Geometry, Size, read_geometry
+from uncertsam.models.layout import Layout, Size, read_layout
 
 IMAGES = 4  # of a shard, or more: see `cut`
 KEYS = [(metric, region) for metric in METRICS for region in REGIONS]
@@ -30,11 +30,11 @@ AGAIN = "Delete its folder, then run the predict stage (or refine) again."  # fi
 class Predictions:
     """One cell's low-resolution maps, read from the disk one mask at a time. `rows`: mask id -> row of the maps.
 
-    geometry: of the model that made them.
+    layout: of the model that made them.
     """
 
     root: Path
-    geometry: Geometry
+    layout: Layout
     rows: dict[int, int]
     logits: Any
     uncertainty: Any
@@ -46,7 +46,7 @@ class Predictions:
         Raises UserError where a mask is missing, unknown or listed twice, or the maps do not fit the index.
         """
         rows = _read_rows(root / "index.parquet", owners)
-        return cls(root, read_geometry(root), rows, *_open_maps(root / "maps.safetensors", len(rows)))
+        return cls(root, read_layout(root), rows, *_open_maps(root / "maps.safetensors", len(rows)))
 
     def of(self, mask_id: int, size: Size) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
         """Logits and uncertainty of one mask at its picture's size. Raises UserError where one is NaN or infinite."""
@@ -54,7 +54,7 @@ class Predictions:
         logits, uncertainty = self.logits[row], self.uncertainty[row]
         if not (np.isfinite(logits).all() and np.isfinite(uncertainty).all()):
             raise UserError(f"{self.root / 'maps.safetensors'} holds NaN or infinity for mask {mask_id}.", AGAIN)
-        return self.geometry.to_picture(logits, size), self.geometry.to_picture(uncertainty, size)
+        return self.layout.to_picture(logits, size), self.layout.to_picture(uncertainty, size)
 
 
 Row = tuple[int, list[float], Curves | None]  # mask id, the values of `KEYS`, the curves
@@ -110,7 +110,7 @@ def measure_cell(
 def _measure_shard(predictions: Path, ranks: Ranks, shard: Shard) -> list[Row]:
     """Measure the masks of a few images of the cell that lies in `predictions`. Raises as `measure_cell` does."""
     maps = _open_maps(predictions / "maps.safetensors", shard.masks)
-    return list(_measured(shard.split, Predictions(predictions, read_geometry(predictions), shard.rows, *maps), ranks))
+    return list(_measured(shard.split, Predictions(predictions, read_layout(predictions), shard.rows, *maps), ranks))
 
 
 def _shards(split: Split, cell: Predictions) -> list[Shard]:

@@ -1,48 +1,21 @@
-"""How a model lays a picture into its square input, and how coordinates, masks and maps follow."""
+"""From pictures, points and masks to a model's square input, and from its maps back."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image
 from torch import Tensor
 
-from uncertsam.base.errors import UserError
+from uncertsam.models.layout import Layout, Size
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, per RGB channel
-Size = tuple[int, int]  # height and width of a picture, pixels
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """The layout of one model. It is plain data, so that it can be stored beside maps and read without the model.
-
-    image_size: side of the input, pixels. mask_size: side of the decoder's masks and of a mask prompt, cells.
-    pads: the picture keeps its shape, its longer side fills the input, and zeros follow below or on the right (SAM 1);
-    else it is stretched to the square (SAM 2).
-    """
-
-    image_size: int
-    mask_size: int
-    pads: bool = False
-
-    def extent(self, size: Size) -> Size:
-        """Rows and columns of the input that show a picture of `size`; the rest is padding. Rounded as SAM 1 does."""
-        if not self.pads:
-            return self.image_size, self.image_size
-        scale = self.image_size / max(size)
-        height, width = (max(1, int(side * scale + 0.5)) for side in size)
-        return height, width
-
-    def resize(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "hh ww 3"]:
-        """An RGB picture at the input's resolution, without padding: antialiased bilinear. `to_input` keeps it."""
-        height, width = self.extent(image.shape[:2])
-        return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+class Geometry(Layout):
+    """A layout, and what of it needs tensors."""
 
     def to_input(self, image: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "3 s s"]:
         """An RGB picture as the model's input, normalised."""
@@ -68,18 +41,7 @@ class Geometry:
 
     def masks_to_input(self, masks: Bool[Tensor, "n h w"]) -> Float[Tensor, "n s s"]:
         """Masks of a picture as 0 and 1 where the input shows them; 0 in the padding."""
-        height, width = masks.shape[1:]
-        return self._padded(_resized(masks, self.extent((height, width))))
-
-    def to_picture(self, low: Float[np.ndarray, "h w"], size: Size) -> Float[np.ndarray, "height width"]:
-        """A map of the decoder at the picture's size: bilinear, half-pixel centres, no antialiasing.
-
-        It equals torch's `interpolate(mode="bilinear", align_corners=False)`, and keeps a constant exactly constant.
-        """
-        if self.pads:  # at the input's resolution the padding ends between two pixels
-            rows, columns = self.extent(size)
-            low = cv2.resize(low, (self.image_size,) * 2, interpolation=cv2.INTER_LINEAR)[:rows, :columns]
-        return cv2.resize(low, size[::-1], interpolation=cv2.INTER_LINEAR)
+        return self._padded(_resized(masks, self.extent(masks.shape[1:])))
 
     def to_square(self, maps: Float[Tensor, "n c h w"], size: Size, side: int) -> Float[Tensor, "n c side side"]:
         """What maps of the decoder show of a picture of `size`, stretched to a square, as `to_square` does masks."""
@@ -91,16 +53,6 @@ class Geometry:
     def _padded(self, maps: Float[Tensor, "*n h w"]) -> Float[Tensor, "*n s s"]:
         height, width = maps.shape[-2:]
         return F.pad(maps, (0, self.image_size - width, 0, self.image_size - height))
-
-
-def read_geometry(cell: Path) -> Geometry:
-    """Of the model that made the maps in a folder of predictions. Raises UserError where meta.json does not say."""
-    path = cell / "meta.json"
-    try:
-        return Geometry(**json.loads(path.read_text(encoding="utf-8"))["geometry"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        mend = "Delete its folder, then run the predict stage (or refine) again."
-        raise UserError(f"{path} does not say how the model sees pictures ({error!r}).", mend) from None
 
 
 def normalise(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:

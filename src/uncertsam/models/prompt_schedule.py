@@ -39,10 +39,9 @@ def prompt_sequence(
     wanted = torch.rand(steps, generator=generator) < foreground_probability
     wanted[0] = True
     at, labels = _clicks(mask, wanted[1:] if boxed else wanted, generator)
-    height, width = mask.shape
-    points = geometry.to_grid(at, (height, width))
+    points = geometry.to_grid(at, mask.shape)
     if boxed:
-        exact = geometry.boxes_to_grid(box[None], (height, width))
+        exact = geometry.boxes_to_grid(box[None], mask.shape)
         corners = from_boxes(jitter_boxes(exact, geometry.image_size, generator))
         points, labels = torch.cat([corners.points[0], points]), torch.cat([corners.labels[0], labels])
     return _padded(points, labels, steps + 1)

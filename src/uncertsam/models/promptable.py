@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -76,6 +76,7 @@ class Decoded:
         return torch.full_like(self.scores[:, 0], torch.nan) if self.object_logit is None else self.object_logit
 
 
+@runtime_checkable
 class PromptableModel(Protocol):
     """A network with its geometry; every tensor is float32 from the embedding on.
 
@@ -135,5 +136,5 @@ def contract(
     outputs: Sequence[Float[Tensor, "n k c"]], features: Sequence[Float[Tensor, "n c h w"]]
 ) -> Float[Tensor, "n k h w"]:
     """Sum over heads of outputs . features."""
-    parts = [(o @ f.flatten(2)).unflatten(2, f.shape[2:]) for o, f in zip(outputs, features, strict=True)]
+    parts = [torch.unflatten(o @ f.flatten(2), 2, f.shape[2:]) for o, f in zip(outputs, features, strict=True)]
     return reduce(torch.add, parts)

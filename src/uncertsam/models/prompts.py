@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from uncertsam.models.geometry import Geometry, Size
+from uncertsam.models.geometry import Geometry
+from uncertsam.models.layout import Size
 
 PAD, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -1, 0, 1, 2, 3
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from uncertsam.models.geometry import Geometry, Size
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import Decoded, Embedding, MaskHead, PromptableModel, contract
 from uncertsam.models.prompts import Prompts
 
@@ -98,7 +98,7 @@ class Sam2Model(PromptableModel):
 Model = Sam2Model
 
 
-def encoded_by(predictor: Any) -> tuple[Size, Embedding] | None:
+def encoded_by(predictor: Any) -> tuple[tuple[int, int], Embedding] | None:
     """Size and features of the picture that a `SAM2ImagePredictor` has encoded; None without one, or for a batch."""
     features = getattr(predictor, "_features", None)
     if not getattr(predictor, "_is_image_set", False) or predictor._is_batch or features is None:

@@ -83,9 +83,8 @@ def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[tupl
     split = read_split(places.benchmark / dataset / places.split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
     truth = _truth_of(split, owners[mask_id], mask_id)
-    height, width = truth.shape
     cell = Predictions.open(places.predictions / dataset / method, owners)
-    logits, uncertainty = cell.of(mask_id, (height, width))
+    logits, uncertainty = cell.of(mask_id, truth.shape)
     return measure_mask(TruthSide.of(truth, split.ignored(owners[mask_id])), logits, uncertainty, "exact")
 
 

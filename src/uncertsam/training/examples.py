@@ -13,7 +13,7 @@ from torch import Tensor
 
 from uncertsam.base.rng import torch_generator
 from uncertsam.data.format import ImageRecord, Split
-from uncertsam.models.geometry import Size
+from uncertsam.models.layout import Size
 from uncertsam.models.prompt_schedule import prompt_sequence, stack
 from uncertsam.models.promptable import Embedding, PromptableModel
 from uncertsam.models.prompts import Prompts
@@ -34,8 +34,7 @@ class Example:
     @property
     def size(self) -> Size:
         """Height and width of the image, pixels."""
-        height, width = self.masks.shape[1:]
-        return height, width
+        return self.masks.shape[1:]
 
 
 @runtime_checkable

@@ -27,6 +27,7 @@ from uncertsam.experiments.clicking.table import (
 )
 from uncertsam.inference.algebra import Answer, Measure
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT
 from uncertsam.report._consistency import contradictions
@@ -46,7 +47,7 @@ class Sketch(PromptableModel):
     device = torch.device("cpu")
 
     def __init__(self):
-        self.image_size, self.asked = WIDTH, []
+        self.geometry, self.asked = Geometry(WIDTH, WIDTH // 4), []
 
     def read(self, split, image_id):
         """It looks at no picture."""

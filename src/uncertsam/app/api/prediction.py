@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from uncertsam.app.api.prompts import Question
 from uncertsam.base.errors import UserError
-from uncertsam.models.geometry import Geometry, Size
+from uncertsam.models.layout import Layout
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ class Origin:
 class Prediction:
     """One object's answer. Maps are made at the picture's resolution [H, W] when asked for, as the pipeline does.
 
-    size: H, W. geometry: of the model. logits: logit of the mean probability, in +-16.12, on the decoder's grid;
+    size: H, W. layout: of the model. logits: logit of the mean probability, in +-16.12, on the decoder's grid;
     low_uncertainty, low_parts: the same for U and what it is made of. iou: predicted IoU in [0, 1]. object_logit: that
     there is an object, None where the model does not predict it. timings: seconds for encoding the picture, for what
     the method does once per picture, and for this object. pixels: the picture, None where only its features are known.
@@ -56,8 +56,8 @@ class Prediction:
 
     origin: Origin
     question: Question
-    size: Size
-    geometry: Geometry
+    size: tuple[int, int]
+    layout: Layout
     logits: Low
     low_uncertainty: Low
     low_parts: Mapping[str, Low]
@@ -93,7 +93,7 @@ class Prediction:
         return {name: self._large(part) for name, part in self.low_parts.items()}
 
     def _large(self, low: Low) -> Float[np.ndarray, "height width"]:
-        return self.geometry.to_picture(low, self.size)
+        return self.layout.to_picture(low, self.size)
 
     @cached_property
     def score(self) -> float:

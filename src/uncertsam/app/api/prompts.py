@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int
 
 from uncertsam.base.errors import UserError
-from uncertsam.models.geometry import Geometry, Size
+from uncertsam.models.geometry import Geometry
+from uncertsam.models.layout import Size
 from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, to_prompts
 
 BOX = "A box is x0, y0, x1, y1 in pixels, left, top, right, bottom, counted from 0, both ends inside."

@@ -19,7 +19,7 @@ from uncertsam.inference.predictions import PromptSet, boxes_of
 from uncertsam.methods.laplace import Laplace
 from uncertsam.metrics.masks import METRICS, measure_mask
 from uncertsam.metrics.region import TruthSide
-from uncertsam.models.geometry import Geometry, Size
+from uncertsam.models.layout import Layout, Size
 from uncertsam.statistics.table import COLUMNS
 
 Controls = Callable[[Inputs], Mapping[str, Masks]]  # control -> logit of its mean probability [n, h, w]; U: its entropy
@@ -76,8 +76,8 @@ def _of_image(asked: PromptSet, image: ImageRecord, controls: Controls) -> Itera
             yield annotation, control, known[key]
 
 
-def _measure(side: TruthSide, logits: torch.Tensor, geometry: Geometry, size: Size) -> Values:
+def _measure(side: TruthSide, logits: torch.Tensor, layout: Layout, size: Size) -> Values:
     maps = logits, entropy(logits[None])[0]
-    large, uncertainty = (geometry.to_picture(low.numpy(), size) for low in maps)
+    large, uncertainty = (layout.to_picture(low.numpy(), size) for low in maps)
     found = measure_mask(side, large, uncertainty)
     return {metric: found[metric, REGION] for metric in METRICS}

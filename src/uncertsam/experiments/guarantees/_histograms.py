@@ -89,8 +89,7 @@ def _row(
     cell: Predictions, truth: Bool[np.ndarray, "h w"], counted: Bool[np.ndarray, "h w"], annotation: Annotation
 ) -> Row | None:
     """The image id, counts, IoU and mean U of one mask."""
-    height, width = truth.shape
-    logits, unsure = (large[counted] for large in cell.of(annotation.id, (height, width)))
+    logits, unsure = (large[counted] for large in cell.of(annotation.id, truth.shape))
     inside = truth[counted]
     if not inside.any():
         return None

@@ -13,7 +13,7 @@ from uncertsam.experiments.refinement._refine import second_pass
 from uncertsam.experiments.refinement.first_pass import FirstPass
 from uncertsam.experiments.refinement.fusion import Fusion
 from uncertsam.inference.algebra import Inputs
-from uncertsam.models.geometry import Size
+from uncertsam.models.layout import Size
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import Selected, TokenPolicy, select
 from uncertsam.training.accumulate import streamed_sum

@@ -122,9 +122,8 @@ def summed(model: PromptableModel, images: Iterable[list[Summand]], params: FitP
 
 def observed(model: PromptableModel, decoded: Decoded, masks: Bool[Tensor, "n h w"], resolution: int) -> Observed:
     """Features and masks of one image's objects on a square of `resolution`."""
-    height, width = masks.shape[1:]
-    to_square = model.geometry.to_square
-    features = [to_square(head.features, (height, width), resolution).flatten(2) for head in decoded.heads]
+    to_square, size = model.geometry.to_square, masks.shape[1:]
+    features = [to_square(head.features, size, resolution).flatten(2) for head in decoded.heads]
     target = F.interpolate(masks[:, None].to(features[0]), (resolution, resolution), mode="nearest").flatten(1)
     return {"hidden": [head.hidden[:, 0] for head in decoded.heads], "features": features}, target
 

@@ -42,10 +42,11 @@ class LaplaceState:
     @classmethod
     def of(cls, manifest: Mapping[str, Any], tensors: Weights) -> "LaplaceState":
         """What `save` wrote."""
-        about = {name: manifest[name] for name in ("model", "model_sha256", "images", "params")}
+        known: dict[str, Any] = {name: manifest[name] for name in ("model", "model_sha256", "images", "params")}
+        known |= {name: tensors[name] for name in NUMBERS}
         heads = range((len(tensors) - len(NUMBERS)) // 2)
         weight, bias = (tuple(tensors[names[i]] for names in map(_names, heads)) for i in range(2))
-        return cls(**about, curvature_weight=weight, curvature_bias=bias, **{name: tensors[name] for name in NUMBERS})
+        return cls(curvature_weight=weight, curvature_bias=bias, **known)
 
     def to(self, device: torch.device) -> "LaplaceState":
         tensors = {name: tensor.to(device) for name, tensor in self.tensors().items()}

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.methods.variance.network import VarianceNetwork, log_variances
-from uncertsam.models.geometry import Size
+from uncertsam.models.layout import Size
 from uncertsam.models.promptable import Decoded, PromptableModel
 from uncertsam.training.accumulate import streamed_sum
 from uncertsam.training.batches import portions_and_steps
