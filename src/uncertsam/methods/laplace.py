@@ -59,8 +59,8 @@ def build(params: Params, model: PromptableModel, fitted: Path | None) -> Laplac
 
 
 def _logits(
-    drawn: Sequence[Float[Tensor, "s n c"]],
-    features: Sequence[Float[Tensor, "n c h w"]],
+    drawn: Sequence[Float[Tensor, "s n _"]],
+    features: Sequence[Float[Tensor, "n _ h w"]],
     object_logit: Float[Tensor, " n"] | None,
 ) -> Iterator[Float[Tensor, "k n h w"]]:
     """drawn . features, in portions of about 2^20 logits on a CPU (its cache) and 2^26 elsewhere."""

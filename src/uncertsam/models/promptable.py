@@ -133,8 +133,8 @@ class PromptableModel(Protocol):
 
 
 def contract(
-    outputs: Sequence[Float[Tensor, "n k c"]], features: Sequence[Float[Tensor, "n c h w"]]
-) -> Float[Tensor, "n k h w"]:
-    """Sum over heads of outputs . features."""
+    outputs: Sequence[Float[Tensor, "n k _"]], features: Sequence[Float[Tensor, "n _ *grid"]]
+) -> Float[Tensor, "n k *grid"]:
+    """Sum over heads of outputs [n, k, c] . features [n, c, ...]; c may differ between heads."""
     parts = [torch.unflatten(o @ f.flatten(2), 2, f.shape[2:]) for o, f in zip(outputs, features, strict=True)]
     return reduce(torch.add, parts)

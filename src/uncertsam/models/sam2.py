@@ -30,10 +30,11 @@ def names() -> tuple[str, ...]:
 
 
 def network(name: str, facts: Mapping[str, Any]) -> nn.Module:
-    """The architecture of a named model with fresh weights; `facts` of the weights' manifest are not needed."""
+    """The architecture of a named model with fresh weights. facts: image_size, where it is not the usual 1024 px."""
     from sam2.build_sam import build_sam2
 
-    built: nn.Module = build_sam2(CONFIGS[name], ckpt_path=None, device="cpu", apply_postprocessing=False)
+    other = [f"++model.image_size={facts['image_size']}"] if "image_size" in facts else []
+    built: nn.Module = build_sam2(CONFIGS[name], None, "cpu", hydra_overrides_extra=other, apply_postprocessing=False)
     return built
 
 

@@ -23,7 +23,7 @@ def moments(state: LaplaceState, decoded: Decoded, gated: bool) -> Moments:
     return Moments(mean, variance, decoded.scores[:, 0], decoded.known_object_logit)
 
 
-def output_variance(state: LaplaceState, decoded: Decoded) -> list[Float[Tensor, "n c"]]:
+def output_variance(state: LaplaceState, decoded: Decoded) -> list[Float[Tensor, "n _"]]:
     """Of each head's output for token 0."""
     return state.output_variance([head.hidden[:, 0] for head in decoded.heads])
 

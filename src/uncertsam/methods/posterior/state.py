@@ -34,8 +34,8 @@ class LaplaceState:
     model_sha256: str
     images: int
     params: dict[str, Any]
-    curvature_weight: tuple[Float[Tensor, "c d"], ...]
-    curvature_bias: tuple[Float[Tensor, " c"], ...]
+    curvature_weight: tuple[Float[Tensor, "_ _"], ...]
+    curvature_bias: tuple[Float[Tensor, " _"], ...]
     prior_precision: Float[Tensor, ""]
     temperature: Float[Tensor, ""]
 
@@ -59,14 +59,14 @@ class LaplaceState:
         return found | {name: getattr(self, name) for name in NUMBERS}
 
     @property
-    def variance_weight(self) -> tuple[Float[Tensor, "c d"], ...]:
+    def variance_weight(self) -> tuple[Float[Tensor, "_ _"], ...]:
         return self._variances(self.curvature_weight)
 
     @property
-    def variance_bias(self) -> tuple[Float[Tensor, " c"], ...]:
+    def variance_bias(self) -> tuple[Float[Tensor, " _"], ...]:
         return self._variances(self.curvature_bias)
 
-    def output_variance(self, hidden: Sequence[Float[Tensor, "n d"]]) -> list[Float[Tensor, "n c"]]:
+    def output_variance(self, hidden: Sequence[Float[Tensor, "n _"]]) -> list[Float[Tensor, "n _"]]:
         """Variance of each layer's outputs, which are independent normals given the layers' inputs `hidden`."""
         layers = zip(hidden, self.variance_weight, self.variance_bias, strict=True)
         return [h.square() @ weight.T + bias for h, weight, bias in layers]
