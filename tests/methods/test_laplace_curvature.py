@@ -15,18 +15,21 @@ C, D, PIXELS = 3, 4, 30
 both = pytest.mark.parametrize("likelihood", get_args(Likelihood))
 
 
-def head(likelihood: Likelihood, seed: int = 0) -> Head:
+def head(likelihood: Likelihood, heads: int = 1) -> Head:
+    """Several heads have several sizes."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return Head([nn.Linear(D, C)], likelihood).double()
+        torch.manual_seed(0)
+        return Head([nn.Linear(D + k, C + k) for k in range(heads)], likelihood).double()
 
 
 def batch(model: Head, masks: int, seed: int = 0) -> dict[str, Any]:
     draw = torch.Generator().manual_seed(seed)
     target = (torch.rand(masks, PIXELS, generator=draw) < 0.4).double()
-    hidden = torch.randn(masks, D, generator=draw, dtype=torch.float64)
-    features = torch.randn(masks, C, PIXELS, generator=draw, dtype=torch.float64) + 2
-    return {"hidden": [hidden], "features": [features], "labels": model.labels(target)}
+    hidden, features = [], []
+    for layer in model.layers:
+        hidden.append(torch.randn(masks, layer.in_features, generator=draw, dtype=torch.float64))
+        features.append(torch.randn(masks, layer.out_features, PIXELS, generator=draw, dtype=torch.float64) + 2)
+    return {"hidden": hidden, "features": features, "labels": model.labels(target)}
 
 
 def posterior(model: Head, **options: float) -> DiagLaplace:
@@ -38,9 +41,9 @@ class Loader(list):
 
 
 @both
-@pytest.mark.parametrize("masks", [1, 5])
-def test_closed_form_equals_the_jacobians_of_laplace_torch(likelihood: Likelihood, masks: int) -> None:
-    model = head(likelihood)
+@pytest.mark.parametrize(("masks", "heads"), [(1, 1), (5, 1), (3, 2)])
+def test_closed_form_equals_the_jacobians_of_laplace_torch(likelihood: Likelihood, masks: int, heads: int) -> None:
+    model = head(likelihood, heads)
     data = batch(model, masks)
     loss, diagonal = LastLayerGgn(model, "classification").diag(data, data["labels"])
     autograd = DiagLaplace(model, "classification").backend

@@ -18,7 +18,12 @@ SIZE = (40, 100)  # of the picture
 BOXES = torch.tensor([[5.0, 7, 60, 30], [0, 0, 99, 39], [70, 10, 75, 12]])
 
 
-@pytest.fixture(scope="module", params=["padding", "efficientnet_lite0", *names()])
+SOME = ["padding", "efficientnet_lite0", "sam2_nano", "sam2.1_tiny"]  # Meta's larger ones differ in the trunk alone
+of_each = pytest.mark.parametrize("model", dict.fromkeys([*SOME, *names()]), indirect=True, scope="module")
+of_some = pytest.mark.parametrize("model", SOME, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def model(request: pytest.FixtureRequest) -> PromptableModel:
     if request.param == "padding":
         return PaddingModel()
@@ -50,6 +55,7 @@ def close(one: object, other: object, tolerance: float = 1e-5) -> None:
     torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
 
 
+@of_each
 @torch.inference_mode()
 def test_logits_are_the_sum_over_heads_of_last_layers_times_features(model, embedding, prompts) -> None:
     decoded, rebuilt = model.decode(embedding, prompts), 0
@@ -61,6 +67,7 @@ def test_logits_are_the_sum_over_heads_of_last_layers_times_features(model, embe
     close(decoded.logits, rebuilt, 1e-5 * max(1.0, float(decoded.logits.abs().max())))
 
 
+@of_each
 @torch.inference_mode()
 def test_what_is_decoded_has_the_promised_shapes_and_ranges_and_is_float32(model, embedding, prompts) -> None:
     decoded, count, side = model.decode(embedding, prompts), len(BOXES), model.geometry.mask_size
@@ -74,12 +81,14 @@ def test_what_is_decoded_has_the_promised_shapes_and_ranges_and_is_float32(model
     assert all(tensor.dtype == torch.float32 for tensor in [*tensors, *embedding.maps])
 
 
+@of_some
 @torch.inference_mode()
 def test_the_encoders_precision_ends_at_the_embedding(model, picture) -> None:
     coarse = encode(model, model.geometry.to_input(picture)[None], torch.bfloat16)
     assert all(each.dtype == torch.float32 for each in coarse.maps)
 
 
+@of_some
 @torch.inference_mode()
 def test_pictures_and_prompts_do_not_see_each_other(model, embedding, picture, prompts) -> None:
     two = torch.stack([model.geometry.to_input(each) for each in (255 - picture, picture)])
@@ -92,6 +101,7 @@ def test_pictures_and_prompts_do_not_see_each_other(model, embedding, picture, p
     close(together.logits, paired.logits, 1e-4)
 
 
+@of_some
 @torch.inference_mode()
 def test_a_dense_prompt_is_what_the_models_own_encoder_gives(model, embedding, prompts) -> None:
     plain = model.decode(embedding, prompts)
@@ -105,6 +115,7 @@ def test_a_dense_prompt_is_what_the_models_own_encoder_gives(model, embedding, p
     )  # fmt: skip
 
 
+@of_some
 @pytest.mark.parametrize("size", [SIZE, (90, 31), (64, 64)])
 def test_a_pixel_goes_to_the_grid_and_its_cell_comes_back_around_it(model, size: tuple[int, int]) -> None:
     height, width = size
@@ -119,6 +130,7 @@ def test_a_pixel_goes_to_the_grid_and_its_cell_comes_back_around_it(model, size:
         assert large.shape == size and abs(row - y) <= reach and abs(column - x) <= reach
 
 
+@of_some
 def test_maps_on_a_square_show_what_the_picture_shows(model) -> None:
     """Both ways from the decoder's grid lead to the same: to the picture, or at once to a square."""
     low = torch.randn(1, 1, model.geometry.mask_size, model.geometry.mask_size)
@@ -129,6 +141,7 @@ def test_maps_on_a_square_show_what_the_picture_shows(model) -> None:
         assert (square - again).abs().mean() < 0.1
 
 
+@of_some
 def test_true_masks_lie_where_the_input_shows_them(model) -> None:
     mask = torch.zeros(1, *SIZE, dtype=torch.bool)
     mask[:, 10:31, 20:81] = True
@@ -139,6 +152,7 @@ def test_true_masks_lie_where_the_input_shows_them(model) -> None:
     assert laid.shape == (model.image_size,) * 2 and (found - box).abs().max() <= 1
 
 
+@of_some
 def test_embeddings_survive_the_store(model, picture, tmp_path: Path) -> None:
     root = tmp_path / "set" / "test"
     (root / "images").mkdir(parents=True)
