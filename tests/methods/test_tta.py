@@ -175,7 +175,8 @@ def test_clicks_and_masks_go_where_the_picture_goes(symmetry: Symmetry) -> None:
 class Equivariant(PromptableModel):
     """The picture's brightness within the box is the object: turned and flipped with the picture, exactly."""
 
-    name, digest, weights, device, geometry = "equivariant", "0" * 64, None, torch.device("cpu"), Geometry(64, 16)
+    name, digest, weights, geometry = "equivariant", "0" * 64, None, Geometry(64, 16)
+    device, width, last_layers, no_mask = torch.device("cpu"), 4, (), torch.zeros(4)
 
     def encode(self, images: Tensor) -> Embedding:
         same = (images @ torch.eye(images.shape[-1])).float()  # rounds under autocast

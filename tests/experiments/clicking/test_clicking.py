@@ -44,7 +44,7 @@ class Sketch(PromptableModel):
     It says exactly where it is wrong, or, misled, where it is right. `asked`: all prompts that it was given.
     """
 
-    device = torch.device("cpu")
+    device, width, last_layers, no_mask = torch.device("cpu"), 4, (), torch.zeros(4)
 
     def __init__(self):
         self.geometry, self.asked = Geometry(WIDTH, WIDTH // 4), []
