@@ -1,9 +1,11 @@
 """Named models and their weights: read without executing anything, with a checked hash.
 
 A kind of model is a file of this package with `names()`, `network(name, facts)` (fresh weights, by name and manifest)
-and `Model` (network, name, digest, weights -> `PromptableModel`). Beside the weights
-lies a manifest, `<weights>.json`: name and SHA-256, and for an embedded model its trunk, its image size and what it was
-trained on. Other checkpoints come without one; their hash is recorded at the first use and checked ever after.
+and `Model` (network, name, digest, weights -> `PromptableModel`).
+
+Beside the weights lies a manifest, `<weights>.json`: name and SHA-256, and for an embedded model its trunk, its image
+size and what it was trained on. Other checkpoints come without one; their hash is recorded at the first use and checked
+ever after.
 """
 
 import importlib
