@@ -139,6 +139,7 @@ FILES: dict[str, Case] = {
     "refinement missing": ("figures", lost(REFINED), (REFINED, "tabulate")),
     "guarantees missing": ("figures", lost(PROMISES), (PROMISES, "guarantee stage")),
     "no predictions to promise of": ("guarantee", lost(f"{SAM}/index.parquet"), (SAM, "predict stage")),
+    "no layout to promise by": ("guarantee", lost(META), (META, "predict stage")),
     "maps to promise of": ("guarantee", halved(f"{SAM}/maps.safetensors"), ("maps.safetensors", "predict")),
     "clicks missing": ("figures", lost(CLICKS), (CLICKS, "click stage")),
     "nothing to click on": ("click", lost(INDEX), (INDEX, "encode")),
