@@ -1,6 +1,7 @@
 """COCO: three ways to write a mask; what is broken or does not belong together is listed or refused."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from pycocotools import mask as masktools
 from raw_sets import HEIGHT, TRIANGLE, WIDTH, Pixels, coco, coco_json, photo, save
 
 from uncertsam.base.errors import UserError
-from uncertsam.data.raw._segmentations import decode
+from uncertsam.data.raw.adapters._segmentations import decoded
 from uncertsam.data.raw.adapters.base import Labels, read_raw
-from uncertsam.data.raw.images import Unusable
 
 
 def coco_labels(root: Path, at: int = 0, **options: Any) -> Labels:
@@ -42,7 +42,8 @@ def test_both_run_length_forms_give_back_any_mask(mask: Pixels) -> None:
     plain = np.diff(np.r_[0, edges, mask.size]).tolist()
     packed: Any = masktools.encode(np.asfortranarray(mask.astype(np.uint8)))
     for counts in (plain, packed["counts"].decode()):
-        assert np.array_equal(decode({"size": list(mask.shape), "counts": counts}, *mask.shape), mask)
+        [(_, found)], _ = decoded([("a", {"size": list(mask.shape), "counts": counts})], *mask.shape)
+        assert np.array_equal(found, mask)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,8 @@ def test_both_run_length_forms_give_back_any_mask(mask: Pixels) -> None:
     ],
 )
 def test_a_broken_annotation_is_listed_and_the_others_stay(tmp_path: Path, segmentation: Any, reason: str) -> None:
-    with pytest.raises(Unusable, match=reason):
-        decode(segmentation, HEIGHT, WIDTH)
+    none, [said] = decoded([("a", segmentation)], HEIGHT, WIDTH)
+    assert not none and re.search(reason, said)
     value = coco_json()
     value["annotations"][0]["segmentation"] = segmentation
     if reason != "neither polygons nor run lengths" or segmentation == "text":  # JSON has no NaN
@@ -99,7 +100,7 @@ def twice(key: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is not JSON"),
+        ("{", "Invalid JSON"),
         ("[1]", "no instances JSON"),
         (json.dumps({"images": []}), "annotations: Field required"),
         (json.dumps(twice("images")), "image id 10 2 times"),

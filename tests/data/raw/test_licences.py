@@ -6,8 +6,8 @@ import pytest
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.licences import PUBLISHED, TABLE
-from uncertsam.data.raw._volumes import VolumeParams
 from uncertsam.data.raw.adapters import benchmark
+from uncertsam.data.raw.adapters._volumes import VolumeParams
 from uncertsam.data.raw.adapters.base import ComponentParams, available
 from uncertsam.data.raw.remote.sources import find, sources
 from uncertsam.models.checkpoints import CONFIGS

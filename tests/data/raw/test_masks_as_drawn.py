@@ -11,9 +11,9 @@ from PIL import Image
 from tiffs import tiff
 
 from uncertsam.data.format import Split, read_split
-from uncertsam.data.raw._masks import read_codes, read_colours
 from uncertsam.data.raw.acquire import local
 from uncertsam.data.raw.images import Unusable
+from uncertsam.data.raw.masks import read_codes, read_colours
 from uncertsam.data.raw.preprocess import preprocess
 from uncertsam.data.splits import Reserved
 
@@ -171,8 +171,8 @@ def test_the_same_opacity_everywhere_says_nothing(tmp_path: Path) -> None:
 
 
 def test_webp_masks_have_the_same_rules() -> None:
-    from uncertsam.data.raw._masks import codes_of
     from uncertsam.data.raw.decoding import decode
+    from uncertsam.data.raw.masks import codes_of
 
     data = io.BytesIO()
     Image.fromarray(stored(SHAPES["white all over"], 6)).save(data, "WEBP", lossless=True, exif=_tag(6))

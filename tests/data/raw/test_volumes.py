@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
-from uncertsam.data.raw._volumes import Volume, VolumeParams, cut, read_slices, read_volume, scale_of
+from uncertsam.data.raw.adapters._volumes import Volume, VolumeParams, cut, read_slices, read_volume, scale_of
 from uncertsam.data.raw.images import Unusable
 from uncertsam.data.raw.pairs import Pair
 
@@ -252,7 +252,7 @@ def test_no_more_than_one_volume_is_held(tmp_path: Path, monkeypatch: pytest.Mon
         seen.append(weakref.ref(volume))
         return volume
 
-    monkeypatch.setattr("uncertsam.data.raw._volumes.read_volume", watched)
+    monkeypatch.setattr("uncertsam.data.raw.adapters._volumes.read_volume", watched)
     pairs = []
     for name in "abc":
         image = save(tmp_path / f"{name}.nii.gz", body(ord(name)))

@@ -14,8 +14,8 @@ from pycocotools import mask as masktools
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw import acquire
-from uncertsam.data.raw._masks import fault
 from uncertsam.data.raw.adapters.base import RawImage, read_raw
+from uncertsam.data.raw.masks import fault
 from uncertsam.data.raw.synthesis import scenery, shapes
 from uncertsam.data.raw.worlds import everything, fine_boundaries, flares, hard_shadows, organs, panes, thin_structures
 

@@ -6,24 +6,21 @@ it, else the folder as it was given.
 """
 
 import importlib
-import json
 import os
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
 from tqdm import tqdm
 
-from uncertsam.base.errors import UserError
-from uncertsam.base.files import sha256, write_json, written_aside
+from uncertsam.base.errors import UserError, checked_options
+from uncertsam.base.files import read_json, sha256, write_json, written_aside
 from uncertsam.data.raw import worlds
 
 INVENTORY = "inventory.json"
-P = TypeVar("P", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -39,10 +36,8 @@ class Inventory:
         """Read `folder`/inventory.json. Raises UserError where it is missing or broken."""
         path = folder / INVENTORY
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise UserError(f"{path} is missing.", "Run the acquire stage.") from None
-        except (TypeError, ValueError) as error:
+            return cls(**read_json(path, "Run the acquire stage."))
+        except TypeError as error:
             raise UserError(f"{path} is not an inventory ({error}).", "Run the acquire stage again.") from None
 
     def location(self, folder: Path) -> Path:
@@ -65,7 +60,7 @@ def generate(world: str, options: dict[str, Any], out: Path) -> None:
     Raises UserError on a world or an option that does not exist, and rather than replace a folder of other data.
     """
     module = _world(world)
-    params = checked_options(module.Params, options, out.name, f"The world {world}")
+    params = checked_options(module.Params, options, f"data.{out.name}.options.{{}}", f"The world {world}")
     refuse_other_data(out)
     with written_aside(out) as aside:
         aside.mkdir()
@@ -87,17 +82,6 @@ def local(root: Path, out: Path) -> None:
     if not files:
         raise UserError(f"{key}: {root} has no files.", "Name the folder that holds the raw data.")
     write_json(out / INVENTORY, asdict(Inventory(str(root), False, files)))
-
-
-def checked_options(model: type[P], options: dict[str, Any], dataset: str, what: str) -> P:
-    """The options under data.<dataset>.options as a model. Raises UserError naming the key and what is known."""
-    try:
-        return model(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["data", dataset, "options", *map(str, first["loc"])])
-        known = ", ".join(model.model_fields)
-        raise UserError(f"{key}: {first['msg']}.", f"{what} knows {known}.") from None
 
 
 def refuse_other_data(out: Path) -> None:

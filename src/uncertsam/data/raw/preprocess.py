@@ -15,10 +15,10 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import remove, written_aside
 from uncertsam.data.format import Annotation, ImageRecord, Rle, encode_rle, write_split
-from uncertsam.data.raw._masks import area_of, fault, told_by
 from uncertsam.data.raw.acquire import Inventory
 from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural, read_raw
 from uncertsam.data.raw.images import Photo, Unusable, write_photo
+from uncertsam.data.raw.masks import area_of, fault, told_by
 from uncertsam.data.splits import (
     FEWEST_GROUPS,
     SPLITS,
