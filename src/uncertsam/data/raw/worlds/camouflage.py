@@ -9,18 +9,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
 from pydantic import Field
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.textures import Colour, Material
+from uncertsam.data.raw.synthesis.textures import Classes, Colour, Mask, Material, Picture, Rng
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "camouflage"
 STUFF = ("clouds", "ridges", "fibres", "grains", "bands", "wood", "spots", "weave", "cells", "pebbles", "leaves")
 INSTANCE_COLOURS = np.array([[224, 64, 64], [64, 192, 64], [64, 96, 224]], np.uint8)
-Mask = Bool[np.ndarray, "h w"]
 
 
 class Params(WorldParams):
@@ -43,9 +41,7 @@ def generate(root: Path, params: Params) -> None:
         save(root / "Test" / "GT_Instance" / f"{name}.png", coloured)
 
 
-def _picture(
-    rng: np.random.Generator, params: Params, stuff: Material
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+def _picture(rng: Rng, params: Params, stuff: Material) -> tuple[Picture, Classes]:
     """The photograph, and per pixel the number of its instance (0 is ground)."""
     height, width = frame(rng, params.size)
     scene = _ridged(rng, stuff.render(rng, height, width))
@@ -53,11 +49,10 @@ def _picture(
     for number, mask in enumerate(_objects(rng, height, width), start=1):
         scene = scenery.hidden(rng, scene, mask, stuff, params.contrast)
         instances[mask] = number
-    light = textures.lit(scene, textures.illumination(rng, height, width))
-    return textures.photograph(rng, scenery.exposed(rng, light)), instances
+    return scenery.pictured(rng, scene), instances
 
 
-def _objects(rng: np.random.Generator, height: int, width: int) -> list[Mask]:
+def _objects(rng: Rng, height: int, width: int) -> list[Mask]:
     """One to three objects that keep apart."""
     wanted = int(rng.choice([1, 1, 2, 3]))
     found: list[Mask] = []
@@ -71,7 +66,7 @@ def _objects(rng: np.random.Generator, height: int, width: int) -> list[Mask]:
     return found
 
 
-def _ridged(rng: np.random.Generator, ground: Colour) -> Colour:
+def _ridged(rng: Rng, ground: Colour) -> Colour:
     """Lay ridges over the ground, shaded like the edges of objects: contours that lead nowhere."""
     height, width = ground.shape[:2]
     relief = np.zeros((height, width), np.float32)
