@@ -101,19 +101,10 @@ def hashed(root: Path) -> dict[str, str]:
         ) from None
 
 
-def _world_names() -> list[str]:
-    """The synthetic worlds that can be generated, sorted."""
-    names = (m.name for m in pkgutil.iter_modules(worlds.__path__))
-    return sorted(n for n in names if hasattr(_module(n), "Params"))
-
-
 def _world(name: str) -> ModuleType:
-    if name not in _world_names():
-        raise UserError(f"There is no synthetic world {name!r}.", f"Choose one of {', '.join(_world_names())}.")
-    return _module(name)
-
-
-def _module(name: str) -> ModuleType:
+    names = sorted(module.name for module in pkgutil.iter_modules(worlds.__path__))
+    if name not in names:
+        raise UserError(f"There is no synthetic world {name!r}.", f"Choose one of {', '.join(names)}.")
     return importlib.import_module(f"{worlds.__name__}.{name}")
 
 
