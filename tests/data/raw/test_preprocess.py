@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from raw_sets import save
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256, write_json
@@ -29,11 +30,6 @@ def codes(seed: int) -> np.ndarray:
     mask = np.zeros((40, 50), np.uint8)
     mask[5:15, 5:15], mask[30, : 10 + seed % 10] = 1, 2
     return mask
-
-
-def save(path: Path, pixels: np.ndarray, **options: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, **options)
 
 
 def stock(raw: Path, root: Path | None = None, synthetic: bool = False) -> Path:

@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
+from raw_sets import nifti_file as save
 
 from uncertsam.data.raw.adapters._volumes import Volume, VolumeParams, cut, read_slices, read_volume, scale_of
 from uncertsam.data.raw.images import Unusable
@@ -17,11 +18,6 @@ REAL = Path(__file__).parents[3] / ".." / "shared" / "data" / "real" / "medical_
 needs_volumes = pytest.mark.skipif(not REAL.is_dir(), reason="the real volumes are not on this machine")
 Voxels = np.ndarray
 SHAPE = (12, 10, 6)
-
-
-def save(path: Path, values: Voxels, affine: Voxels | None = None) -> Path:
-    nibabel.save(nibabel.Nifti1Image(values, np.eye(4) if affine is None else affine), path)
-    return path
 
 
 def body(seed: int = 0) -> Voxels:
