@@ -18,7 +18,7 @@ from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "camouflage"
 STUFF = ("clouds", "ridges", "fibres", "grains", "bands", "wood", "spots", "weave", "cells", "pebbles", "leaves")
-INSTANCE_COLOURS = np.array([[224, 64, 64], [64, 192, 64], [64, 96, 224]], np.uint8)
+COLOURS = np.array([[0, 0, 0], [224, 64, 64], [64, 192, 64], [64, 96, 224]], np.uint8)  # ground, then objects
 
 
 class Params(WorldParams):
@@ -30,26 +30,24 @@ class Params(WorldParams):
 def generate(root: Path, params: Params) -> None:
     """Write `params.count` pictures with one to three hidden objects, and their masks, below `root`/Test."""
     for index in range(params.count):
-        rng = numpy_generator(params.seed, WORLD, index)
-        stuff = Material.draw(rng, STUFF)
-        picture, instances = _picture(rng, params, stuff)
-        number = STUFF.index(stuff.kind) + 1
-        name = f"COD10K-CAM-1-Synthetic-{number}-{stuff.kind.capitalize()}-{index + 1}"
+        picture, instances, kind = draw(params, index)
+        name = f"COD10K-CAM-1-Synthetic-{STUFF.index(kind) + 1}-{kind.capitalize()}-{index + 1}"
         save(root / "Test" / "Image" / f"{name}.jpg", picture)
         save(root / "Test" / "GT_Object" / f"{name}.png", scenery.binary(instances > 0))
-        coloured = np.concatenate([np.zeros((1, 3), np.uint8), INSTANCE_COLOURS])[instances]
-        save(root / "Test" / "GT_Instance" / f"{name}.png", coloured)
+        save(root / "Test" / "GT_Instance" / f"{name}.png", COLOURS[instances])
 
 
-def _picture(rng: Rng, params: Params, stuff: Material) -> tuple[Picture, Classes]:
-    """The photograph, and per pixel the number of its instance (0 is ground)."""
+def draw(params: Params, index: int) -> tuple[Picture, Classes, str]:
+    """Picture `index`, per pixel the number of its instance (0 is ground), and the kind of stuff."""
+    rng = numpy_generator(params.seed, WORLD, index)
+    stuff = Material.draw(rng, STUFF)
     height, width = frame(rng, params.size)
     scene = _ridged(rng, stuff.render(rng, height, width))
     instances = np.zeros((height, width), np.uint8)
     for number, mask in enumerate(_objects(rng, height, width), start=1):
         scene = scenery.hidden(rng, scene, mask, stuff, params.contrast)
         instances[mask] = number
-    return scenery.pictured(rng, scene), instances
+    return scenery.pictured(rng, scene), instances, stuff.kind
 
 
 def _objects(rng: Rng, height: int, width: int) -> list[Mask]:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.textures import Classes, Colour, Mask, Material, Picture, Rng
+from uncertsam.data.raw.synthesis.textures import Colour, Mask, Material, Picture, Rng
 from uncertsam.data.raw.synthesis.textures import Field as Shade
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
@@ -28,20 +28,15 @@ class Params(WorldParams):
 def generate(root: Path, params: Params) -> None:
     """Write `params.count` scenes with shadows, their masks and the shadow-free pictures below `root`/test."""
     for index in range(params.count):
-        scene, view = _scene_and_view(index)
-        shadowed, mask, free = _picture(params, index, scene)
-        for part, image in ("A", shadowed), ("B", mask), ("C", free):
-            save(root / "test" / f"test_{part}" / f"{scene}-{view}.png", image)
+        name = "{}-{}.png".format(*_scene_and_view(index))
+        shadowed, mask, free = draw(params, index)
+        for part, image in ("A", shadowed), ("B", scenery.binary(mask)), ("C", free):
+            save(root / "test" / f"test_{part}" / name, image)
 
 
-def _scene_and_view(index: int) -> tuple[int, int]:
-    """Every fourth scene has two views: the same ground under another shadow."""
-    block, place = divmod(index, 5)
-    return 4 * block + min(place, 3) + 1, 1 + (place == 4)
-
-
-def _picture(params: Params, index: int, scene: int) -> tuple[Picture, Classes, Picture]:
-    """Picture, mask (0 or 255) and shadow-free picture."""
+def draw(params: Params, index: int) -> tuple[Picture, Mask, Picture]:
+    """Picture `index`, where its shadows are, and the shadow-free picture."""
+    scene, _ = _scene_and_view(index)
     depth_rng = numpy_generator(params.seed, WORLD, "depth", scene)
     depth = float(np.clip(params.contrast * depth_rng.uniform(0.75, 1.25), 0, 0.95))
     ground, stains = _ground(numpy_generator(params.seed, WORLD, "scene", scene), params.size, depth)
@@ -49,7 +44,13 @@ def _picture(params: Params, index: int, scene: int) -> tuple[Picture, Classes, 
     shade = _shadows(rng, stains)
     lights = scenery.shaded(rng, ground, shade, depth), ground
     shadowed, free = (_camera(numpy_generator(params.seed, WORLD, "camera", index), light) for light in lights)
-    return shadowed, scenery.binary(shade > 0.5), free
+    return shadowed, shade > 0.5, free
+
+
+def _scene_and_view(index: int) -> tuple[int, int]:
+    """Every fourth scene has two views: the same ground under another shadow."""
+    block, place = divmod(index, 5)
+    return 4 * block + min(place, 3) + 1, 1 + (place == 4)
 
 
 def _camera(rng: Rng, light: Colour) -> Picture:
