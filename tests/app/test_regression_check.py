@@ -10,6 +10,7 @@ import yaml
 
 from uncertsam.app import _regression_check
 from uncertsam.base.errors import UserError
+from uncertsam.config.training import FitLaplace
 from uncertsam.metrics import masks
 
 WEIGHTS = Path(__file__).parents[2] / "checkpoints" / "sam2_nano.safetensors"
@@ -26,9 +27,8 @@ def recorded(tmp_path_factory) -> Path:
     slim["annotations"] = [a for a in slim["annotations"] if a["image_id"] <= 2]
     index.write_text(json.dumps(slim))
     params = yaml.safe_load((WEIGHTS.parents[1] / "profiles" / "demo.yaml").read_text())
-    _regression_check.record(
-        folder, "sam2_nano", WEIGHTS, {name: params[name] for name in ("sam", "boundary_distance")}
-    )
+    methods = {name: params["methods"][name] for name in ("sam", "boundary_distance")}
+    _regression_check.record(folder, "sam2_nano", WEIGHTS, methods, FitLaplace())
     return folder
 
 
@@ -61,8 +61,10 @@ def test_a_changed_metric_is_told_from_a_changed_model(recorded, monkeypatch):
 
 
 def test_a_changed_method_is_named_before_what_follows_from_it(recorded, tmp_path):
-    changed = edited(recorded, tmp_path / "a", lambda v: v["params"]["boundary_distance"].update(scale=0.05))
-    found, _ = verify(changed)
+    def rescaled(expected):
+        expected["params"]["methods"]["boundary_distance"]["scale"] = 0.05
+
+    found, _ = verify(edited(recorded, tmp_path / "a", rescaled))
     assert found["predict boundary_distance"] == "CHANGED" and found["predict sam"] == "as recorded"
 
 

@@ -25,24 +25,26 @@ stages:
     - path: data/benchmark/soft_shadows
       hash: md5
       md5: 22222222222222222222222222222222.dir
-  fit_laplace:
+  fit_laplace@sam2_nano:
     cmd: python stages/fit_laplace.py
     params:
       params.yaml:
         base.seed: 0
-        laplace.likelihood: softmax_pixels
+        fit_laplace:
+          likelihood: softmax_pixels
     outs:
-    - path: data/fitted/laplace
+    - path: data/fitted/sam2_nano/laplace
       md5: 33333333333333333333333333333333.dir
-  predict@camouflage:
+  predict@sam2_nano-camouflage:
     cmd: python stages/predict.py
     params:
       params.yaml:
         base.seed: 0
-        constant:
-          value: 0.5
+        methods:
+          constant:
+            value: 0.5
     outs:
-    - path: data/predictions/camouflage
+    - path: data/predictions/sam2_nano/camouflage
       md5: 44444444444444444444444444444444.dir
 """
 
