@@ -4,12 +4,11 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Model, Params
-from uncertsam.config.training import TrainVariance
+from uncertsam.config.params import Config
 from uncertsam.tracking import Part
 
 
-def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, curve: Path) -> None:
+def main(dataset: str, benchmark: Path, embeddings: Path, model: str, out: Path, curve: Path) -> None:
     """Write the best and the last weights, and the losses of every step; goes on where it was stopped."""
     from uncertsam.methods.variance.network import BEST, LAST, save
     from uncertsam.methods.variance.training import CODE, VarianceTask
@@ -19,22 +18,23 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     from uncertsam.training.engine import one_device
     from uncertsam.training.summary import outcome, write_curve
 
-    params = Params.read()
-    base, knobs = params.section("base", Base), params.section("train_variance", TrainVariance)
+    config = Config.read()
+    base, knobs = config.base, config.train_variance
     with tracking.stage("train_variance", knobs.model_dump(), "variance", dataset) as run:
         set_threads(base.threads)
-        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        domain, devices = Domain.read(dataset, benchmark, embeddings, model), one_device(model.device, knobs.precision)
-        training = Training(model, knobs, base.seed, devices, CODE)
+        network = load_model(model, config.model_named(model).weights, device_named(base.device))
+        domain = Domain.read(dataset, benchmark, embeddings, network)
+        devices = one_device(network.device, knobs.precision)
+        training = Training(network, knobs, base.seed, devices, CODE)
 
         def log(step: int, values: dict[str, float]) -> None:
             for name, value in values.items():
                 run.metric_step(name, value, step)
 
         resume = training.resume(Path(".resume"), "variance", [domain], [])
-        trained = training.run(VarianceTask(model, knobs, base.seed), [domain], resume, log)
+        trained = training.run(VarianceTask(network, knobs, base.seed), [domain], resume, log)
         if devices.global_rank == 0:
-            save(out, model, trained.best, trained.last, knobs.model_dump(), {dataset: domain.digest})
+            save(out, network, trained.best, trained.last, knobs.model_dump(), {dataset: domain.digest})
             write_curve(trained.curve, curve)
             resume.clear()
             run.metrics(outcome(trained))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from uncertsam.experiments.guarantees.summary import write_summary
 from uncertsam.experiments.guarantees.table import GUARANTEES
 from uncertsam.experiments.refinement.compare import compared
 from uncertsam.metrics.measure import measure_cell
+from uncertsam.models.layout import Layout
 from uncertsam.report._evidence import Evidence
 from uncertsam.report._published import Known
 from uncertsam.report.check import Places, problems
@@ -58,6 +60,7 @@ def sound(tmp_path_factory, control_reports) -> Places:
     pd.DataFrame({"row": range(4), "image_id": range(4), "mask_id": range(4)}).to_parquet(cell / "index.parquet")
     low = np.stack(logits).astype(np.float32)
     save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
+    (cell / "meta.json").write_text(json.dumps({"layout": asdict(Layout(low.shape[-1] * 4, low.shape[-1]))}))
     measured = base / "measured.parquet"
     found = measure_cell(cell, split, "sam", "discs")
     RESULTS.write(measured, found.table)

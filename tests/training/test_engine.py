@@ -34,7 +34,7 @@ def example(image_id: int, x: Tensor) -> Example:
         torch.zeros(1, 2, 2, dtype=torch.bool),
     )
     maps = x[None, :, None, None]
-    embedding = Embedding(maps, (maps, maps))
+    embedding = Embedding((maps,))
     return Example("numbers", image_id, embedding, prompts, masks, partial(torch_generator, 0), lambda: None)
 
 
@@ -59,7 +59,7 @@ def fresh() -> nn.Linear:
 
 
 def squared_error(module: nn.Linear, row: Example) -> Tensor:
-    x = row.embedding.image.flatten()
+    x = row.embedding.maps[0].flatten()
     return (module(x) - x.sum()).square().sum()
 
 

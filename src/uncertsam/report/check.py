@@ -11,7 +11,7 @@ import pandas as pd
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split, read_split
-from uncertsam.metrics.masks import measure_mask, upsample
+from uncertsam.metrics.masks import measure_mask
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import TruthSide
 from uncertsam.report._consistency import AGAIN, SUBJECTS, contradictions
@@ -22,7 +22,7 @@ CLOSE = 1e-4  # recomputing sorts exactly, where the pipeline may use a histogra
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are: `reports/`, data/benchmark, data/predictions; `split` is the reported one."""
+    """Where things are: `reports/`, data/benchmark, data/predictions/MODEL; `split` is the reported one."""
 
     reports: Path
     benchmark: Path
@@ -82,9 +82,9 @@ def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[tupl
     """Every metric of one mask, pixels ranked by sorting."""
     split = read_split(places.benchmark / dataset / places.split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
-    maps = Predictions.open(places.predictions / dataset / method, owners).of(mask_id)
     truth = _truth_of(split, owners[mask_id], mask_id)
-    logits, uncertainty = (upsample(low, *truth.shape) for low in maps)
+    cell = Predictions.open(places.predictions / dataset / method, owners)
+    logits, uncertainty = cell.of(mask_id, truth.shape)
     return measure_mask(TruthSide.of(truth, split.ignored(owners[mask_id])), logits, uncertainty, "exact")
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from uncertsam.base.rng import torch_generator
 from uncertsam.data.format import ImageRecord, Split
-from uncertsam.models.geometry import to_input
+from uncertsam.models.layout import Size
 from uncertsam.models.prompt_schedule import prompt_sequence, stack
 from uncertsam.models.promptable import Embedding, PromptableModel
 from uncertsam.models.prompts import Prompts
@@ -34,6 +34,11 @@ class Example:
     masks: Bool[Tensor, "n h w"]
     generator: Callable[[str], torch.Generator]
     picture: Callable[[], UInt8[np.ndarray, "h w 3"]]
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the image, pixels."""
+        return self.masks.shape[1:]
 
 
 @runtime_checkable
@@ -96,13 +101,13 @@ class SplitExamples:
     def _prompts(self, mask: Bool[Tensor, "h w"], generator: torch.Generator) -> Prompts:
         knobs = self.params
         chances = (knobs.steps, knobs.box_probability, knobs.foreground_probability)
-        return prompt_sequence(mask, self.model.image_size, generator, *chances)
+        return prompt_sequence(mask, self.model.geometry, generator, *chances)
 
     def _picture(self, image_id: int, mirrored: bool) -> UInt8[np.ndarray, "h w 3"]:
         return np.ascontiguousarray(self.split.pixels(image_id)[:, :: -1 if mirrored else 1])
 
     def _encoded(self, picture: UInt8[np.ndarray, "h w 3"]) -> Embedding:
-        return encode(self.model, to_input(picture, self.model.image_size)[None], self.dtype)
+        return encode(self.model, self.model.geometry.to_input(picture)[None], self.dtype)
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
-from small_models import random_nano
+from small_models import PaddingModel, random_nano
 
 from uncertsam.base.rng import torch_generator
 from uncertsam.config.training import TrainRuac
 from uncertsam.methods.weibull._answer import corrected
+from uncertsam.methods.weibull.readout import last_product
 from uncertsam.methods.weibull.training import RuacTask
-from uncertsam.models.geometry import to_input, to_square
+from uncertsam.models.geometry import to_square
 from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack
-from uncertsam.models.prompts import BACKGROUND, FOREGROUND
+from uncertsam.models.prompts import BACKGROUND, FOREGROUND, from_boxes
 from uncertsam.training.examples import Example
 from uncertsam.training.task import Step
 
@@ -35,9 +36,9 @@ def example(model) -> Example:
     masks = torch.from_numpy(np.stack([(y - 40) ** 2 + (x - 60) ** 2 < r**2 for r in (16, 35)]))
     picture = torch.randint(0, 256, (96, 120, 3), dtype=torch.uint8, generator=torch_generator(0, "picture")).numpy()
     with torch.no_grad():
-        embedding = model.encode(to_input(picture, model.image_size)[None])
+        embedding = model.encode(model.geometry.to_input(picture)[None])
     prompts = stack(
-        [prompt_sequence(m, model.image_size, torch_generator(0, i), 2, 0.5, 0.5) for i, m in enumerate(masks)]
+        [prompt_sequence(m, model.geometry, torch_generator(0, i), 2, 0.5, 0.5) for i, m in enumerate(masks)]
     )
     return Example("discs", 1, embedding, prompts, masks, partial(torch_generator, 0), lambda: picture)
 
@@ -138,13 +139,20 @@ def test_a_correction_clicks_into_the_error_and_feeds_the_mask_back(model, examp
 
 
 def test_a_memory_encoder_fuses_where_the_model_has_one(model, example):
-    found, features = task(model), example.embedding.image
-    masks = to_square(example.masks, model.image_size)
-    plain = found._fused(features, masks)
-    assert plain.shape == (2, *features.shape[1:])
-    width = features.shape[1]
-    sampler = MaskDownSampler(width, kernel_size=3, stride=2, padding=1)
-    encoder = MemoryEncoder(64, sampler, Fuser(CXBlock(width), 2), None, in_dim=width)
-    found.model.network.memory_encoder = encoder
-    fused = found._fused(features, masks)
-    assert fused.shape == plain.shape and not fused.requires_grad and not torch.equal(fused[0], fused[1])
+    copied, masks = model.trainable_copy()[0], to_square(example.masks, model.image_size)
+    plain = copied.with_object(example.embedding, masks)
+    assert plain.shape == (2, *example.embedding.maps[0].shape[1:])
+    sampler = MaskDownSampler(copied.width, kernel_size=3, stride=2, padding=1)
+    copied.network.memory_encoder = MemoryEncoder(64, sampler, Fuser(CXBlock(copied.width), 2), None, copied.width)
+    with torch.no_grad():
+        fused = copied.with_object(example.embedding, masks)
+    assert fused.shape == plain.shape and not torch.equal(fused[0], fused[1])
+
+
+def test_a_last_product_of_any_heads_gives_the_models_logits():
+    model = PaddingModel()
+    picture = np.full((30, 40, 3), 128, np.uint8)
+    prompts = from_boxes(torch.tensor([[10.0, 10, 30, 40]]))
+    decoded = model.decode(model.encode(model.geometry.to_input(picture)[None]), prompts)
+    weights, features = last_product(decoded)
+    torch.testing.assert_close(torch.einsum("ntc,nchw->nthw", weights, features), decoded.logits)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from uncertsam.experiments.refinement._refine import second_pass
 from uncertsam.experiments.refinement.first_pass import FirstPass
 from uncertsam.experiments.refinement.fusion import Fusion, build_fusion
 from uncertsam.inference.algebra import Inputs
+from uncertsam.models.layout import Size
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import Selected, TokenPolicy, select
 from uncertsam.training.accumulate import streamed_sum
@@ -37,7 +37,7 @@ class FusionTask(Task):
         self, model: PromptableModel, arm: Arm, first: FirstPass, params: TrainFusion, seed: int, fold: str
     ) -> None:
         """seed: of the experiment; all arms begin with the same weights."""
-        model.network.requires_grad_(False)
+        model.freeze()
         self.model, self.first, self.params, self.arm = model, first, params, arm
         self.module = build_fusion(model, params.init, derive_seed(seed, "fusion", fold))
         self.side = model.image_size if params.resolution == "input" else params.resolution
@@ -57,14 +57,13 @@ class FusionTask(Task):
     def _parts(self, example: Example) -> Iterator[Loss]:
         for prompts, masks in portions_and_steps(self.model, example, self.params.steps, self.side):
             inputs = Inputs(self.model, example.embedding, prompts, example.picture, example.generator)
-            yield self._of(self._refined(inputs), masks).sum() / len(example.prompts)
+            yield self._of(self._refined(inputs), masks, example.size).sum() / len(example.prompts)
 
     def _refined(self, inputs: Inputs) -> Selected:
         with torch.no_grad():
             logits = self.first(inputs)
         return select(second_pass(self.module, self.arm.map, inputs, logits), self.policy)
 
-    def _of(self, chosen: Selected, masks: Float[Tensor, "n s s"]) -> Float[Tensor, " n"]:
-        side = (self.side, self.side)
-        logits = F.interpolate(chosen.logits[:, None], side, mode="bilinear", align_corners=False)
+    def _of(self, chosen: Selected, masks: Float[Tensor, "n s s"], size: Size) -> Float[Tensor, " n"]:
+        logits = self.model.geometry.to_square(chosen.logits[:, None], size, self.side)
         return sam_loss(logits, chosen.iou[:, None], masks)

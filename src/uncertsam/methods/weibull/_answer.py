@@ -31,7 +31,7 @@ class Answer:
     @cached_property
     def token(self) -> Int[Tensor, " n"]:
         """The one that is read: token 0, or the one of best predicted IoU."""
-        return torch.where(self.several, 1 + self.decoded.iou[:, 1:].argmax(1), 0)
+        return torch.where(self.several, 1 + self.decoded.scores[:, 1:].argmax(1), 0)
 
     def picked(self, maps: Float[Tensor, "n t h w"]) -> Float[Tensor, "n h w"]:
         return maps[torch.arange(len(maps), device=maps.device), self.token]
@@ -39,19 +39,19 @@ class Answer:
     def segmentation(self, truth: Truth) -> Float[Tensor, " n"]:
         """SAM 2's loss on the masks that answer; every object is there."""
         large = F.interpolate(self.logits, truth.shape[-2:], mode="bilinear", align_corners=False)
-        iou, score = self.decoded.iou, self.decoded.object_score
+        iou, score = self.decoded.scores, self.decoded.known_object_logit
         one, best = sam_loss(large[:, :1], iou[:, :1], truth), sam_loss(large[:, 1:], iou[:, 1:], truth)
         return torch.where(self.several, best, one) + F.softplus(-score)
 
     def calibration(self, truth: Truth, variance: Variance) -> Float[Tensor, " n"]:
         """Of the token that is read, with analytic u, at the logits' resolution."""
-        error = (self.picked(self.logits).sigmoid() - small(truth, self.logits)).abs()
+        error = (self.picked(self.logits).sigmoid() - at_side(truth, self.logits.shape[-1])).abs()
         return calibration_loss(error, self.picked(analytic_doubt(self.evidence, variance)))
 
 
-def small(truth: Truth, logits: Float[Tensor, "n t h w"]) -> Float[Tensor, "n h w"]:
-    """The truth at the logits' resolution, 0 and 1."""
-    return F.interpolate(truth[:, None], logits.shape[-2:], mode="nearest")[:, 0]
+def at_side(truth: Truth, side: int) -> Float[Tensor, "n side side"]:
+    """0 and 1 at another resolution."""
+    return F.interpolate(truth[:, None], (side, side), mode="nearest")[:, 0]
 
 
 def corrected(prompts: Prompts, answer: Answer, truth: Truth, size: int, generator: torch.Generator) -> Prompts:
@@ -60,7 +60,7 @@ def corrected(prompts: Prompts, answer: Answer, truth: Truth, size: int, generat
     Without an error, and sometimes with one, the click is on the object.
     """
     logits = answer.picked(answer.logits).detach()
-    target = small(truth, answer.logits) > 0.5
+    target = at_side(truth, answer.logits.shape[-1]) > 0.5
     clicks = [_click(*pair, generator) for pair in zip((logits > 0) != target, target, strict=True)]
     at, labels = torch.tensor([click[:2] for click in clicks]), torch.tensor([click[2:] for click in clicks])
     points = ((at + 0.5) * size / logits.shape[-1] - 0.5).to(prompts.points)

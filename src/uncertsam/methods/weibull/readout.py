@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from uncertsam.methods.weibull.distribution import Weibull
+from uncertsam.models.promptable import Decoded
 
 SHAPES = (0.1, 50.0)
 OFFSET, SHAPE, RIDGE = 0.5, 5.0, 1e-4  # of the start, see `mimic`: SHAPE is about the first k
@@ -79,6 +80,12 @@ class BayesianReadout(nn.Module):
 
 def _bounded(raw: Tensor) -> Tensor:
     return F.softplus(raw.float()).clamp(*SHAPES)
+
+
+def last_product(decoded: Decoded) -> tuple[Float[Tensor, "n t c"], Features]:
+    """Mask weights and features of any model, the channels of all its heads one after the other."""
+    parts = [torch.stack([head.output(token) for token in range(head.hidden.shape[1])], 1) for head in decoded.heads]
+    return torch.cat(parts, 2), torch.cat([head.features for head in decoded.heads], 1)
 
 
 @torch.no_grad()

@@ -3,7 +3,6 @@
 w_seg L_seg + w_kl L_KL + w_aue (L_seg' + 0.05 L_KL' + 0.1 L_cal)     ' under attack; weights by the curriculum
 """
 
-import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +15,14 @@ from torch.utils.checkpoint import checkpoint
 
 from uncertsam.base.rng import derive_seed
 from uncertsam.config.training import TrainRuac
-from uncertsam.methods.weibull._answer import Answer, corrected
+from uncertsam.methods.weibull._answer import Answer, at_side, corrected
 from uncertsam.methods.weibull.losses import ATTACKED_KL, CALIBRATION, Curriculum, Weights
-from uncertsam.methods.weibull.readout import BayesianReadout, mimic
+from uncertsam.methods.weibull.readout import BayesianReadout, last_product, mimic
 from uncertsam.methods.weibull.uncertainty import logits
-from uncertsam.models.geometry import to_input, to_square
 from uncertsam.models.prompt_schedule import prefix
-from uncertsam.models.promptable import Decoded, Embedding, PromptableModel
+from uncertsam.models.promptable import Decoded, Embedding
 from uncertsam.models.prompts import PAD, Prompts
+from uncertsam.models.sam2 import Sam2Model
 from uncertsam.training.accumulate import streamed_sum
 from uncertsam.training.attacks.deform import DeformAttacker
 from uncertsam.training.attacks.style import StyleAttacker
@@ -56,38 +55,29 @@ class RuacTask(Task):
     (checkpointing): memory is that of one step, or of one encoder pass, whichever is more.
     """
 
-    def __init__(self, model: PromptableModel, params: TrainRuac, seed: int) -> None:
+    def __init__(self, model: Sam2Model, params: TrainRuac, seed: int) -> None:
         """seed: of the experiment; all arms begin with the same weights."""
-        network = copy.deepcopy(model.network).requires_grad_(False)
-        self.model, self.params = PromptableModel(network, model.name, model.digest), params
-        decoder, prompts = network.sam_mask_decoder, network.sam_prompt_encoder
-        channels, dimensions = decoder.conv_s0.out_channels, decoder.transformer_dim
-        own = params.reads == "weights"
+        self.model, self.decoder = model.trainable_copy()
+        self.params, self.curriculum = params, Curriculum(params.masks, params.prior)
+        self.side = model.image_size if params.resolution == "input" else params.resolution
+        channels = sum(layer.out_features for layer in model.last_layers)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "ruac"))  # modules draw from torch's own generator
-            self.readout = BayesianReadout(channels, channels if own else dimensions)
-            self.style = StyleAttacker(dimensions, params.style, params.style_eps)
-            self.deform = DeformAttacker(dimensions, params.deform_eps, params.vacated)
-        for module in (decoder, prompts):
-            module.requires_grad_(True)
-        decoder.output_hypernetworks_mlps.requires_grad_(own)
-        for module in (decoder.conv_s0, decoder.conv_s1):
-            module.requires_grad_(False)
-        self.decoder = nn.ModuleDict({"decoder": decoder, "prompts": prompts})
+            self.readout = BayesianReadout(channels, channels if params.reads == "weights" else model.width)
+            self.style = StyleAttacker(model.width, params.style, params.style_eps)
+            self.deform = DeformAttacker(model.width, params.deform_eps, params.vacated)
         self.attackers = nn.ModuleDict({"style": self.style, "deform": self.deform})
         parts = {"decoder": self.decoder, "readout": self.readout, "attackers": self.attackers}
         self.module: nn.ModuleDict = nn.ModuleDict(parts).to(model.device)
-        self.side = model.image_size if params.resolution == "input" else params.resolution
-        self.curriculum = Curriculum(params.masks, params.prior)
 
     def begin(self, examples: Iterable[Example]) -> None:
         """Set the read-out to mimic the model's own masks of these examples."""
         with torch.no_grad():
             found = [self.model.decode(one.embedding, prefix(one.prompts, 1)) for one in examples]
-        mimic(self.readout, [(self._read(decoded), decoded.weights, decoded.features) for decoded in found])
+        mimic(self.readout, [(self._read(one), *last_product(one)) for one in found])
 
     def _read(self, decoded: Decoded) -> Float[Tensor, "n t d"]:
-        return decoded.weights if self.params.reads == "weights" else decoded.tokens
+        return last_product(decoded)[0] if self.params.reads == "weights" else decoded.tokens
 
     def parameter_groups(self) -> list[ParameterGroup]:
         """Decoder, read-out, attackers."""
@@ -97,8 +87,8 @@ class RuacTask(Task):
         return [group for part, rate in parts for group in decayed_groups(part, rate, knobs.weight_decay, cosine)]
 
     def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Loss, dict[str, float]]:
-        """ "sample": all of the curriculum's terms. "mean": the segmentation loss of the mean logits, unattacked."""
-        weights, truth = self.curriculum.weights(step), to_square(example.masks, self.model.image_size)
+        """All of the curriculum's terms; in the mode "mean", the mean logits' segmentation loss, unattacked."""
+        weights, truth = self.curriculum.weights(step), self.model.geometry.masks_to_input(example.masks)
         if mode == "mean":
             weights = Weights(1.0, 0.0, 0.0)
         clean = _Branch("clean", example.embedding, truth, weights.segmentation, weights.divergence)
@@ -116,38 +106,27 @@ class RuacTask(Task):
 
     def _changed(self, example: Example, truth: Masks) -> tuple[Float[Tensor, "1 3 s s"], Masks]:
         """The image under attack, and the truth that has moved with it."""
-        pixels = to_input(example.picture(), self.model.image_size)[None].to(truth.device)
+        pixels = self.model.geometry.to_input(example.picture())[None].to(truth.device)
         if self.params.attack == "noise":
             draw = torch.randn(pixels.shape, generator=example.generator("noise")).to(pixels.device)
             return pixels + self.params.noise * draw, truth
-        features, masks = example.embedding.image.detach().clone(), truth[None]
+        features, masks = example.embedding.maps[0].detach().clone(), truth[None]
         pixels = self.style(features, pixels, masks, example.generator("dropout"))
         if self.params.deform:
-            pixels, masks = self.deform(self._fused(features, truth)[None], pixels, masks)
+            pixels, masks = self.deform(self._fused(example, truth)[None], pixels, masks)
         return pixels, masks[0]
 
     @torch.no_grad()
-    def _fused(self, features: Float[Tensor, "1 c h w"], truth: Masks) -> Float[Tensor, "n c h w"]:
-        """Features and each object's mask: by SAM 2's memory encoder, or by the prompt encoder where there is none."""
-        if not hasattr(self.model.network, "memory_encoder"):
-            side = 4 * features.shape[-1]
-            embedded: Tensor = self.model.network.sam_prompt_encoder.mask_downscaling(20 * to_grid(truth, side) - 10)
-            return features + embedded
-        memory = self.model.network.memory_encoder
-        fused: Tensor = memory.fuser(memory.pix_feat_proj(features) + memory.mask_downsampler(20 * truth[:, None] - 10))
-        return fused
+    def _fused(self, example: Example, truth: Masks) -> Float[Tensor, "n c h w"]:
+        return self.model.with_object(example.embedding, truth)
 
     def _of(self, branch: _Branch, example: Example, mode: Mode) -> Loss:
         """The mean over objects, summed over prompt steps."""
-        embedded = [branch.embedding.image, *branch.embedding.skips]
-        wanted: list[Tensor] = [
-            p for part in (self.decoder, self.readout) for p in part.parameters() if p.requires_grad
-        ]
-        wanted += [maps for maps in embedded if maps.requires_grad]
-        return streamed_sum(self._terms(branch, example, mode), wanted)
+        read: list[Tensor] = [*self.decoder.parameters(), *self.readout.parameters(), *branch.embedding.maps]
+        return streamed_sum(self._terms(branch, example, mode), [one for one in read if one.requires_grad])
 
     def _terms(self, branch: _Branch, example: Example, mode: Mode) -> Iterator[Loss]:
-        prompts, truth = prefix(example.prompts, 1), to_grid(branch.truth, self.side)[:, 0].round()
+        prompts, truth = prefix(example.prompts, 1), at_side(branch.truth, self.side)
         for k in range(self.params.steps):
             several = (prompts.labels != PAD).sum(1) == 1 if k == 0 else torch.zeros(len(prompts), dtype=torch.bool)
             draw, click = (partial(example.generator, f"{branch.name}/{k}{kind}") for kind in ("", "/click"))
@@ -171,13 +150,8 @@ class RuacTask(Task):
         self, embedding: Embedding, prompts: Prompts, several: Tensor, mode: Mode, draw: torch.Generator
     ) -> Answer:
         decoded = self.model.decode(embedding, prompts)
-        evidence = self.readout(self._read(decoded), decoded.features)
+        evidence = self.readout(self._read(decoded), last_product(decoded)[1])
         return Answer(decoded, evidence, logits(evidence, mode, draw), several)
-
-
-def to_grid(masks: Masks, side: int) -> Float[Tensor, "n 1 side side"]:
-    """0 and 1 at another resolution."""
-    return nn.functional.interpolate(masks[:, None], (side, side), mode="nearest")
 
 
 @contextmanager
