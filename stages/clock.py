@@ -2,36 +2,13 @@
 
 from pathlib import Path
 
-from uncertsam import tracking
+from uncertsam.app.experiments import run_experiment
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Clock, Encode, Model, Params
-from uncertsam.data.format import read_split
-from uncertsam.experiments.cost.table import COST
 
 
-def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
+def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports: Path) -> None:
     """Time every method on a few masks that are not reported: their numbers change from run to run."""
-    from uncertsam.base.registry import load_method
-    from uncertsam.experiments.cost.timing import Timed, clock, questions, size_of
-    from uncertsam.models.checkpoints import device_named, load_model
-    from uncertsam.models.store import DTYPES, open_embeddings, set_threads
-
-    params = Params.read()
-    base, knobs, chosen = (params.section(*s) for s in (("base", Base), ("clock", Clock), ("model", Model)))
-    with tracking.stage("clock", knobs.model_dump()) as run:
-        set_threads(base.threads)
-        model = load_model(chosen.name, weights, device_named(base.device))
-        methods = {}
-        for name in params.names("methods"):
-            kind = load_method(name)
-            part = fitted / kind.FITTED if kind.FITTED else None
-            methods[name] = Timed(kind.build(params.section(name, kind.Params), model, part), size_of(part))
-        split, store = read_split(benchmark / "fit"), open_embeddings(embeddings, model)
-        asked = questions(model, store, split, dataset, base.seed, knobs.masks)
-        frame = clock(methods, asked, knobs.repeats, DTYPES[params.section("encode", Encode).dtype])
-        COST.write(out, frame)
-        run.metrics({"ms": dict(zip(frame["method"], frame["ms"], strict=True))})
-    print(frame[["method", "unit", "ms", "ratio", "peak_mb", "state_mb"]].to_string(index=False, float_format="%.3g"))
+    run_experiment("cost", reports, benchmark=benchmark, embeddings=embeddings, weights=weights, fitted=fitted)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """What the page says of the controls: sentences and tables made from `controls.csv`, null results included."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +9,7 @@ from uncertsam.config.sections import POOLED
 from uncertsam.experiments.controls.design import FACTORS, LA, PRIMARY, REFERENCE, REGION, SAM, TOTAL
 from uncertsam.experiments.controls.table import CONTROLS
 from uncertsam.figures.style import FACTORS as STYLES
+from uncertsam.statistics.schema import Tables
 
 TABLED = (*PRIMARY, "nll")
 ORDER = ("n5", "n10", "n100", "n1000", "closed", "bernoulli", "softmax_pixels", "prior_1", "prior_marglik")
@@ -23,23 +23,19 @@ NAMES = {  # of the one-at-a-time controls, without "laplace_"
 }
 
 
-def control_contents(path: Path | None) -> dict[str, Any]:
-    """The page's section on the controls; {"controls": None} where there are none. Raises UserError if broken."""
-    if path is None:
-        return {"controls": None}
-    frame = CONTROLS.read(path)
+def contents(tables: Tables) -> dict[str, Any]:
+    """What the template shows of `controls.csv`."""
+    frame = tables[CONTROLS.name]
     pooled = frame[(frame["dataset"] == POOLED) & (frame["region"] == REGION)]
     totals = pooled[(pooled["kind"] == "shapley") & (pooled["method"] == TOTAL)]
     return {
-        "controls": {
-            "masks": int(totals["n_masks"].max()),
-            "images": int(totals["n_images"].max()),
-            "readings": [reading(pooled, metric) for metric in PRIMARY],
-            "factors": [STYLES[name] for name in FACTORS],
-            "shares": [(metric_facts(metric), _shares(frame, metric)) for metric in PRIMARY],
-            "metrics": [metric_facts(metric) for metric in TABLED],
-            "single": _single(pooled),
-        }
+        "masks": int(totals["n_masks"].max()),
+        "images": int(totals["n_images"].max()),
+        "readings": [reading(pooled, metric) for metric in PRIMARY],
+        "factors": [STYLES[name] for name in FACTORS],
+        "shares": [(metric_facts(metric), _shares(frame, metric)) for metric in PRIMARY],
+        "metrics": [metric_facts(metric) for metric in TABLED],
+        "single": _single(pooled),
     }
 
 

@@ -1,16 +1,13 @@
 """`guarantees.csv` summed up: `guarantees.json`."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from uncertsam.base.files import write_json
-
 ROUNDING = 1e-7  # of the decimals that are written
 
 
-def guarantees_json(frame: pd.DataFrame) -> dict[str, Any]:
+def verdict(frame: pd.DataFrame) -> dict[str, Any]:
     """What was promised, was it kept at home, and how often was it broken elsewhere.
 
     kept: method -> alpha -> dataset -> {fnr, bound, everything, holds}. shift: method -> alpha -> {pairs, broken,
@@ -27,11 +24,6 @@ def guarantees_json(frame: pd.DataFrame) -> dict[str, Any]:
         found = {"pairs": len(values), "broken": broken, "worst": float(values.max())}
         shift.setdefault(method, {})[f"{alpha:g}"] = found
     return {"kept": kept, "shift": shift}
-
-
-def write_summary(target: Path, frame: pd.DataFrame) -> None:
-    """Write `guarantees.json` to a table as it is read back, whole or not at all."""
-    write_json(target, guarantees_json(frame))
 
 
 def _promises(frame: pd.DataFrame) -> list[Any]:

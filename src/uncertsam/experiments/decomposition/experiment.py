@@ -14,6 +14,7 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_table
 from uncertsam.catalogue import spoken
 from uncertsam.data.format import Split
+from uncertsam.experiments.contract import Experiment, Figure, Predicted
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
 from uncertsam.figures.style import GRID, INK, MUTED, MethodStyle, styled
@@ -118,3 +119,16 @@ def _of_masks(folder: Path) -> pd.DataFrame:
 
 def _summed(maps: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, " n"]:
     return maps.astype(float).sum(axis=(1, 2))
+
+
+def _of_predictions(predicted: Predicted) -> pd.DataFrame:
+    found = METHOD in predicted.methods
+    return shares(predicted.predictions, predicted.splits) if found else pd.DataFrame()
+
+
+CAPTION = (
+    "The combined method varies the last layer, the picture's colours and the box at once. Its variance falls "
+    "apart exactly, and each source is given its own effect and an equal share of the joint ones."
+)
+FIGURE = Figure("intervals.csv", decomposition, "Where does the uncertainty come from?", CAPTION, _of_predictions)
+EXPERIMENT = Experiment("decomposition", "predict", figures={"decomposition": FIGURE})
