@@ -130,11 +130,13 @@ def check_reports(
     """Are reports/ what they say? Every table against its schema and the others, random values recomputed."""
     from uncertsam.base.checkout import needed
     from uncertsam.config.params import Params, Predict
+    from uncertsam.experiments.contract import experiments
     from uncertsam.report.check import Places, problems
 
     needed("check-reports")
     split = Params.read().section("predict", Predict).split
-    found = problems(Places(Path("reports"), Path("data/benchmark"), Path("data/predictions"), split), cells, seed)
+    places = Places(Path("reports"), Path("data/benchmark"), Path("data/predictions"), split)
+    found = problems(places, cells, seed, experiments())
     for line in found[:50]:
         typer.echo(line)
     typer.echo(f"{len(found)} problems" if found else f"the reports are sound; {cells} values recomputed")

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from uncertsam.base.files import read_json
-from uncertsam.experiments.contract import experiments
 from uncertsam.report.reproduction import check_reproduction
 from uncertsam.statistics.answers import answers_json, plan_of
 from uncertsam.statistics.comparisons import ANSWERS, compare
@@ -74,7 +73,7 @@ def _claims(tables: Tables) -> Iterator[str]:
 
 
 def subjects() -> dict[str, Callable[[Tables], list[str]]]:
-    """What is checked, the plain comparison first: each gives a line for everything that is wrong with its tables.
+    """The checks of the plain comparison: each gives a line for everything that is wrong with its tables.
 
     They raise UserError where a table is missing or unreadable.
     """
@@ -83,5 +82,4 @@ def subjects() -> dict[str, Callable[[Tables], list[str]]]:
         "answers": ([ANSWERS.name], _answers),
         "claims": ([], _claims),
     }
-    found = {name: partial(Tables.problems, names=names, between=check) for name, (names, check) in core.items()}
-    return {**found, **{experiment.name: experiment.contradictions for experiment in experiments()}}
+    return {name: partial(Tables.problems, names=names, between=check) for name, (names, check) in core.items()}

@@ -1,6 +1,6 @@
 """Are the machine-readable reports what they say? Schemas, ranges, agreement, and a sample recomputed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pandas as pd
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split, read_split
-from uncertsam.experiments.contract import tables_of
+from uncertsam.experiments.contract import Experiment, tables_of
 from uncertsam.metrics.masks import measure_mask, upsample
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import TruthSide
@@ -31,7 +31,7 @@ class Places:
     split: str
 
 
-def problems(places: Places, cells: int, seed: int) -> list[str]:
+def problems(places: Places, cells: int, seed: int, experiments: Sequence[Experiment]) -> list[str]:
     """Everything that is wrong, a line each; `cells` random values are recomputed from mask and stored logits.
 
     Raises UserError where a file is missing or unreadable.
@@ -41,7 +41,7 @@ def problems(places: Places, cells: int, seed: int) -> list[str]:
     if broken := list(RESULTS.broken(results)):
         return broken
     return [
-        *(line for contradictions in subjects().values() for line in contradictions(tables)),
+        *(line for wrong in [*subjects().values(), *(e.contradictions for e in experiments)] for line in wrong(tables)),
         *_figures(places.reports / "figures"),
         *_recomputed(places, results, cells, seed),
     ]

@@ -12,9 +12,9 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.config.clicking import Clicking
 from uncertsam.experiments.clicking._rounds import Clicked, ClickingTask
+from uncertsam.experiments.clicking.experiment import EXPERIMENT
 from uncertsam.experiments.clicking.figure import clicking as draw
 from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES, RANDOM
-from uncertsam.experiments.clicking.run import subset
 from uncertsam.experiments.clicking.table import (
     ALL,
     CLICKED,
@@ -25,12 +25,11 @@ from uncertsam.experiments.clicking.table import (
     MEAN,
     summary,
 )
+from uncertsam.experiments.contract import tables_of
 from uncertsam.inference.algebra import Answer, Measure
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT
-from uncertsam.report._consistency import contradictions
-from uncertsam.report._tables import Tables
 from uncertsam.statistics.intervals import DatasetFacts
 
 KNOBS = Clicking(images=4, masks=None, seed=0, methods=["sam"], clicks=3)
@@ -216,7 +215,7 @@ def reports(table, frame, tmp_path):
 
 
 def found(reports):
-    return "\n".join(contradictions(Tables(reports), "clicks"))
+    return "\n".join(EXPERIMENT.contradictions(tables_of(reports)))
 
 
 def test_sound_reports_pass_and_come_back_as_they_were(reports, table, frame):
@@ -264,13 +263,6 @@ def test_the_picture_shows_the_pooled_rows(frame, tmp_path):
     assert first == [p.read_bytes() for p in draw(frame.sample(frac=1), tmp_path / "again", "foot")]
     with pytest.raises(UserError, match="Nothing was clicked at"):
         draw(frame[frame["dataset"] != ALL], tmp_path / "none")
-
-
-def test_what_cannot_be_clicked_at_is_refused(root, tmp_path):
-    with pytest.raises(UserError, match=r"clicking\.datasets: 'ref' is not reported.*'reef'"):
-        subset(tmp_path, "test", ["reef"], KNOBS.model_copy(update={"datasets": ["ref"]}))
-    with pytest.raises(UserError, match=r"reef.*preprocess"):
-        subset(tmp_path, "test", ["reef"], KNOBS)
 
 
 def test_a_real_model_is_asked_and_answers(root, split, tmp_path):
