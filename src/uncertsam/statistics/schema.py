@@ -52,9 +52,9 @@ class Schema:
     """One table, a Parquet or a CSV file of `reports/`.
 
     mend: what to do where it is missing or broken. key: the columns that tell its rows apart. ranges: of `value`, by
-    `metric`. between: the column that lies between `low` and `high`. even: the column of the key whose every value has
-    the same other keys in a dataset. refers: another table, and columns whose rows must all be there. number, decimals:
-    how a CSV writes its numbers.
+    `metric`. between: the column that lies between `low` and `high`. refers: another table, and columns whose rows must
+    all be there. number, decimals: how a CSV writes its numbers. even: the column of the key whose every value has the
+    same other keys in a dataset.
     """
 
     name: str
@@ -63,10 +63,10 @@ class Schema:
     key: Sequence[str]
     ranges: Mapping[str, Range] = field(default_factory=dict)
     between: str = ""
-    even: str = ""
     refers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     number: str = "%.8g"
     decimals: int | None = None
+    even: str = ""
 
     def read(self, path: Path) -> pd.DataFrame:
         """The table. Raises UserError where it is missing or broken, or has other columns or types."""
