@@ -48,12 +48,13 @@ def test_a_lost_table_is_named_with_its_stage(tables):
         again(tables)
 
 
-def test_no_two_experiments_share_a_name_a_table_or_a_figure():
+def test_no_two_experiments_share_a_name_a_table_or_a_figure_and_all_have_captions():
     found = experiments()
     assert [e.name for e in found] == sorted({e.name for e in found}) and len(found) >= 5
     tables = [schema.name for e in found for schema in e.schemas]
     figures = [stem for e in found for stem in e.figures]
     assert len(set(tables)) == len(tables) and len(set(figures)) == len(figures)
+    assert all(e.captions().keys() == e.figures.keys() for e in found)
     assert {figure.table for e in found for figure in e.figures.values()} <= set(schemas())
 
 

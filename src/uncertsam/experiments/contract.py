@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from uncertsam.base.errors import UserError, suggestion
 from uncertsam.base.files import read_json, write_json
@@ -38,12 +39,13 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture of one table of reports/, or of what is `made` of predictions; nothing is drawn where that is empty."""
+    """A picture of one table of reports/, or of what is `made` of predictions; nothing is drawn where that is empty.
+
+    Its title and caption on the page stand in `captions.yaml` beside `experiment.py`.
+    """
 
     table: str
     draw: Draw
-    title: str
-    caption: str
     made: Callable[[Predicted], pd.DataFrame] | None = None
 
     def read(self, tables: Tables, predicted: Predicted) -> pd.DataFrame:
@@ -96,12 +98,23 @@ class Experiment:
         """Everything that is wrong with its tables. Raises UserError where one is missing or unreadable."""
         return tables.problems([schema.name for schema in self.schemas], self._between)
 
+    def captions(self) -> dict[str, Any]:
+        """Of its figures, from the file beside it."""
+        path = Path(__file__).parent / self.name / "captions.yaml"
+        return dict(read_captions(path)) if self.figures else {}
+
     def _between(self, tables: Tables) -> Iterator[str]:
         yield from self.problems(tables)
         if self.verdict:
             told = read_json(tables.reports / f"{self.name}.json", f"Run the {self.stage} stage.")
             if told != self.verdict(tables[f"{self.name}.csv"]):
                 yield f"{self.name}.json does not say what {self.name}.csv does"
+
+
+def read_captions(path: Path) -> dict[str, dict[str, str] | None]:
+    """Title and caption of some figures by the names of their files, in the page's order."""
+    captions: dict[str, dict[str, str] | None] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return captions
 
 
 @cache

@@ -8,12 +8,11 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-import yaml
 from PIL import Image
 
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import in_order, spoken
-from uncertsam.experiments.contract import experiments
+from uncertsam.experiments.contract import experiments, read_captions
 from uncertsam.figures.style import GRID, INK, MUTED, PAPER, RULE
 
 PANEL, PHOTOS = "qualitative_", ("teaser",)
@@ -21,13 +20,12 @@ AGAIN = "Run the figures stage again."
 
 
 @cache
-def captions() -> dict[str, tuple[str, str]]:
+def captions() -> dict[str, dict[str, str]]:
     """Title and caption of every figure that is known, in the page's order."""
-    own = {name: (f.title, f.caption) for experiment in experiments() for name, f in experiment.figures.items()}
-    plain = yaml.safe_load(Path(__file__).with_name("captions.yaml").read_text(encoding="utf-8"))
-    found: dict[str, tuple[str, str]] = {}
-    for name, told in plain.items():
-        found |= own if told is None else {name: (told["title"], told["caption"])}
+    own = {name: told for experiment in experiments() for name, told in experiment.captions().items()}
+    found: dict[str, dict[str, str]] = {}
+    for name, told in read_captions(Path(__file__).with_name("captions.yaml")).items():
+        found |= own if told is None else {name: told}
     return found
 
 
@@ -62,7 +60,8 @@ def panels(folder: Path, names: dict[str, str]) -> list[_Picture]:
 
 
 def _drawing(path: Path, prefix: str) -> _Picture:
-    title, caption = captions().get(path.stem, (spoken(path.stem), ""))
+    told = captions().get(path.stem, {"title": spoken(path.stem), "caption": ""})
+    title, caption = told["title"], told["caption"]
     if path.stem in PHOTOS:
         return replace(_panel(path.with_suffix(".png"), title), caption=caption)
     try:

@@ -17,7 +17,6 @@ from uncertsam.experiments.controls.experiment import EXPERIMENT
 from uncertsam.experiments.controls.figure import steps, waterfall
 from uncertsam.experiments.controls.section import contents, reading
 from uncertsam.experiments.controls.table import CONTROLS, attributed, differences, metrics_of
-from uncertsam.experiments.subset import MASKS
 from uncertsam.statistics.shapley import shapley
 
 
@@ -145,13 +144,7 @@ def where(column: str, value: float, **chosen: str) -> Callable[[pd.DataFrame], 
 DAMAGE = {
     "do not add up": ("controls.csv", where("value", 7.0, kind="shapley", method=TOTAL)),
     "is not that of controls.parquet": ("controls.csv", where("value", 7.0, kind="mean", dataset="few")),
-    "lies outside of its interval": ("controls.csv", where("low", 9.0, kind="mean", dataset="reef")),
-    "no kind 'sum'": ("controls.csv", lambda t: t.replace({"kind": {"setting": "sum"}})),
-    "rows are given twice": ("controls.csv", lambda t: pd.concat([t, t[:1]])),
-    "is not in controls.parquet": ("controls_subset.csv", lambda t: t.assign(mask_id=t["mask_id"] + 1)),
     f"control {SAM} is missing": ("controls.parquet", lambda t: t[t["method"] != SAM]),
-    "no metric 'fame'": ("controls.parquet", lambda t: t.replace({"metric": {"nll": "fame"}})),
-    "given twice": ("controls.parquet", lambda t: pd.concat([t, t[:1]])),
 }
 
 
@@ -160,15 +153,3 @@ def test_damage_is_found_and_named(places, says):
     name, change = DAMAGE[says]
     edited(places / name, change)
     assert any(says in line for line in EXPERIMENT.contradictions(tables_of(places)))
-
-
-def test_a_broken_or_missing_table_is_refused_with_the_mend(places):
-    (places / "controls.csv").write_text("a\n1\n")
-    with pytest.raises(UserError, match="control stage"):
-        CONTROLS.read(places / "controls.csv")
-    edited(places / "controls_subset.csv", lambda t: t.drop(columns="split"))
-    with pytest.raises(UserError, match=r"subset\.csv has the columns.*control stage"):
-        MASKS.read(places / "controls_subset.csv")
-    (places / "controls.csv").unlink()
-    with pytest.raises(UserError, match=r"controls.csv is missing.*control stage"):
-        EXPERIMENT.contradictions(tables_of(places))

@@ -1,7 +1,5 @@
 """The whole table: kept at home, broken after a shift, the same in any order; and what is refused."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -147,7 +145,6 @@ def test_sound_reports_pass(reports):
     ("part", "metric", "value", "says"),
     [
         ("risk", "fnr", 0.9, "misses 0.9000; promised 0.1"),
-        ("risk", "fnr", 1.5, "fnr leaves [0, 1]"),
         ("risk", "bound", 0.5, "is not that of 12 images"),
         ("abstention", "iou", 0.123, "not that of results.parquet"),
         ("shift", "fnr", 0.15, "guarantees.json does not say"),
@@ -158,29 +155,12 @@ def test_a_forged_number_is_found(reports, part, metric, value, says):
     assert says in found(reports)
 
 
-def test_missing_and_broken_reports_are_named(reports):
-    (reports[0] / "guarantees.json").write_text("{")
-    with pytest.raises(UserError, match=r"guarantees\.json.*guarantee stage"):
-        found(reports)
-    (reports[0] / "guarantees.csv").write_text("a\n1\n")
-    with pytest.raises(UserError, match=r"guarantees\.csv has the columns.*guarantee stage"):
-        found(reports)
-    (reports[0] / "guarantees.csv").unlink()
-    with pytest.raises(UserError, match=r"guarantees\.csv is missing.*guarantee stage"):
-        found(reports)
-
-
 def test_what_cannot_be_promised_is_refused(made, tmp_path):
     with pytest.raises(UserError, match=r"prompt/index\.parquet is missing.*predict stage"):
         promised(*made, ["prompt"], KNOBS, 0)
     alone = {"lone": write_cells(tmp_path / "lone", 1, METHODS)}
     with pytest.raises(UserError, match=r"lone has 1 image.*guarantees\.datasets"):
         promised(tmp_path, alone, METHODS, KNOBS, 0)
-
-
-def test_the_summary_is_json(reports):
-    kept = json.loads((reports[0] / "guarantees.json").read_text())["kept"]
-    assert kept["sam"]["0.1"]["reef"]["holds"] is True
 
 
 def test_of_no_dataset_nothing_is_promised_and_the_reports_agree(tmp_path):

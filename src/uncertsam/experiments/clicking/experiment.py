@@ -58,14 +58,8 @@ def problems(tables: Tables) -> Iterator[str]:
         yield f"clicking.csv has {count} means, not {len(means)}"
 
 
-CAPTION = (
-    "From a clean box on, up to three clicks are added, each with the true label: where the method is most unsure, "
-    "at random near the object, or, as the bound, at the heart of the largest error. Above: the mean IoU over all "
-    "masks. Below: guided less random clicks on the same masks, with a 95 % interval from resampling images; "
-    "an interval above 0 means that the uncertainty is worth a click."
-)
 EXPERIMENT = Experiment(
     "clicking", "click", "clicking", [CLICKS, CLICKED], run, summarise, problems,
     metrics=metrics,
-    figures={"clicking": Figure(CLICKED.name, clicking, "Does uncertainty say where to click?", CAPTION)},
+    figures={"clicking": Figure(CLICKED.name, clicking)},
 )  # fmt: skip

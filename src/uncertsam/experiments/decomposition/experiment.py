@@ -123,9 +123,6 @@ def _of_predictions(predicted: Predicted) -> pd.DataFrame:
     return shares(predicted.predictions, predicted.splits) if found else pd.DataFrame()
 
 
-CAPTION = (
-    "The combined method varies the last layer, the picture's colours and the box at once. Its variance falls "
-    "apart exactly, and each source is given its own effect and an equal share of the joint ones."
+EXPERIMENT = Experiment(
+    "decomposition", "predict", figures={"decomposition": Figure("intervals.csv", decomposition, _of_predictions)}
 )
-FIGURE = Figure("intervals.csv", decomposition, "Where does the uncertainty come from?", CAPTION, _of_predictions)
-EXPERIMENT = Experiment("decomposition", "predict", figures={"decomposition": FIGURE})

@@ -49,16 +49,9 @@ def _same_iou(frame: pd.DataFrame, results: pd.DataFrame) -> Iterator[str]:
         yield f"guarantees.csv: the IoU of {method} on {dataset} is not that of results.parquet"
 
 
-CAPTION = (
-    "Each mask is widened, by one threshold per dataset and method, until it misses at most a share α of its "
-    "object on average: conformal risk control, calibrated on some images and tested on the others, over many "
-    "random splits. It holds where it was calibrated, at the price of larger masks; with n images nothing below "
-    "1 / (n + 1) can be promised but the whole image (grey). The matrix takes the promise elsewhere, where it "
-    "does not hold: orange cells break it."
-)
 EXPERIMENT = Experiment(
     "guarantees", "guarantee", "guarantees", [GUARANTEES], run, problems=problems,
     verdict=verdict,
     metrics=metrics,
-    figures={"guarantees": Figure(GUARANTEES.name, guarantees, "What can be promised of a mask?", CAPTION)},
+    figures={"guarantees": Figure(GUARANTEES.name, guarantees)},
 )  # fmt: skip

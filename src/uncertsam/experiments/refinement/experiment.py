@@ -57,27 +57,14 @@ def _refined(frame: pd.DataFrame, *times: int) -> pd.DataFrame:
     return frame[frame["method"].map(steps_of).isin(times)]
 
 
-FIGURES = {
-    "refinement_quality": Figure(
-        MEANS.name,
-        _quality,
-        "What a second look makes of the masks",
-        "Overlap with the truth, unrefined, refined once by each arm, and with the truth itself as mask prompt: the "
-        "bound of what a mask prompt can do. Compare each arm with U with its twin with ones.",
-    ),
-    "refinement_forest": Figure(
-        COMPARED.name,
-        _differences,
-        "Is the refined mask better than the first?",
-        "The difference to plain SAM 2 on the same masks. A diamond is the mean over datasets with its interval from "
-        "resampling images; dots are datasets. A diamond whose line crosses 0 shows no difference.",
-    ),
-}
 EXPERIMENT = Experiment(
     "refinement",
     "refine",
     schemas=[MEASURED, MEANS, COMPARED],
     problems=problems,
-    figures=FIGURES,
+    figures={
+        "refinement_quality": Figure(MEANS.name, _quality),
+        "refinement_forest": Figure(COMPARED.name, _differences),
+    },
     section=Section("Refinement", contents),
 )
