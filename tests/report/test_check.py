@@ -15,12 +15,12 @@ from uncertsam.metrics.measure import measure_cell
 from uncertsam.report._evidence import Evidence
 from uncertsam.report._published import Known
 from uncertsam.report.check import Places, problems
-from uncertsam.report.reproduction import Judged, write_reproduction
-from uncertsam.statistics.answers import write_answers_json
+from uncertsam.report.reproduction import Judged, reproduction_json
+from uncertsam.statistics.answers import answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.curves import CURVES
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
-from uncertsam.statistics.summary import write_metrics
+from uncertsam.statistics.summary import metrics_json
 from uncertsam.statistics.table import RESULTS, collect
 
 
@@ -30,7 +30,7 @@ def sound(tmp_path_factory) -> Places:
     from PIL import Image
     from safetensors.numpy import save_file
 
-    from uncertsam.base.files import sha256
+    from uncertsam.base.files import sha256, write_json
     from uncertsam.data.format import read_split
 
     base = tmp_path_factory.mktemp("reports")
@@ -57,16 +57,16 @@ def sound(tmp_path_factory) -> Places:
     CURVES.write(base / "reports" / "curves.parquet", found.curves)
     table = collect({("sam", "discs"): measured})
     RESULTS.write(base / "reports" / "results.parquet", table)
-    write_metrics(base / "reports" / "metrics.json", table)
+    write_json(base / "reports" / "metrics.json", metrics_json(table))
     frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
     INTERVALS.write(base / "reports" / "intervals.csv", frame)
     plan = Plan(["pearson"], ["sam"], 50)  # one method: nothing to compare, and that is what is written
     answers = compare(table, {"discs": facts_of(read_split(split))}, plan)
     ANSWERS.write(base / "reports" / "answers.csv", answers)
-    write_answers_json(base / "reports" / "answers.json", answers, plan)
+    write_json(base / "reports" / "answers.json", answers_json(answers, plan))
     known = {"discs": Known("discs", "folder", True)}
     evidence = Evidence({"results": table}, {"discs": facts_of(read_split(split))}, known, "nano", 50)
-    write_reproduction(base / "reports" / "reproduction.json", Judged.of(evidence))
+    write_json(base / "reports" / "reproduction.json", reproduction_json(Judged.of(evidence)))
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")

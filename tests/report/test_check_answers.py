@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 from uncertsam.base.errors import UserError
+from uncertsam.base.files import write_json
 from uncertsam.experiments.contract import schemas
 from uncertsam.report._consistency import subjects
 from uncertsam.report._evidence import Evidence
 from uncertsam.report._published import Known
-from uncertsam.report.reproduction import Judged, write_reproduction
-from uncertsam.statistics.answers import write_answers_json
+from uncertsam.report.reproduction import Judged, reproduction_json
+from uncertsam.statistics.answers import answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import DatasetFacts, intervals
 from uncertsam.statistics.schema import Tables
@@ -40,11 +41,10 @@ def reports(tmp_path):
     intervals(results, facts, 100).to_csv(tmp_path / "intervals.csv", index=False)
     frame = compare(results, facts, PLAN)
     ANSWERS.write(tmp_path / "answers.csv", frame)
-    write_answers_json(tmp_path / "answers.json", frame, PLAN)
+    write_json(tmp_path / "answers.json", answers_json(frame, PLAN))
     known = {name: Known(name, "istd", True) for name in facts}
-    write_reproduction(
-        tmp_path / "reproduction.json", Judged.of(Evidence({"results": results}, facts, known, "nano", 50))
-    )
+    judged = Judged.of(Evidence({"results": results}, facts, known, "nano", 50))
+    write_json(tmp_path / "reproduction.json", reproduction_json(judged))
     return tmp_path
 
 

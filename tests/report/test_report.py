@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from uncertsam.base.errors import UserError
+from uncertsam.base.files import write_json
 from uncertsam.catalogue import METHODS
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
 from uncertsam.figures.bars import mask_quality
@@ -19,7 +20,7 @@ from uncertsam.report._figures_section import inline_svg
 from uncertsam.report._published import Known
 from uncertsam.report._verdict import verdicts
 from uncertsam.report.index import Inputs, build
-from uncertsam.report.reproduction import Judged, write_reproduction
+from uncertsam.report.reproduction import Judged, reproduction_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 
@@ -246,7 +247,8 @@ def answered(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> str:
     shutil.copytree(inputs.reports, root, dirs_exist_ok=True)
     ANSWERS.write(root / "answers.csv", compare(table, facts, plan))
     known = {name: Known(name, "folder", facts[name].synthetic) for name in SETS}
-    write_reproduction(root / "reproduction.json", Judged.of(Evidence({"results": table}, facts, known, "nano", 50)))
+    judged = Judged.of(Evidence({"results": table}, facts, known, "nano", 50))
+    write_json(root / "reproduction.json", reproduction_json(judged))
     build(replace(inputs, reports=root, plan=plan), root / "index.html")
     return (root / "index.html").read_text(encoding="utf-8")
 

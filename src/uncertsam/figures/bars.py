@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from uncertsam.catalogue import BASELINES, QUALITY, metric_facts
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import bands, sheet, ticks, write
-from uncertsam.figures.style import INK, MUTED, PAPER, WHERE, MethodStyle, method_style, styled
+from uncertsam.figures.style import INK, MUTED, PAPER, MethodStyle, method_style, styled
 from uncertsam.statistics.selection import TOO_SMALL, chosen, labels, marks, methods
 
 DRAWN = ["mean_masks", "low", "high", "n_images"]
@@ -24,46 +24,39 @@ WIDTH, NAMES, GAP = 8.0, 1.45, 0.25  # of the sheet, of the column of dataset na
 HOW = "Mean over masks with its 95 % interval (bootstrap over images). ↑ higher, ↓ lower is better."
 
 
-def bars(
-    frame: pd.DataFrame, metrics: Sequence[str], stem: Path, provenance: str = "", region: str = "full"
-) -> list[Path]:
+def bars(frame: pd.DataFrame, metrics: Sequence[str], stem: Path, provenance: str = "") -> list[Path]:
     """Draw a panel per metric: a dot per method and its interval, grouped by dataset.
 
     `frame` has the columns of `intervals.csv`. A NaN leaves its row empty and says so. Returns the files written.
     """
-    drawn = chosen(frame, metrics, DRAWN, region)
+    drawn = chosen(frame, metrics, DRAWN)
     title = ", ".join(metric_facts(metric).title for metric in metrics)
-    return _draw(drawn, metrics, stem, title, HOW + WHERE.get(region, ""), provenance, _dot)
+    return _draw(drawn, metrics, stem, title, provenance, _dot)
 
 
 def mask_quality(
-    frame: pd.DataFrame,
-    stem: Path,
-    provenance: str = "",
-    metrics: Sequence[str] = QUALITY,
-    region: str = "full",
-    title: str = "Quality of the masks",
+    frame: pd.DataFrame, stem: Path, provenance: str = "", title: str = "Quality of the masks"
 ) -> list[Path]:
     """Draw mean IoU and boundary IoU (the metrics of Table 1) as bars with intervals.
 
     The naive baselines are left out: they have an uncertainty of their own, but the mask of `sam`.
     """
-    drawn = chosen(frame[~frame["method"].isin(BASELINES)], metrics, DRAWN, region)
-    return _draw(drawn, metrics, stem, title, HOW + WHERE.get(region, ""), provenance, _bar)
+    drawn = chosen(frame[~frame["method"].isin(BASELINES)], QUALITY, DRAWN)
+    return _draw(drawn, QUALITY, stem, title, provenance, _bar)
 
 
 Mark = Callable[[Axes, float, Any, MethodStyle, float], None]
 
 
 def _draw(
-    drawn: pd.DataFrame, metrics: Sequence[str], stem: Path, title: str, subtitle: str, provenance: str, mark: Mark
+    drawn: pd.DataFrame, metrics: Sequence[str], stem: Path, title: str, provenance: str, mark: Mark
 ) -> list[Path]:
     names, datasets = methods(drawn), list(labels(drawn).values())
     body = max(0.45, 0.15 * len(names) + 0.15) * len(datasets)
     legend = 0.2 * math.ceil(len(names) / 3) + 0.15
     head = 0.6 if len(metrics) > 1 else 0.4  # room for the titles of panels
     with styled():
-        page = sheet((WIDTH, body + legend + head), title, subtitle, footnotes(drawn), provenance)
+        page = sheet((WIDTH, body + legend + head), title, HOW, footnotes(drawn), provenance)
         page.legend([_key(name, mark) for name in names], head + body, legend)
         lines = [textwrap.fill(name, 18, break_long_words=False) for name in datasets]
         for metric, axes in zip(metrics, page.columns(len(metrics), NAMES, GAP, 0.3, body), strict=True):

@@ -24,13 +24,7 @@ UNTESTED, SAME = "not tested", "identical"
 
 
 def forest(
-    frame: pd.DataFrame,
-    reference: str,
-    metrics: Sequence[str],
-    stem: Path,
-    provenance: str = "",
-    subtitle: str = "",
-    title: str = "",
+    frame: pd.DataFrame, reference: str, metrics: Sequence[str], stem: Path, provenance: str = "", title: str = ""
 ) -> list[Path]:
     """Draw a panel per metric from rows of `answers.csv`; left and right are as the numbers lie, the better side named.
 
@@ -45,25 +39,20 @@ def forest(
         )
     names = in_order(drawn["method"], METHODS)
     body = ROW * len(names)
-    title = (
-        title
-        or f"Is any method better than {method_style(reference).label}{'' if reference in BASELINES else ' itself'}?"
+    label = method_style(reference).label
+    title = title or f"Is any method better than {label}{'' if reference in BASELINES else ' itself'}?"
+    how = (
+        f"Difference to {label} on the same masks, with its interval (images resampled). "
+        "Left of the line it is smaller, right of it larger; the arrow says which is better."
     )
     notes = footnotes(drawn[drawn["scope"] == "dataset"])
     with styled():
-        page = sheet((WIDTH, body + 0.95), title, subtitle or _how(reference), notes, provenance)
+        page = sheet((WIDTH, body + 0.95), title, how, notes, provenance)
         page.legend(_keys(), body + 0.68, 0.25)
         for metric, axes in zip(metrics, page.columns(len(metrics), NAMES, GAP, 0.3, body), strict=True):
             bands(axes, [method_style(name).label if metric == metrics[0] else "" for name in names])
             _panel(axes, drawn[drawn["metric"] == metric], metric, names)
         return write(page.figure, drawn.reset_index(drop=True), stem)
-
-
-def _how(reference: str) -> str:
-    return (
-        f"Difference to {method_style(reference).label} on the same masks, with its interval (images resampled). "
-        "Left of the line it is smaller, right of it larger; the arrow says which is better."
-    )
 
 
 def _keys() -> list[Line2D]:

@@ -24,33 +24,31 @@ HOW = (
 )
 
 
-def waterfall(
-    frame: pd.DataFrame, stem: Path, provenance: str = "", metrics: Sequence[str] = PRIMARY, dataset: str = POOLED
-) -> list[Path]:
+def waterfall(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Path]:
     """Draw a panel per metric: where SAM is, four bars, where LA is.
 
     `frame` has the columns of `controls.csv`. Returns the files written. Raises UserError where a step is missing.
     """
-    drawn = steps(frame, metrics, dataset)
+    drawn = steps(frame)
     masks = int(drawn["n_masks"].max())
     marked = " (synthetic)" if drawn["synthetic"].any() else ""
     title = f"From SAM to Laplace in four changes: {masks} masks{marked}"
     with styled():
         page = sheet((WIDTH, BODY + HEAD), title, HOW, footnotes(drawn), provenance)
-        for metric, axes in zip(metrics, page.columns(len(metrics), NAMES, GAP, 0.3, BODY), strict=True):
-            _panel(axes, drawn[drawn["metric"] == metric], named=metric == metrics[0])
+        for metric, axes in zip(PRIMARY, page.columns(len(PRIMARY), NAMES, GAP, 0.3, BODY), strict=True):
+            _panel(axes, drawn[drawn["metric"] == metric], named=metric == PRIMARY[0])
             axes.set_title(metric_facts(metric).title)
         return write(page.figure, drawn, stem)
 
 
-def steps(frame: pd.DataFrame, metrics: Sequence[str], dataset: str = POOLED) -> pd.DataFrame:
+def steps(frame: pd.DataFrame, metrics: Sequence[str] = PRIMARY) -> pd.DataFrame:
     """The numbers drawn: per metric the ends (value) and the four changes (begin, value, low, high), in order."""
     key = ["metric", "method"]
-    mine = frame[(frame["dataset"] == dataset) & (frame["region"] == REGION)]
+    mine = frame[(frame["dataset"] == POOLED) & (frame["region"] == REGION)]
     found = mine[mine["kind"] == "shapley"].set_index(key)
     wanted = pd.MultiIndex.from_product([metrics, STEPS], names=key)
     if not wanted.isin(found.index).all():
-        raise UserError(f"The controls have no {', '.join(metrics)} of {dataset}.", "Run the control stage again.")
+        raise UserError(f"The controls have no {', '.join(metrics)}.", "Run the control stage again.")
     rows = found.loc[wanted].reset_index()
     change = rows["value"].where(rows["method"].isin(list(FACTORS)), 0.0)
     start = rows["value"].where(rows["method"] == SAM).groupby(rows["metric"]).transform("first")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from uncertsam.catalogue import MetricFacts, in_order, metric_facts, spoken
+from uncertsam.catalogue import MetricFacts, dataset_label, in_order, metric_facts, spoken
 from uncertsam.config.sections import POOLED
 from uncertsam.experiments.controls.design import FACTORS, LA, PRIMARY, REFERENCE, REGION, SAM, TOTAL
 from uncertsam.experiments.controls.table import CONTROLS
@@ -67,7 +67,7 @@ def _outcome(row: Any, style: MetricFacts) -> str:
 
 
 def _plain(factor: str) -> str:
-    return {"token": "the token", "gate": "the gate", "precision": "the precision", "bayes": "Bayes"}[factor]
+    return "Bayes" if factor == "bayes" else f"the {factor}"
 
 
 def _shares(frame: pd.DataFrame, metric: str) -> list[tuple[str, list[dict[str, str]]]]:
@@ -75,12 +75,9 @@ def _shares(frame: pd.DataFrame, metric: str) -> list[tuple[str, list[dict[str, 
     mine = frame[(frame["kind"] == "shapley") & (frame["metric"] == metric) & (frame["region"] == REGION)]
     cells = {(row.dataset, row.method): _cell(row) for row in mine.itertuples()}
     names = in_order(mine["dataset"], [POOLED])
-    labels = {name: spoken(name) + (" (synthetic)" if _synthetic(mine, name) else "") for name in names}
-    return [(labels[name], [cells[name, factor] for factor in (TOTAL, *FACTORS)]) for name in names]
-
-
-def _synthetic(rows: pd.DataFrame, dataset: str) -> bool:
-    return bool(rows.loc[rows["dataset"] == dataset, "synthetic"].any())
+    made = mine.groupby("dataset")["synthetic"].any()
+    parts = (TOTAL, *FACTORS)
+    return [(dataset_label(name, bool(made[name])), [cells[name, part] for part in parts]) for name in names]
 
 
 def _single(pooled: pd.DataFrame) -> list[tuple[str, str, list[dict[str, str]]]]:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from uncertsam.base.errors import UserError
-from uncertsam.catalogue import DATASETS, in_order, spoken
+from uncertsam.catalogue import DATASETS, dataset_label, in_order
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, bands, sheet, write
 from uncertsam.figures.style import INK, MUTED, method_style, styled
@@ -43,7 +43,7 @@ def guarantees(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Pa
     names = in_order(drawn["dataset"], DATASETS)
     panel = (WIDTH - NAMES - GAP * 2 * len(alphas)) / (2 * len(alphas))
     upper, lower = ROW * len(names), CELL * len(names)
-    below = 0.15 + LETTER * max(len(_short(name)) for name in names)
+    below = 0.15 + LETTER * max(len(dataset_label(name)) for name in names)
     foot = below + lower + 0.65
     with styled():
         page = sheet((WIDTH, foot + upper + 0.75), "What can be promised", HOW, footnotes(drawn), provenance)
@@ -121,16 +121,11 @@ def _matrix(page: Sheet, place: Place, rows: pd.DataFrame, names: Sequence[str],
                 value, everything = (float(told[source, tested, name]) for name in ("fnr", "everything"))
                 _cell(axes, x, y, value, WHOLE if everything == 1 else BROKEN if value > alpha else KEPT)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
-    short = [_short(name) for name in names]
+    short = [dataset_label(name) for name in names]
     axes.set_xticks(range(len(names)), labels=short, rotation=90, fontsize=6.5)
     axes.set_yticks(range(len(names)), labels=short if named else [""] * len(names), fontsize=6.5)
     axes.spines[:].set_visible(False)
     axes.set_title(f"{method_style(first).label}: missed elsewhere, α = {alpha:g}", fontsize=8)
-
-
-def _short(dataset: str) -> str:
-    """Its name without marks."""
-    return DATASETS.get(dataset) or spoken(dataset)
 
 
 def _cell(axes: Axes, x: int, y: int, value: float, colour: str) -> None:
