@@ -14,7 +14,7 @@ TOO_SMALL = "n too small"
 
 
 def chosen(frame: pd.DataFrame, metrics: Sequence[str], columns: Sequence[str] = NUMBERS) -> pd.DataFrame:
-    """The rows of some metrics, of the whole image, with the columns that a figure draws and in the order it draws them.
+    """The rows of some metrics, of the whole image, with the columns and in the order of a figure.
 
     Missing (dataset, method) pairs stay missing and NaN stays NaN. Raises UserError where nothing is left.
     """
