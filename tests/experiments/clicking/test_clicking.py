@@ -14,15 +14,18 @@ from uncertsam.config.clicking import Clicking
 from uncertsam.experiments.clicking._rounds import Clicked, ClickingTask
 from uncertsam.experiments.clicking.experiment import EXPERIMENT
 from uncertsam.experiments.clicking.figure import clicking as draw
-from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES, RANDOM
 from uncertsam.experiments.clicking.table import (
     ALL,
     CLICKED,
     CLICKS,
     COLUMNS,
     DIFFERENCE,
+    GUIDED,
     KEYS,
     MEAN,
+    ORACLE,
+    POLICIES,
+    RANDOM,
     summary,
 )
 from uncertsam.experiments.contract import tables_of

@@ -10,10 +10,9 @@ from uncertsam.base.files import write_json
 from uncertsam.config.guarantees import Guarantees
 from uncertsam.experiments.contract import schemas
 from uncertsam.experiments.guarantees._histograms import PLAIN, pool_of
-from uncertsam.experiments.guarantees.experiment import EXPERIMENT
+from uncertsam.experiments.guarantees.experiment import EXPERIMENT, broken_promises, verdict
 from uncertsam.experiments.guarantees.figure import guarantees as draw
 from uncertsam.experiments.guarantees.run import promised
-from uncertsam.experiments.guarantees.summary import broken_promises, verdict
 from uncertsam.experiments.guarantees.table import COLUMNS, GUARANTEES, KEYS, rows
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.statistics.schema import Tables

@@ -10,8 +10,7 @@ from uncertsam.config.clicking import Clicking
 from uncertsam.config.sections import ALL
 from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.clicking.figure import clicking
-from uncertsam.experiments.clicking.names import POLICIES, RANDOM
-from uncertsam.experiments.clicking.table import CLICKED, CLICKS, DIFFERENCE, MEAN, summary
+from uncertsam.experiments.clicking.table import CLICKED, CLICKS, DIFFERENCE, MEAN, POLICIES, RANDOM, summary
 from uncertsam.experiments.contract import Experiment, Figure, Frames
 from uncertsam.statistics.intervals import facts_of
 from uncertsam.statistics.schema import Tables

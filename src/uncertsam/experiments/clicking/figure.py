@@ -12,8 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import METHODS, in_order, method_facts
 from uncertsam.config.sections import ALL
-from uncertsam.experiments.clicking.names import GUIDED, ORACLE, RANDOM
-from uncertsam.experiments.clicking.table import DIFFERENCE, MEAN, SUMMED
+from uncertsam.experiments.clicking.table import DIFFERENCE, GUIDED, MEAN, ORACLE, RANDOM, SUMMED
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, ticks, write
 from uncertsam.figures.style import INK, MUTED, MethodStyle, styled
