@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, UInt8
 
 from uncertsam.base.rng import numpy_generator, torch_generator
+from uncertsam.config.training import FitLaplace
 from uncertsam.inference.algebra import Inputs, Method
 from uncertsam.methods import (
     boundary_distance,
@@ -28,7 +29,7 @@ from uncertsam.methods import (
     variance_logvar,
     variance_var,
 )
-from uncertsam.methods.posterior.fit import FitParams, draw_example, fit
+from uncertsam.methods.posterior.fit import draw_example, fit
 from uncertsam.methods.posterior.state import LaplaceState
 from uncertsam.methods.variance.method import VarianceMethod
 from uncertsam.methods.variance.network import build_network as variance_network
@@ -42,7 +43,7 @@ from uncertsam.models.select import TokenPolicy
 from uncertsam.models.store import encode
 
 MEMBERS, SAMPLES = 10, 1000  # of the ensembles, of Laplace
-FIT = FitParams.model_validate({"objects": "all"})  # curvature on 128x128, as in the paper
+FIT = FitLaplace.model_validate({"objects": "all"})  # curvature on 128x128, as in the paper
 ONE_MASK: Any = {"token": 0, "gate": False}
 
 Picture = UInt8[np.ndarray, "h w 3"]

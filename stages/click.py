@@ -6,9 +6,9 @@ from uncertsam.app.experiments import run_experiment
 from uncertsam.base.stage import run_stage
 
 
-def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports: Path) -> None:
+def main(benchmark: Path, embeddings: Path, fitted: Path, reports: Path) -> None:
     """Write every mask's IoU after each click, and means and paired differences with their intervals."""
-    run_experiment("clicking", reports, benchmark=benchmark, embeddings=embeddings, weights=weights, fitted=fitted)
+    run_experiment("clicking", reports, benchmark=benchmark, embeddings=embeddings, fitted=fitted)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 from uncertsam import tracking
 from uncertsam.base.files import written_aside
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Answers, Model, Params, Predict
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.experiments.contract import Predicted, experiments, tables_of
 from uncertsam.figures.bars import bars, mask_quality
@@ -20,11 +20,11 @@ from uncertsam.figures.teaser import teaser
 
 def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, differences; and more."""
-    params, tables = Params.read(), tables_of(reports)
-    judged, methods = params.section("answers", Answers), params.names("methods")
-    split, model = params.section("predict", Predict).split, params.section("model", Model).name
+    config, tables = Config.read(), tables_of(reports)
+    judged, methods = config.compare, list(config.methods)
+    split, model = config.predict.split, config.model.name
     table, frame, drawn = (tables[name] for name in ("results.parquet", "intervals.csv", "curves.parquet"))
-    splits = {dataset: read_split(benchmark / dataset / split) for dataset in params.names("datasets")}
+    splits = {dataset: read_split(benchmark / dataset / split) for dataset in config.datasets}
     predicted = Predicted(predictions, splits, methods)
     own = [(e, stem, f, f.read(tables, predicted)) for e in experiments() for stem, f in e.figures.items()]
 

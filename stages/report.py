@@ -7,7 +7,7 @@ from uncertsam import tracking
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Answers, Base, Params, Predict, Tabulate
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.experiments.contract import experiments, schemas
 from uncertsam.figures.provenance import provenance_line
@@ -17,19 +17,19 @@ from uncertsam.statistics.comparisons import Plan
 
 def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
     """Write the page; keep it, the tables and the figures with the run."""
-    params = Params.read()
-    seed = params.section("base", Base).seed
+    config = Config.read()
+    seed = config.base.seed
     inputs = Inputs(
         reports=reports,
         benchmark=benchmark,
-        datasets=params.names("datasets"),
-        split=params.section("predict", Predict).split,
-        params=params.values,
+        datasets=config.datasets,
+        split=config.predict.split,
+        params=config.values,
         fitted=_fitted(fitted, benchmark),
-        provenance=provenance_line(params.values, sha256(reports / "results.parquet")),
-        draws=params.section("tabulate", Tabulate).resamples,
+        provenance=provenance_line(config.values, sha256(reports / "results.parquet")),
+        draws=config.tabulate.resamples,
         seed=seed,
-        plan=Plan.of(params.section("answers", Answers), seed),
+        plan=Plan.of(config.compare, seed),
         experiments=experiments(),
     )
     with tracking.stage("report", {}) as run:

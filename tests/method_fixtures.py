@@ -9,12 +9,12 @@ import torch
 from small_models import random_nano
 from torch import Tensor
 
-from uncertsam.base.registry import load_method
 from uncertsam.base.rng import torch_generator
+from uncertsam.config.training import FitLaplace
 from uncertsam.inference.algebra import Inputs
-from uncertsam.methods.joint.combination import SOURCES, Combination
+from uncertsam.methods.joint.combination import SOURCES, Combination, CombinationParams
 from uncertsam.methods.joint.combination import save as save_combination
-from uncertsam.methods.posterior.fit import Example, FitParams, draw_example, fit
+from uncertsam.methods.posterior.fit import Example, draw_example, fit
 from uncertsam.methods.posterior.state import LaplaceState, save
 from uncertsam.methods.variance.network import build_network
 from uncertsam.methods.variance.network import save as save_network
@@ -51,10 +51,10 @@ def masks() -> Tensor:
 
 
 @pytest.fixture(scope="session")
-def examples(model: PromptableModel, embedding: Embedding, masks: Tensor) -> Callable[[FitParams], list[Example]]:
+def examples(model: PromptableModel, embedding: Embedding, masks: Tensor) -> Callable[[FitLaplace], list[Example]]:
     """Four images' worth; the same on every call."""
 
-    def make(params: FitParams) -> list[Example]:
+    def make(params: FitLaplace) -> list[Example]:
         drawn = [draw_example(masks, model.image_size, params, torch_generator(0, i)) for i in range(4)]
         return [(embedding, prompts, truth) for prompts, truth in drawn]
 
@@ -62,8 +62,8 @@ def examples(model: PromptableModel, embedding: Embedding, masks: Tensor) -> Cal
 
 
 @pytest.fixture(scope="session")
-def state(model: PromptableModel, examples: Callable[[FitParams], list[Example]]) -> LaplaceState:
-    params = FitParams(likelihood="softmax_pixels", prior_precision=0.5)
+def state(model: PromptableModel, examples: Callable[[FitLaplace], list[Example]]) -> LaplaceState:
+    params = FitLaplace(likelihood="softmax_pixels", prior_precision=0.5)
     return fit(model, examples(params), params)
 
 
@@ -79,7 +79,7 @@ def fitted_parts(model: PromptableModel, fitted: Path) -> Path:
     """A folder with every part that a method may read: posterior, an untrained variance network, a combination."""
     network = build_network(model, "all", seed=5).state_dict()
     save_network(fitted.parent / "variance", model, network, network, {"token": "all"}, {"discs": "abc"})
-    params = load_method("combined_fitted").Params(dataset="discs").model_dump(mode="json")
+    params = CombinationParams(dataset="discs")
     combination = Combination(0.01, (0.1,) * len(SOURCES), model.name, model.digest, 5, params)
     save_combination(combination, fitted.parent / "combination", fitted, {"discs": "abc"})
     return fitted.parent

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import Params
+from uncertsam.config.params import Config
 from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.contract import Experiment, experiment_named, experiments, schemas, tables_of
 from uncertsam.statistics.schema import NUMBER, WORD, Schema, Tables
@@ -24,7 +24,7 @@ TIDES = Experiment(
 
 @pytest.fixture
 def tables(root, tmp_path) -> Tables:
-    return TIDES.write(Bench(Params.read(root / "params.yaml"), tmp_path), tmp_path / "reports")
+    return TIDES.write(Bench(Config.read(root / "params.yaml"), tmp_path), tmp_path / "reports")
 
 
 def again(tables: Tables) -> list[str]:
@@ -67,10 +67,10 @@ def test_rooms_above_know_no_experiment_by_its_name(root):
 def test_an_unknown_experiment_and_dataset_are_named_with_a_suggestion(root, tmp_path):
     with pytest.raises(UserError, match=r"no experiment 'clickin'.*'clicking'"):
         experiment_named("clickin")
-    bench = Bench(Params.read(root / "params.yaml"), tmp_path)
+    bench = Bench(Config.read(root / "params.yaml"), tmp_path)
     with pytest.raises(UserError, match=r"tides\.datasets: 'orgns' is not reported.*'organs'"):
         bench.datasets("tides", ["orgns"])
     with pytest.raises(UserError, match=r"organs.*preprocess"):
         bench.split("organs")
-    assert bench.methods(["absent"]) == bench.params.names("methods")[:1]
+    assert bench.methods(["absent"]) == list(bench.config.methods)[:1]
     assert tables_of(tmp_path).schemas.keys() >= {"results.parquet"}

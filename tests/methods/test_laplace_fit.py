@@ -9,14 +9,15 @@ from torch import Tensor
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import torch_generator
+from uncertsam.config.training import FitLaplace
 from uncertsam.inference.algebra import Inputs
 from uncertsam.methods.posterior import fit as laplace_fit
 from uncertsam.methods.posterior.curvature import DiagLaplace, Head, LastLayerGgn
-from uncertsam.methods.posterior.fit import Example, FitParams, accumulate, draw_example, fit
+from uncertsam.methods.posterior.fit import Example, accumulate, draw_example, fit
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import TOP_LEFT
 
-Examples = Callable[[FitParams], list[Example]]
+Examples = Callable[[FitLaplace], list[Example]]
 
 
 def clones(data: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -81,7 +82,7 @@ def test_resizing_features_is_resizing_logits_and_masks_are_resized_by_nearest(
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "softmax_pixels"])
 def test_the_fit_adds_up_over_images_in_any_order(likelihood: str, model: PromptableModel, examples: Examples) -> None:
-    params = FitParams(likelihood=likelihood, resolution=64)
+    params = FitLaplace(likelihood=likelihood, resolution=64)
     seen = examples(params)
     once, twice, back = (fit(model, e, params) for e in (seen, seen + seen, seen[::-1]))
     torch.testing.assert_close(twice.curvature_weight, 2 * once.curvature_weight)
@@ -91,7 +92,7 @@ def test_the_fit_adds_up_over_images_in_any_order(likelihood: str, model: Prompt
 
 
 def test_objects_of_one_image_count_like_images_of_one_object(model: PromptableModel, examples: Examples) -> None:
-    params = FitParams(objects="all", resolution=64)
+    params = FitLaplace(objects="all", resolution=64)
     embedding, prompts, masks = examples(params)[0]
     single = [(embedding, prompts[i : i + 1], masks[i : i + 1]) for i in range(3)]
     together, apart = fit(model, [(embedding, prompts, masks)], params), fit(model, single, params)
@@ -101,7 +102,7 @@ def test_objects_of_one_image_count_like_images_of_one_object(model: PromptableM
 def test_the_number_of_objects_decoded_together_does_not_matter(
     model: PromptableModel, examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    params = FitParams(objects="all", resolution=64)
+    params = FitLaplace(objects="all", resolution=64)
     together = fit(model, examples(params), params)
     monkeypatch.setattr(laplace_fit, "objects_at_once", lambda model: 2)
     portions = fit(model, examples(params), params)
@@ -114,7 +115,7 @@ def test_the_summands_add_up_to_what_laplace_torch_finds(
     likelihood: str, model: PromptableModel, examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own running sum over portions of objects, and the prior precision that it finds for it."""
-    params = FitParams(likelihood=likelihood, objects="all", resolution=32, prior_precision="marglik", temperature=3.0)
+    params = FitLaplace(likelihood=likelihood, objects="all", resolution=32, prior_precision="marglik", temperature=3.0)
     monkeypatch.setattr(laplace_fit, "objects_at_once", lambda model: 2)
     head = Head(model.last_layer, params.likelihood)
     theirs = DiagLaplace(head, "classification", temperature=3.0, backend=LastLayerGgn)
@@ -131,13 +132,13 @@ def test_the_summands_add_up_to_what_laplace_torch_finds(
 
 def test_the_fit_leaves_the_model_as_it_was(model: PromptableModel, examples: Examples) -> None:
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
-    fit(model, examples(FitParams()), FitParams())
+    fit(model, examples(FitLaplace()), FitLaplace())
     assert all(torch.equal(value, before[name]) for name, value in model.network.state_dict().items())
     assert not any(p.requires_grad for p in model.network.parameters())
 
 
 def test_the_state_has_the_variance_of_laplace_torch(model: PromptableModel, examples: Examples) -> None:
-    params = FitParams(prior_precision="marglik", temperature=5.0)
+    params = FitLaplace(prior_precision="marglik", temperature=5.0)
     state = fit(model, examples(params), params)
     head = Head(model.last_layer, "bernoulli")
     theirs = DiagLaplace(head, "classification", temperature=5.0, prior_precision=float(state.prior_precision))
@@ -149,17 +150,17 @@ def test_the_state_has_the_variance_of_laplace_torch(model: PromptableModel, exa
 
 def test_progress_sees_every_image(model: PromptableModel, examples: Examples) -> None:
     seen: list[Example] = []
-    fit(model, examples(FitParams()), FitParams(), lambda items: (seen.append(i) or i for i in items))
+    fit(model, examples(FitLaplace()), FitLaplace(), lambda items: (seen.append(i) or i for i in items))
     assert len(seen) == 4
 
 
 def test_no_images_are_refused(model: PromptableModel) -> None:
     with pytest.raises(UserError, match="no images"):
-        fit(model, [], FitParams())
+        fit(model, [], FitLaplace())
 
 
 def test_an_example_is_a_random_object_with_a_uniformly_random_prefix(masks: Tensor) -> None:
-    drawn = [draw_example(masks, 256, FitParams(), torch_generator(0, i)) for i in range(120)]
+    drawn = [draw_example(masks, 256, FitLaplace(), torch_generator(0, i)) for i in range(120)]
     steps = Counter(p.labels.shape[1] - int(p.labels[0, 0] == TOP_LEFT) for p, _ in drawn)
     areas = Counter(int(chosen.sum()) for _, chosen in drawn)
     assert set(steps) == set(range(1, 9)) and min(steps.values()) > 4
@@ -167,6 +168,6 @@ def test_an_example_is_a_random_object_with_a_uniformly_random_prefix(masks: Ten
 
 
 def test_the_same_generator_draws_the_same_example(masks: Tensor) -> None:
-    one, other = (draw_example(masks, 256, FitParams(objects="all"), torch_generator(7, "x")) for _ in range(2))
+    one, other = (draw_example(masks, 256, FitLaplace(objects="all"), torch_generator(7, "x")) for _ in range(2))
     assert torch.equal(one[0].points, other[0].points) and torch.equal(one[1], other[1])
     assert len(one[1]) == 3

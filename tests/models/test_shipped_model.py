@@ -64,12 +64,13 @@ def test_the_shipped_posterior_is_what_the_demo_makes_of_the_weights(root, tmp_p
         (tmp_path / name).symlink_to(root / name)
     shutil.copy(root / "profiles" / "demo.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    fitted_on = {"item.source": "src/uncertsam/data/raw/worlds/everything.py", "item.dataset": "everything"}
+    fitted_on = {"item.source": "src/uncertsam/data/raw/worlds/everything.py"}
     for name in ("acquire", "preprocess", "subset", "encode_subset", "fit_laplace"):
         key = "everything" if name in ("acquire", "preprocess") else "everything_sample"
-        stage(name, {**fitted_on, "key": key, "fit.dataset": key})
-    made, ours = (load_file(folder / "posterior.safetensors")
-                  for folder in (Path("data/fitted/laplace"), shipped("fitted/sam2_nano/laplace")))  # fmt: skip
+        dataset = "everything" if name == "subset" else key
+        stage(name, {**fitted_on, "key": key, "fit.dataset": key, "item.dataset": dataset})
+    folders = Path("data/fitted/sam2_nano/laplace"), shipped("fitted/sam2_nano/laplace")
+    made, ours = (load_file(folder / "posterior.safetensors") for folder in folders)
     assert made.keys() == ours.keys()
     for key, tensor in made.items():
         torch.testing.assert_close(ours[key], tensor, rtol=5e-3, atol=1e-3 * float(tensor.abs().max()))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from uncertsam.base.errors import UserError, suggestion
 from uncertsam.base.registry import load_method
 from uncertsam.config.clicking import Clicking
-from uncertsam.config.params import Base, Control, Model, Params, Predict, Tabulate
+from uncertsam.config.params import Config
+from uncertsam.config.sections import Ablate
 from uncertsam.data.format import Split, read_split
 from uncertsam.experiments.subset import drawn
 
@@ -22,36 +23,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bench:
-    """data/benchmark, data/embeddings, data/fitted, data/predictions, the weights; what no stage needs is left out."""
+    """params.yaml, data/benchmark, and of `base.model` what the stage needs: embeddings, fitted parts, predictions."""
 
-    params: Params
+    config: Config
     benchmark: Path
     embeddings: Path = Path()
-    weights: Path = Path()
     fitted: Path = Path()
     predictions: Path = Path()
 
     @property
     def seed(self) -> int:
-        return self.params.section("base", Base).seed
+        return self.config.base.seed
 
     @property
     def draws(self) -> int:
         """Resamples of a bootstrap."""
-        return self.params.section("tabulate", Tabulate).resamples
+        return self.config.tabulate.resamples
 
     @property
     def fitted_on(self) -> list[Path]:
         """The splits on which something was fitted."""
-        return self.params.fitted_on(self.benchmark)
+        return self.config.fitted_on(self.benchmark)
 
     def split(self, dataset: str) -> Split:
         """The reported split of a dataset."""
-        return read_split(self.benchmark / dataset / self.params.section("predict", Predict).split)
+        return read_split(self.benchmark / dataset / self.config.predict.split)
 
     def datasets(self, section: str, named: Sequence[str] | None) -> list[str]:
         """Those that a section names, or all reported ones. Raises UserError where one is not reported."""
-        reported = self.params.names("datasets")
+        reported = self.config.datasets
         for name in named or []:
             if name not in reported:
                 raise UserError(f"{section}.datasets: {name!r} is not reported.", suggestion(name, reported))
@@ -59,10 +59,10 @@ class Bench:
 
     def methods(self, named: Sequence[str]) -> list[str]:
         """Those of the named methods that are predicted, or else the first that is."""
-        there = self.params.names("methods")
+        there = list(self.config.methods)
         return [name for name in named if name in there] or there[:1]
 
-    def subset(self, section: str, knobs: Clicking | Control) -> dict[str, Split]:
+    def subset(self, section: str, knobs: Clicking | Ablate) -> dict[str, Split]:
         """The images and masks of each dataset that a section draws. Raises UserError where one has no masks."""
         names = self.datasets(section, knobs.datasets)
         return {name: drawn(self.split(name), knobs.images, knobs.masks, knobs.seed) for name in names}
@@ -73,9 +73,9 @@ class Bench:
         from uncertsam.models.checkpoints import device_named, load_model
         from uncertsam.models.store import set_threads
 
-        base = self.params.section("base", Base)
+        base, chosen = self.config.base, self.config.model
         set_threads(base.threads)
-        return load_model(self.params.section("model", Model).name, self.weights, device_named(base.device))
+        return load_model(chosen.name, chosen.weights, device_named(base.device))
 
     def store(self, dataset: str) -> "Embeddings":
         """The embeddings of a dataset."""
@@ -97,5 +97,5 @@ class Bench:
     def method(self, name: str) -> "Method":
         """A method with its section of the parameters and its fitted part."""
         kind = load_method(name)
-        built: Method = kind.build(self.params.section(name, kind.Params), self.model, self.part(name))
+        built: Method = kind.build(self.config.methods[name], self.model, self.part(name))
         return built

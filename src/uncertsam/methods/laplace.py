@@ -10,12 +10,11 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from pydantic import PositiveInt
+from pydantic import BaseModel, PositiveInt
 from torch import Tensor
 
 from uncertsam.inference.algebra import Inputs, Measure, Samples
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY
-from uncertsam.methods.posterior.fit import FitParams
 from uncertsam.methods.posterior.state import LaplaceState, load
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import gate
@@ -23,8 +22,8 @@ from uncertsam.models.select import gate
 FITTED: str | None = "laplace"
 
 
-class Params(FitParams, frozen=True):
-    """The fit's parameters and the prediction's. samples: N. gate: as in `TokenPolicy`; the paper's code has none here.
+class Params(BaseModel, extra="forbid", frozen=True):
+    """samples: N. gate: as in `TokenPolicy`; the paper's code has none here.
 
     Token 0 is read always: the other tokens do not pass through the layer.
     """

@@ -52,8 +52,7 @@ def load_model(name: str, weights: Path, device: torch.device) -> PromptableMode
         detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(
             f"{weights} does not hold the weights of {name} ({detail[:160]}).",
-            "Give a name and a file that belong together: model.name and model.weights in params.yaml, or --name and "
-            "--model in the shell.",
+            "Give a name and a file that belong together: `models` in params.yaml, or --name and --model in the shell.",
         ) from None
     _record(weights, name, digest)
     return PromptableModel(network.float().eval().to(device), name, digest, weights.absolute())
@@ -110,9 +109,7 @@ def read_manifest(weights: Path) -> dict[str, Any]:
 
 def _checked_digest(weights: Path) -> str:
     if not weights.is_file():
-        raise UserError(
-            f"The weights {weights} are missing.", "Put them there, or change model.weights in params.yaml."
-        )
+        raise UserError(f"The weights {weights} are missing.", "Put them there, or change `models` in params.yaml.")
     digest, manifest = sha256(weights), read_manifest(weights)
     if manifest and manifest.get("sha256") != digest:
         raise UserError(

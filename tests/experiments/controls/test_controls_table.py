@@ -100,7 +100,7 @@ def test_the_waterfall_runs_from_sam_to_laplace_without_a_gap(frame, tmp_path):
         assert drawn["method"].tolist() == [SAM, *FACTORS, LA]
         assert drawn["begin"].iloc[1] == pytest.approx(drawn["value"].iloc[0])
         assert (drawn["begin"] + drawn["value"]).iloc[4] == pytest.approx(drawn["value"].iloc[5])
-    with pytest.raises(UserError, match="control stage"):
+    with pytest.raises(UserError, match="ablate stage"):
         steps(frame, ["dice"])
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from uncertsam.config.clicking import Clicking
 from uncertsam.config.sections import ALL
 from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.clicking.figure import clicking
@@ -24,7 +23,7 @@ def run(bench: Bench) -> Frames:
 
 
 def summarise(frames: Frames, bench: Bench) -> Frames:
-    chosen = bench.subset("clicking", bench.params.section("clicking", Clicking))
+    chosen = bench.subset("clicking", bench.config.clicking)
     facts = {name: facts_of(split) for name, split in chosen.items()}
     return {CLICKED.name: summary(frames[CLICKS.name], facts, bench.draws, bench.seed)}
 

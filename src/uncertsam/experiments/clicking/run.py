@@ -3,7 +3,6 @@
 import pandas as pd
 from tqdm import tqdm
 
-from uncertsam.config.clicking import Clicking
 from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.clicking._rounds import ClickingTask
@@ -12,7 +11,7 @@ from uncertsam.experiments.clicking.table import COLUMNS, KEYS
 
 def clicked(bench: Bench) -> pd.DataFrame:
     """The table of `table.COLUMNS`. Raises UserError where a dataset is not reported or has no masks."""
-    knobs, rows = bench.params.section("clicking", Clicking), []
+    knobs, rows = bench.config.clicking, []
     chosen = bench.subset("clicking", knobs)
     check_unseen(chosen, *bench.fitted_on)
     methods = {name: bench.method(name) for name in bench.methods(knobs.methods)}

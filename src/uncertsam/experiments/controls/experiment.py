@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from uncertsam.config.params import Control
 from uncertsam.config.sections import POOLED
 from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.contract import Experiment, Figure, Frames, Section
@@ -36,8 +35,8 @@ def run(bench: Bench) -> Frames:
     from uncertsam.experiments.controls.run import check_fitted_elsewhere, controlled, single_of
     from uncertsam.experiments.controls.single import settings_of
 
-    knobs = bench.params.section("control", Control)
-    chosen = bench.subset("control", knobs)
+    knobs = bench.config.ablate
+    chosen = bench.subset("ablate", knobs)
     rows = listing(chosen)
     check_registered(rows, knobs.subset)
     check_fitted_elsewhere(bench, chosen)
@@ -48,7 +47,7 @@ def run(bench: Bench) -> Frames:
 
 
 def summarise(frames: Frames, bench: Bench) -> Frames:
-    chosen = bench.subset("control", bench.params.section("control", Control))
+    chosen = bench.subset("ablate", bench.config.ablate)
     facts = {name: facts_of(split) for name, split in chosen.items()}
     return {CONTROLS.name: summary(frames[MEASURED.name], facts, frames[CONTROLS.name], bench.draws, bench.seed)}
 
@@ -78,7 +77,7 @@ def problems(tables: Tables) -> Iterator[str]:
 
 
 EXPERIMENT = Experiment(
-    "controls", "control", "control", [MEASURED, CONTROLS, MASKS], run, summarise, problems,
+    "controls", "ablate", "ablate", [MEASURED, CONTROLS, MASKS], run, summarise, problems,
     metrics=metrics,
     figures={"controls_waterfall": Figure(CONTROLS.name, waterfall)},
     section=Section("Controls", contents),

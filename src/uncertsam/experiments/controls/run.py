@@ -8,8 +8,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import Control
-from uncertsam.config.params import Fit as FitOn
+from uncertsam.config.training import FitLaplace
 from uncertsam.data.format import Split, read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.bench import Bench
@@ -19,52 +18,48 @@ from uncertsam.experiments.subset import drawn
 from uncertsam.inference.algebra import Method
 from uncertsam.inference.predictions import PromptSet
 from uncertsam.methods.laplace import Laplace
-from uncertsam.methods.laplace import Params as LaplaceParams
 from uncertsam.methods.laplace_closed import LaplaceClosed
 from uncertsam.methods.posterior.examples import read_examples
-from uncertsam.methods.posterior.fit import FitParams, fit
+from uncertsam.methods.posterior.fit import fit
 from uncertsam.methods.posterior.state import LaplaceState, load
 
 
 def single_of(bench: Bench) -> dict[str, Method]:
     """The one-at-a-time controls, refits and choices by validation included."""
-    section = bench.params.section("laplace", LaplaceParams)
-    like = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
     asked = calibration(bench)
     return single_controls(
-        _posterior(bench), like, bench.params.section("control", Control), partial(_fit, bench),
+        _posterior(bench), bench.config.fit_laplace, bench.config.ablate, partial(_fit, bench),
         lambda state: mean_nll(asked, LaplaceClosed(state, False)),
     )  # fmt: skip
 
 
 def controlled(bench: Bench, subset: Mapping[str, Split], single: Mapping[str, Method]) -> pd.DataFrame:
     """The long table of all controls, those of the factorial too, on {dataset: its chosen images and masks}."""
-    samples = bench.params.section("laplace", LaplaceParams).samples
-    controls = all_controls(Laplace(_posterior(bench), samples, False), single)
-    progress = partial(tqdm, desc="control", disable=None)
+    controls = all_controls(Laplace(_posterior(bench), bench.config.ablate.factorial_samples, False), single)
+    progress = partial(tqdm, desc="ablate", disable=None)
     parts = [measured(bench.prompts(name, split), controls, progress) for name, split in subset.items()]
     return pd.concat(parts, ignore_index=True)
 
 
 def calibration(bench: Bench) -> PromptSet:
     """The images that validation looks at."""
-    knobs = bench.params.section("control", Control)
+    knobs = bench.config.ablate
     split = drawn(read_split(_validated(bench)), knobs.calibrate_images, knobs.masks, knobs.seed)
     return bench.prompts(knobs.calibrate, split)
 
 
 def check_fitted_elsewhere(bench: Bench, subset: Mapping[str, Split]) -> None:
     """Raise UserError where the posterior was fitted, or is to be validated, on an image of the subset."""
-    check_unseen(subset, bench.benchmark / bench.params.section("fit", FitOn).dataset / "fit", _validated(bench))
+    check_unseen(subset, bench.benchmark / bench.config.fit.dataset / "fit", _validated(bench))
 
 
 def _validated(bench: Bench) -> Path:
     """The split of validation. Raises UserError where the dataset has none."""
-    name = bench.params.section("control", Control).calibrate
+    name = bench.config.ablate.calibrate
     if not (root := bench.benchmark / name / "calibrate").is_dir():
         raise UserError(
             f"{name} has no calibrate split.",
-            f"Give data.{name}.split a share for `calibrate`, or set control.calibrate to another one.",
+            f"Give data.{name}.split a share for `calibrate`, or set ablate.calibrate to another one.",
         )
     return root
 
@@ -73,8 +68,8 @@ def _posterior(bench: Bench) -> LaplaceState:
     return load(bench.fitted / "laplace", bench.model)
 
 
-def _fit(bench: Bench, like: FitParams) -> LaplaceState:
+def _fit(bench: Bench, like: FitLaplace) -> LaplaceState:
     """A posterior fitted with other parameters, on what the fitted one was fitted on."""
-    dataset = bench.params.section("fit", FitOn).dataset
+    dataset = bench.config.fit.dataset
     split = read_split(bench.benchmark / dataset / "fit")
     return fit(bench.model, read_examples(bench.model, bench.store(dataset), split, like, bench.seed, dataset), like)

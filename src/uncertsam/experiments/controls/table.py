@@ -29,10 +29,10 @@ MASK = ["dataset", "image_id", "mask_id", "metric", "region"]
 CASE = ["method", "metric", "region"]
 KEY = ["kind", "dataset", *CASE]
 TOO_SMALL = "n too small"
-AGAIN = "Run the control stage again."
+AGAIN = "Run the ablate stage again."
 CONTROLS = Schema(
     "controls.csv",
-    "Run the control stage.",
+    "Run the ablate stage.",
     {"kind": Column("str", words=("mean", "shapley", "difference", "setting")), **dict.fromkeys(KEY[1:], WORD),
      "value": NUMBER, "low": NUMBER, "high": NUMBER, "n_images": COUNT, "n_masks": COUNT, "note": WORD,
      "synthetic": FLAG, "quality": WORD},
@@ -49,7 +49,7 @@ def summary(
 
     draws, seed: of the bootstrap.
     """
-    refuse_reserved(table["dataset"].unique(), "control", "Give it another name in params.yaml.")
+    refuse_reserved(table["dataset"].unique(), "ablate", "Give it another name in params.yaml.")
     judged = table[table["metric"].isin([*PRIMARY, *SECONDARY])]
     shown = table[table["metric"].isin([*PRIMARY, *SECONDARY, "mean_u"])]
     long = {"mean": shown, "shapley": attributed(judged), "difference": differences(judged)}

@@ -53,5 +53,5 @@ def _spent(row: Any) -> dict[str, str]:
 
 
 EXPERIMENT = Experiment(
-    "cost", "clock", "clock", [COST], run, problems=problems, metrics=metrics, section=Section("Cost", contents)
+    "cost", "time", "time", [COST], run, problems=problems, metrics=metrics, section=Section("Cost", contents)
 )

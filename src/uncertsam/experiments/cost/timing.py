@@ -16,7 +16,6 @@ from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import Clock, Encode, Fit
 from uncertsam.data.format import read_split
 from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.cost.table import COLUMNS, ENCODER, PLAIN
@@ -78,11 +77,11 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def timed(bench: Bench) -> pd.DataFrame:
     """Time every method on a few masks that are not reported: their numbers change from run to run."""
-    knobs, dataset = bench.params.section("clock", Clock), bench.params.section("fit", Fit).dataset
+    knobs, dataset = bench.config.time, bench.config.fit.dataset
     split = read_split(bench.benchmark / dataset / "fit")
-    methods = {n: Timed(bench.method(n), size_of(bench.part(n))) for n in bench.params.names("methods")}
+    methods = {n: Timed(bench.method(n), size_of(bench.part(n))) for n in bench.config.methods}
     asked = questions(bench.prompts(dataset, split), knobs.masks)
-    return clock(methods, asked, knobs.repeats, DTYPES[bench.params.section("encode", Encode).dtype])
+    return clock(methods, asked, knobs.repeats, DTYPES[bench.config.encode.dtype])
 
 
 def questions(whole: PromptSet, masks: int) -> list[Inputs]:
@@ -112,7 +111,7 @@ def clock(methods: Mapping[str, Timed], asked: Sequence[Inputs], repeats: int, d
     laps = {name: _Laps(peak=max(_peak(one.method, inputs) for inputs in asked)) for name, one in methods.items()}
     encoder = _Laps()
     _encode(model, asked, dtype)
-    for _ in tqdm(range(repeats), "clock", disable=None):
+    for _ in tqdm(range(repeats), "time", disable=None):
         encoder.seconds.append(_timed(partial(_encode, model, asked, dtype), model))
         for name, one in methods.items():
             laps[name].seconds.append(_timed(partial(_answer_all, one.method, asked), model))

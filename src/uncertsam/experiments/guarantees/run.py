@@ -21,8 +21,8 @@ def guarantee(bench: Bench) -> pd.DataFrame:
 
     Raises UserError where a dataset that is named is not there or has too few images, or predictions are missing.
     """
-    knobs = bench.params.section("guarantees", Guarantees)
-    reported = {name: bench.split(name) for name in bench.params.names("datasets")}
+    knobs = bench.config.guarantees
+    reported = {name: bench.split(name) for name in bench.config.datasets}
     check_unseen(reported, *bench.fitted_on)
     images = {name: sum(map(bool, split.annotations.values())) for name, split in reported.items()}
     chosen = (

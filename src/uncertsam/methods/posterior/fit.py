@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
 from uncertsam.base.errors import UserError
+from uncertsam.config.training import FitLaplace
 from uncertsam.inference.algebra import objects_at_once
 from uncertsam.methods.posterior.state import LaplaceState
 from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack
@@ -25,27 +25,8 @@ if TYPE_CHECKING:
 Example = tuple[Embedding, Prompts, Bool[Tensor, "n h w"]]  # one image, what is asked about it, and the truth
 
 
-class FitParams(BaseModel, extra="forbid", frozen=True):
-    """What the fit depends on.
-
-    likelihood: of a mask: one coin per pixel (the paper's words), or one categorical over all pixels (its code).
-    prior_precision: of the weights, or "marglik" to maximise the marginal likelihood. temperature: divides the
-    curvature, hence > 1 widens the posterior. resolution: side to which logits and masks are resized. objects: how
-    many random objects per image, or "all". The last three: see `prompt_sequence`.
-    """
-
-    likelihood: Literal["bernoulli", "softmax_pixels"] = "bernoulli"
-    prior_precision: PositiveFloat | Literal["marglik"] = 1.0
-    temperature: PositiveFloat = 1.0
-    resolution: PositiveInt = 128
-    objects: PositiveInt | Literal["all"] = 1
-    steps: PositiveInt = 8
-    box_probability: float = Field(0.5, ge=0, le=1)
-    foreground_probability: float = Field(0.5, ge=0, le=1)
-
-
 def draw_example(
-    masks: Bool[Tensor, "n h w"], size: int, params: FitParams, generator: torch.Generator
+    masks: Bool[Tensor, "n h w"], size: int, params: FitLaplace, generator: torch.Generator
 ) -> tuple[Prompts, Bool[Tensor, "m h w"]]:
     """Random objects of one image, each with the same random prefix of its prompt sequence; and their masks.
 
@@ -62,7 +43,7 @@ def draw_example(
 def fit(
     model: PromptableModel,
     examples: Iterable[Example],
-    params: FitParams,
+    params: FitLaplace,
     progress: Callable[[Iterable[Example]], Iterable[Example]] = iter,
 ) -> LaplaceState:
     """The posterior of the last layer's weights around the model's own. Raises UserError without examples.
@@ -80,7 +61,7 @@ class Summand:
     loss: Float[Tensor, ""]
 
 
-def summands(model: PromptableModel, examples: Iterable[Example], params: FitParams) -> Iterator[list[Summand]]:
+def summands(model: PromptableModel, examples: Iterable[Example], params: FitLaplace) -> Iterator[list[Summand]]:
     """Image by image. A portion is a summand of its own, so that they can be added in one order by whoever does it."""
     from uncertsam.methods.posterior.curvature import DiagLaplace, Head, LastLayerGgn
 
@@ -96,7 +77,7 @@ def summands(model: PromptableModel, examples: Iterable[Example], params: FitPar
         yield found
 
 
-def summed(model: PromptableModel, images: Iterable[list[Summand]], params: FitParams) -> LaplaceState:
+def summed(model: PromptableModel, images: Iterable[list[Summand]], params: FitLaplace) -> LaplaceState:
     """The posterior, of the summands of every image, added up in the order in which laplace-torch itself would.
 
     Raises UserError without images.
@@ -147,7 +128,7 @@ class _OneBatch(list[dict[str, Tensor]]):
         self.dataset = range(1)
 
 
-def _state(posterior: "DiagLaplace", model: PromptableModel, params: FitParams, images: int) -> LaplaceState:
+def _state(posterior: "DiagLaplace", model: PromptableModel, params: FitLaplace, images: int) -> LaplaceState:
     shape = model.last_layer.weight.shape
     weight, bias = torch.split(posterior.H, [shape.numel(), shape[0]])
     return LaplaceState(
