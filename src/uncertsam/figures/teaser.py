@@ -82,7 +82,7 @@ def _failure(board: Grid, example: Example, first: MaskPanel, shared: Scales) ->
 
 
 def _cell(board: Grid, column: int, row: int, name: str, caption: str = "", colour: str = "") -> Axes:
-    board.name(column, row, textwrap.fill(name, 24), 8, colour)
+    board.name(column, row, textwrap.fill(name, 24), 8.0, colour)
     return board.axes(column, row, caption, "N")
 
 

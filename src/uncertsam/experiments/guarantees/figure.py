@@ -83,7 +83,7 @@ def _promised(page: Sheet, place: Place, rows: pd.DataFrame, whole: pd.DataFrame
     alpha, risk = float(rows["setting"].iloc[0]), rows[rows["part"] == "risk"]
     missed = page.figure.add_axes(page.place(left, bottom, width, height))
     told = labels(risk)
-    bands(missed, [told[name] if left == NAMES else "" for name in names], 7)
+    bands(missed, [told[name] if left == NAMES else "" for name in names], 7.0)
     missed.axvline(alpha, color=INK, linewidth=1, linestyle=(0, (4, 2)))
     _dots(missed, risk[risk["metric"] == "fnr"], names)
     missed.set_xlim(-0.1 * alpha, 1.35 * alpha)
@@ -91,7 +91,7 @@ def _promised(page: Sheet, place: Place, rows: pd.DataFrame, whole: pd.DataFrame
     missed.xaxis.set_major_formatter("{x:g}")
     missed.set_title(f"missed, α = {alpha:g}", fontsize=8)
     size = page.figure.add_axes(page.place(left + width + GAP, bottom, width, height))
-    bands(size, [""] * len(names), 7)
+    bands(size, [""] * len(names), 7.0)
     size.set_xscale("log")
     _dots(size, risk[risk["metric"] == "of_object"], names)
     for dataset, area in whole.groupby("dataset")["value"].first().items():
