@@ -50,7 +50,7 @@ def main(benchmark: Path, snapshot: Path, out: Path, curve: Path) -> None:
         rows = Curve(curve, before)
         start = decoder_of(knobs.start) | trunk
         network = pretrain(legs, start, materials, knobs.seed, state, keep, knobs.save_every, log)
-        save_embedded(network, out, training_facts(splits, settings))
+        save_embedded(network, "sam2_nano", out, training_facts(splits, settings))
         resume.clear()
         run.artifact(out)
     print(f"trained sam2_nano, wrote {out}")

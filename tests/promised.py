@@ -1,5 +1,6 @@
 """Worlds whose truth is known: logits with truths drawn from them, and made-up predictions on the disk."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -38,4 +39,5 @@ def write_cells(root: Path, images: int, methods: list[str], reverse: bool = Fal
         (root / method).mkdir(parents=True)
         index.to_parquet(root / method / "index.parquet")
         save_file({"logits": maps, "uncertainty": np.exp(-np.abs(maps))}, root / method / "maps.safetensors")
+        (root / method / "meta.json").write_text(json.dumps({"layout": {"image_size": 64, "mask_size": 16}}))
     return Split(root / "test", {"synthetic": True}, records, masks)

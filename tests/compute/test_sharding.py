@@ -16,6 +16,7 @@ import pytest
 import shards
 import spoiling
 import yaml
+from spoiling import contents
 from staging import ROOT, draw, stage
 from staging import command as staged
 
@@ -168,10 +169,6 @@ def settings(**engine: object) -> str:
     return yaml.safe_dump(values)
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.fixture(scope="module")
 def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos, one of them unusable, five to fit on and eight to report, that went through the stages one by one."""
@@ -216,7 +213,7 @@ def check_stage(name: str, predicted: Path, place: Path, patch: pytest.MonkeyPat
     stage(name)
     assert len(started) == count  # it was indeed spread
     assert max(map(len, started)) < 20_000  # no worker is sent a model
-    assert files(place / folder) == files(predicted / folder)
+    assert contents(place / folder) == contents(predicted / folder)
     assert not list(Path(".resume").rglob("*.pickle"))
 
 
@@ -269,11 +266,11 @@ def test_predict_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatc
     (left_behind / "0000000-of-0000003.pickle").touch()
     stage("predict")
     assert len(asked) == 2 * 8 + 2  # only what had been begun of the second shard is answered twice
-    assert files(tmp_path / "data/predictions/sam2_nano/cats") == files(predicted / "data/predictions/sam2_nano/cats")
+    place = "data/predictions/sam2_nano/cats"
+    assert contents(tmp_path / place) == contents(predicted / place)
     assert not list(Path(".resume").rglob("*.pickle"))
 
 
-@pytest.mark.parametrize("settings", [None, TWO])
 def test_a_changed_knob_asks_its_method_alone(predicted, tmp_path, monkeypatch, capsys):
     """Though the stage depends on the parameters of all methods."""
     shutil.copytree(predicted, tmp_path, dirs_exist_ok=True)
@@ -283,6 +280,7 @@ def test_a_changed_knob_asks_its_method_alone(predicted, tmp_path, monkeypatch, 
     assert "1 methods answered on cats, kept 1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("settings", [None, TWO])
 def test_a_stream_gives_what_a_map_gives_and_what_comes_before_a_bad_shard(settings):
     with opened(settings) as pool:
         assert list(pool.stream(shards.square, range(6))) == pool.map(shards.square, range(6))

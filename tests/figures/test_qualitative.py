@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,8 +19,9 @@ from uncertsam.figures.examples import Choice, Example, MethodMap, choose, choos
 from uncertsam.figures.overlay import IGNORED, MISSED, RIGHT, TOO_MUCH, counts, overlay
 from uncertsam.figures.qualitative import qualitative, strips
 from uncertsam.figures.teaser import error_of, teaser
-from uncertsam.metrics.masks import upsample
+from uncertsam.models.layout import Layout
 
+LAYOUT = Layout(32, 8)
 MEASURES = {"sam": "predictive entropy [nats]", "laplace": "predictive entropy [nats]", "constant": "constant"}
 masks = arrays.arrays(bool, (5, 7))
 
@@ -85,7 +86,7 @@ def reef(tmp_path: Path) -> tuple[Split, Path, pd.DataFrame]:
         index.to_parquet(folder / "index.parquet")
         maps = {name: generator.normal(0, 1, (2, 8, 8)).astype(np.float32) for name in ("logits", "uncertainty")}
         save_file(maps | {"uncertainty": np.abs(maps["uncertainty"]) / 5}, folder / "maps.safetensors")
-        (folder / "meta.json").write_text(json.dumps({"measure": measure}))
+        (folder / "meta.json").write_text(json.dumps({"measure": measure, "layout": asdict(LAYOUT)}))
     scores = [table(list(generator.uniform(0, 1, 2)), k, m) for m in MEASURES for k in ("iou", "pearson")]
     return read_split(root), tmp_path / "predictions", pd.concat(scores, ignore_index=True)
 
@@ -164,10 +165,10 @@ def test_the_table_beside_the_panel_is_what_the_maps_say(reef: Reef, monkeypatch
     example = read(reef)
     frame = drawn_table([example], monkeypatch).set_index("method")
     for drawn in example.maps:
-        row, predicted = frame.loc[drawn.method], upsample(drawn.logits, 40, 60) > 0
+        row, predicted = frame.loc[drawn.method], LAYOUT.to_picture(drawn.logits, (40, 60)) > 0
         assert row["iou"] == drawn.scores["iou"] and row["pearson"] == drawn.scores["pearson"]
         assert row["tp"] == (predicted & example.truth).sum() and row["fn"] == (~predicted & example.truth).sum()
-        assert row["max_uncertainty"] == pytest.approx(upsample(drawn.uncertainty, 40, 60).max())
+        assert row["max_uncertainty"] == pytest.approx(LAYOUT.to_picture(drawn.uncertainty, (40, 60)).max())
         left, top, right, bottom = row[["view_left", "view_top", "view_right", "view_bottom"]].astype(int)
         outside = np.ones_like(predicted)
         outside[top:bottom, left:right] = False
@@ -197,7 +198,7 @@ def test_masks_of_two_datasets_may_have_the_same_ids(reef: Reef, tmp_path: Path)
 @pytest.mark.parametrize("fill", [False, True])
 def test_empty_and_full_masks_can_be_drawn(fill: bool, tmp_path: Path) -> None:
     low = np.full((4, 4), 5.0 if fill else -5.0, np.float32)
-    drawn = MethodMap("sam", "constant", low, np.zeros((4, 4), np.float32), {})
+    drawn = MethodMap("sam", "constant", LAYOUT, low, np.zeros((4, 4), np.float32), {})
     truth, image = np.full((9, 300), fill), np.zeros((9, 300, 3), np.uint8)
     choice = Choice("reef", 1, 1, "median")
     example = Example(choice, image, truth, ~truth & truth, (0.0, 0.0, 299.0, 8.0), (drawn,), False, "human")

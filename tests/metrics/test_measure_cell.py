@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,15 @@ from safetensors.numpy import save_file
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
-from uncertsam.metrics.masks import METRICS, measure_mask, upsample
+from uncertsam.metrics.masks import METRICS, measure_mask
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.metrics.region import REGIONS, TruthSide
+from uncertsam.models.layout import Layout
 
 MASKS = {10: 1, 11: 1, 20: 2}  # mask -> image; image 3 has none
 SIZES = {1: (30, 44), 2: (50, 20), 3: (8, 8)}
 LOW = 16
+LAYOUT = Layout(64, LOW)
 
 
 def truth_of(mask_id):
@@ -56,6 +59,7 @@ def write_cell(root, mask_ids=(20, 10, 11), rows=(0, 1, 2), arrays=None):
     index = pd.DataFrame({"row": rows, "image_id": [MASKS.get(m, 1) for m in mask_ids], "mask_id": mask_ids})
     index.to_parquet(root / "index.parquet")
     save_file(maps() if arrays is None else arrays, root / "maps.safetensors")
+    (root / "meta.json").write_text(json.dumps({"layout": asdict(LAYOUT)}))
     return root
 
 
@@ -70,7 +74,7 @@ def test_every_mask_is_measured_with_its_own_maps_truth_and_void(split, tmp_path
     values = table.set_index(["mask_id", "metric", "region"])["value"]
     for row, mask_id in enumerate((20, 10, 11)):
         truth, void = truth_of(mask_id), void_of(MASKS[mask_id])
-        high = [upsample(m[row], *truth.shape) for m in (maps()["logits"], maps()["uncertainty"])]
+        high = [LAYOUT.to_picture(m[row], truth.shape) for m in (maps()["logits"], maps()["uncertainty"])]
         for (metric, region), value in measure_mask(TruthSide.of(truth, void), *high).items():
             assert values[mask_id, metric, region] == pytest.approx(value, abs=0, nan_ok=True)
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.experiments.contract import Experiment
 from uncertsam.metrics.measure import measure_cell
+from uncertsam.models.layout import Layout
 from uncertsam.report._evidence import Evidence
 from uncertsam.report._published import Known
 from uncertsam.report.check import Places, problems
@@ -51,6 +53,7 @@ def sound(tmp_path_factory) -> Places:
     pd.DataFrame({"row": range(4), "image_id": range(4), "mask_id": range(4)}).to_parquet(cell / "index.parquet")
     low = np.stack(logits).astype(np.float32)
     save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
+    (cell / "meta.json").write_text(json.dumps({"layout": asdict(Layout(low.shape[-1] * 4, low.shape[-1]))}))
     measured = base / "measured.parquet"
     found = measure_cell(cell, split, "sam", "discs")
     RESULTS.write(measured, found.table)

@@ -6,8 +6,9 @@ it was recorded; `maps.safetensors` the maps of the method `sam`, so that metric
 
 import hashlib
 import json
+import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -139,9 +140,13 @@ def _fitted(model: Any, store: Any, split: Split, knobs: FitLaplace, out: Path) 
     save(state, out, {})
     return {
         "log prior precision": float(state.prior_precision.log()),
-        "log curvature of the weights": float(state.curvature_weight.double().sum().log()),
-        "log curvature of the biases": float(state.curvature_bias.double().sum().log()),
+        "log curvature of the weights": _log_sum(state.curvature_weight),
+        "log curvature of the biases": _log_sum(state.curvature_bias),
     }
+
+
+def _log_sum(heads: Sequence[Any]) -> float:
+    return math.log(sum(float(each.double().sum()) for each in heads))
 
 
 def _maps(path: Path) -> Values:

@@ -1,4 +1,4 @@
-"""The methods there are, by the files of `uncertsam.methods`, and how one is loaded by its name."""
+"""What there is, by the files of a package: methods, and how one is loaded by its name; kinds of models."""
 
 import importlib
 from pathlib import Path
@@ -8,10 +8,15 @@ import uncertsam
 from uncertsam.base.errors import UserError, suggestion
 
 
+def modules_defining(package: str, function: str) -> list[str]:
+    """The files of a package of ours that define a function, sorted. Files are read, as some import for seconds."""
+    files = (Path(uncertsam.__file__).parent / package).glob("*.py")
+    return sorted(f.stem for f in files if f"\ndef {function}(" in f.read_text(encoding="utf-8"))
+
+
 def method_names() -> list[str]:
-    """The methods there are, sorted. Files are read, not imported: some of their neighbours import for seconds."""
-    files = (Path(uncertsam.__file__).parent / "methods").glob("*.py")
-    return sorted(f.stem for f in files if "\ndef build(" in f.read_text(encoding="utf-8"))
+    """The methods there are, sorted."""
+    return modules_defining("methods", "build")
 
 
 def load_method(name: str) -> Any:

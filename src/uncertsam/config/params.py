@@ -60,7 +60,7 @@ class Methods(Mapping[str, Any]):
         return len(self.entries)
 
 
-class Config(BaseModel, extra="forbid", frozen=True):
+class Config(BaseModel, extra="forbid"):
     """The whole file, a field per section.
 
     weights: the section `models`, the file of weights of each model. entries: the section `methods`, see `methods`.

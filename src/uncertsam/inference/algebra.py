@@ -59,24 +59,25 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Samples:
-    """Equally likely logits. iou: predicted quality of each mask. object_score: logit that there is an object.
+    """Equally likely logits. iou: predicted quality of each mask.
 
+    object_logit: that there is an object, NaN where the model does not predict it.
     chunks: gives them in portions over samples, anew on each call; all of them together may not fit in memory.
     """
 
     chunks: Callable[[], Iterable[Float[Tensor, "s n h w"]]]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Logits that are normal, pixel by pixel. iou, object_score: as in `Samples`."""
+    """Logits that are normal, pixel by pixel. iou, object_logit: as in `Samples`."""
 
     mean: Float[Tensor, "n h w"]
     variance: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,13 @@ class Combined:
     """Several ensembles, already summed up; `measures.combined` reads its U.
 
     logits: of the mean probability, in +-16.12. parts: named shares of U, which add up to it, or none.
-    iou, object_score: as in `Samples`.
+    iou, object_logit: as in `Samples`.
     """
 
     logits: Float[Tensor, "n h w"]
     uncertainty: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
     parts: Mapping[str, Float[Tensor, "n h w"]] = field(default_factory=dict)
 
 
@@ -133,12 +134,12 @@ class Plain:
 
     def __call__(self, inputs: Inputs) -> Samples:
         selected = select(inputs.decoded, self.policy)
-        return Samples(lambda: [selected.logits[None]], selected.iou, inputs.decoded.object_score)
+        return Samples(lambda: [selected.logits[None]], selected.iou, inputs.decoded.known_object_logit)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Per object: logit of the mean probability in +-16.12, U, predicted IoU, object score; on the inputs' device.
+    """Per object: logit of the mean probability in +-16.12, U, predicted IoU, object logit; on the inputs' device.
 
     parts: the shares of U by their source, where a method tells them.
     """
@@ -146,7 +147,7 @@ class Answer:
     logits: Float[Tensor, "n h w"]
     uncertainty: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
     parts: Mapping[str, Float[Tensor, "n h w"]] = field(default_factory=dict)
 
     def cpu(self) -> "Answer":
@@ -217,11 +218,11 @@ def read_off(outcome: Outcome, measure: Measure) -> Answer:
     """An outcome as the answer that it stands for."""
     logits = mean_logit(outcome)
     parts = outcome.parts if isinstance(outcome, Combined) else {}
-    return Answer(logits, measure.of(outcome, logits), outcome.iou, outcome.object_score, parts)
+    return Answer(logits, measure.of(outcome, logits), outcome.iou, outcome.object_logit, parts)
 
 
 def _fields(answer: Answer) -> tuple[Tensor, ...]:
-    return answer.logits, answer.uncertainty, answer.iou, answer.object_score
+    return answer.logits, answer.uncertainty, answer.iou, answer.object_logit
 
 
 def _tail_of_samples(samples: Samples) -> tuple[Masks, Masks]:

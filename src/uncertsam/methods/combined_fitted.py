@@ -54,7 +54,7 @@ class _SeenFitted:
 
     def __call__(self, inputs: Inputs) -> Combined:
         found = spread(inputs, self.embeddings, self.method.state, self.method.combination.params)
-        return Combined(found.logits, self.method.combination(found.entropies), found.iou, found.object_score)
+        return Combined(found.logits, self.method.combination(found.entropies), found.iou, found.object_logit)
 
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> _CombinedFitted:

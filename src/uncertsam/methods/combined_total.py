@@ -60,7 +60,7 @@ class _SeenTotal:
     measure: Measure
 
     def __call__(self, inputs: Inputs) -> Combined:
-        iou, score = inputs.decoded.iou[:, 0], inputs.decoded.object_score
+        iou, score = inputs.decoded.scores[:, 0], inputs.decoded.known_object_logit
         grid = self._grid(inputs)
         logits = mean_logit(Samples(lambda: [grid.flatten(0, 2)], iou, score))
         total, parts = decompose(grid.sigmoid_())

@@ -1,7 +1,7 @@
 """All metrics of one mask at the image's own resolution. What is measured, and when there is no answer:
 
-Both maps are upsampled alike (`upsample`), the mask is logit > 0, a pixel is wrong where the mask differs from the
-truth M, and the error that Pearson and Spearman follow is |P - M|. Void pixels count nowhere.
+Both maps are upsampled alike (`Layout.to_picture`), the mask is logit > 0, a pixel is wrong where the mask differs
+from the truth M, and the error that Pearson and Spearman follow is |P - M|. Void pixels count nowhere.
 
     iou, dice                    overlap of mask and truth; NaN where both are empty
     boundary_iou_0.02, _0.01     overlap of the inner boundaries, found on the whole image; NaN where both are empty
@@ -18,7 +18,6 @@ mark by the suffix `_`.)
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -35,14 +34,6 @@ PIXEL_METRICS = (
     "pearson", "spearman", "brier", "nll", "ece", "aurc", "augrc", "auroc", "mean_u", "error_rate",
 )  # fmt: skip
 METRICS = OVERLAPS + PIXEL_METRICS
-
-
-def upsample(low: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "height width"]:
-    """A low-resolution map at the image's size: bilinear, half-pixel centres, no antialiasing, no crop.
-
-    It equals torch's `interpolate(mode="bilinear", align_corners=False)`, and keeps a constant exactly constant.
-    """
-    return cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def measure_mask(

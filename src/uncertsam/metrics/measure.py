@@ -16,9 +16,10 @@ from uncertsam.base.files import read_table
 from uncertsam.compute.shards import cut
 from uncertsam.data.format import Split, read_split
 from uncertsam.metrics.curves import Curves, curve_table
-from uncertsam.metrics.masks import METRICS, examine_mask, upsample
+from uncertsam.metrics.masks import METRICS, examine_mask
 from uncertsam.metrics.ranking import Ranks
 from uncertsam.metrics.region import REGIONS, TruthSide
+from uncertsam.models.layout import Layout, Size, read_layout
 
 IMAGES = 4  # of a shard, or more: see `cut`
 KEYS = [(metric, region) for metric in METRICS for region in REGIONS]
@@ -27,9 +28,13 @@ AGAIN = "Delete its folder, then run the predict stage (or refine) again."  # fi
 
 @dataclass(frozen=True)
 class Predictions:
-    """One cell's low-resolution maps, read from the disk one mask at a time. `rows`: mask id -> row of the maps."""
+    """One cell's low-resolution maps, read from the disk one mask at a time. `rows`: mask id -> row of the maps.
+
+    layout: of the model that made them.
+    """
 
     root: Path
+    layout: Layout
     rows: dict[int, int]
     logits: Any
     uncertainty: Any
@@ -41,15 +46,15 @@ class Predictions:
         Raises UserError where a mask is missing, unknown or listed twice, or the maps do not fit the index.
         """
         rows = _read_rows(root / "index.parquet", owners)
-        return cls(root, rows, *_open_maps(root / "maps.safetensors", len(rows)))
+        return cls(root, read_layout(root), rows, *_open_maps(root / "maps.safetensors", len(rows)))
 
-    def of(self, mask_id: int) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
-        """Logits and uncertainty of one mask. Raises UserError where they hold NaN or infinity."""
+    def of(self, mask_id: int, size: Size) -> tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]:
+        """Logits and uncertainty of one mask at its picture's size. Raises UserError where one is NaN or infinite."""
         row = self.rows[mask_id]
         logits, uncertainty = self.logits[row], self.uncertainty[row]
         if not (np.isfinite(logits).all() and np.isfinite(uncertainty).all()):
             raise UserError(f"{self.root / 'maps.safetensors'} holds NaN or infinity for mask {mask_id}.", AGAIN)
-        return logits, uncertainty
+        return self.layout.to_picture(logits, size), self.layout.to_picture(uncertainty, size)
 
 
 Row = tuple[int, list[float], Curves | None]  # mask id, the values of `KEYS`, the curves
@@ -88,9 +93,9 @@ def measure_cell(
 ) -> Measures:
     """Measure every mask of one (method, dataset).
 
-    `predictions` holds index.parquet and maps.safetensors, `benchmark_split` is <DATASET>/<split>. `each` calls a pure
-    function for every shard, in their order, or as if (`Pool.map`, say); `ranks` as in `measure_mask`. Memory does not
-    grow with the images, but for the table.
+    `predictions` is a cell's folder, `benchmark_split` is <DATASET>/<split>. `each` calls a pure function for every
+    shard, in their order, or as if (`Pool.map`, say); `ranks` as in `measure_mask`. Memory does not grow with the
+    images, but for the table.
     Raises UserError where the predicted masks are not exactly those of the split, or a file is missing or broken.
     """
     split = read_split(benchmark_split)
@@ -105,7 +110,7 @@ def measure_cell(
 def _measure_shard(predictions: Path, ranks: Ranks, shard: Shard) -> list[Row]:
     """Measure the masks of a few images of the cell that lies in `predictions`. Raises as `measure_cell` does."""
     maps = _open_maps(predictions / "maps.safetensors", shard.masks)
-    return list(_measured(shard.split, Predictions(predictions, shard.rows, *maps), ranks))
+    return list(_measured(shard.split, Predictions(predictions, read_layout(predictions), shard.rows, *maps), ranks))
 
 
 def _shards(split: Split, cell: Predictions) -> list[Shard]:
@@ -132,7 +137,7 @@ def _measured(split: Split, cell: Predictions, ranks: Ranks) -> Iterator[Row]:
         ignore = split.ignored(image.id)
         for annotation in split.annotations[image.id]:
             side = TruthSide.of(split.mask(annotation), ignore)
-            logits, uncertainty = (upsample(low, image.height, image.width) for low in cell.of(annotation.id))
+            logits, uncertainty = cell.of(annotation.id, (image.height, image.width))
             values, curves = examine_mask(side, logits, uncertainty, ranks)
             yield annotation.id, [values[key] for key in KEYS], curves
 

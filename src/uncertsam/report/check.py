@@ -12,7 +12,7 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split, read_split
 from uncertsam.experiments.contract import Experiment, tables_of
-from uncertsam.metrics.masks import measure_mask, upsample
+from uncertsam.metrics.masks import measure_mask
 from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.region import TruthSide
 from uncertsam.report._consistency import AGAIN, subjects
@@ -84,9 +84,9 @@ def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[tupl
     """Every metric of one mask, pixels ranked by sorting."""
     split = read_split(places.benchmark / dataset / places.split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
-    maps = Predictions.open(places.predictions / dataset / method, owners).of(mask_id)
     truth = _truth_of(split, owners[mask_id], mask_id)
-    logits, uncertainty = (upsample(low, *truth.shape) for low in maps)
+    cell = Predictions.open(places.predictions / dataset / method, owners)
+    logits, uncertainty = cell.of(mask_id, truth.shape)
     return measure_mask(TruthSide.of(truth, split.ignored(owners[mask_id])), logits, uncertainty, "exact")
 
 

@@ -12,7 +12,7 @@ from uncertsam.experiments.refinement.first_pass import FromMethod, FromSam, unc
 from uncertsam.experiments.refinement.fusion import build_fusion
 from uncertsam.inference.algebra import Plain, answer, objects_at_once
 from uncertsam.inference.measures import PREDICTIVE_ENTROPY, entropy
-from uncertsam.models.geometry import to_square
+from uncertsam.models.geometry import Geometry, to_square
 from uncertsam.models.prompts import Prompts
 
 
@@ -80,7 +80,7 @@ def test_memory_is_bounded_at_five_hundred_objects(model, refiner, ask, masks, m
 
 
 def test_true_masks_become_confident_logits_that_are_softened_at_the_outline_alone(masks):
-    logits = truth_logits(masks, 256)
+    logits = truth_logits(masks, Geometry(256, 64))
     assert logits.shape == (3, 64, 64)
     assert logits.abs().max() == pytest.approx(16.118, abs=1e-3)
     assert ((logits > 0) != (to_square(masks, 64) > 0)).sum() < 5  # the outline's own cells
@@ -89,7 +89,7 @@ def test_true_masks_become_confident_logits_that_are_softened_at_the_outline_alo
 
 def test_the_bound_is_sam_with_the_truth_as_mask_prompt(model, ask, masks, policy):
     inputs = ask(masks)
-    told = replace(inputs.prompts, masks=truth_logits(masks, model.image_size)[:, None])
+    told = replace(inputs.prompts, masks=truth_logits(masks, model.geometry)[:, None])
     expected = answer(Plain(policy, PREDICTIVE_ENTROPY), replace(inputs, prompts=told))
     assert same_pass(truth_as_prompt(inputs, masks, policy).logits, expected.logits)
 

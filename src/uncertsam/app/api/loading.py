@@ -159,9 +159,10 @@ def _published() -> dict[str, str]:
 
 
 def _known(name: str) -> str:
-    names = [*embedded(), *_published()]
-    if name not in names:
-        raise UserError(f"There is no model named {name!r}.", suggestion(name, names))
+    from uncertsam.models.checkpoints import names
+
+    if name not in names():
+        raise UserError(f"There is no model named {name!r}.", suggestion(name, [*names()]))
     return name
 
 

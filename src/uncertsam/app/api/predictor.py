@@ -162,7 +162,7 @@ class UncertaintyPredictor:
         Raises UserError without a picture and on a prompt that makes no sense.
         """
         seen = self._looked_at()
-        side = self.model.network.sam_prompt_encoder.mask_input_size[0]
+        side = self.model.geometry.mask_size
         asked = question(seen.size, box, points, labels, mask, side)
         return self._ask(seen, [asked], method, decompose)[0]
 
@@ -220,7 +220,7 @@ class UncertaintyPredictor:
         replies = ask(self.model, seen, asked, name, built, generator, decompose)
         origin = self._origin(seen, name)
         return [
-            Prediction(origin, one, seen.size, **vars(reply), pixels=seen.pixels, seen=seen.notes)
+            Prediction(origin, one, seen.size, self.model.geometry, **vars(reply), pixels=seen.pixels, seen=seen.notes)
             for one, reply in zip(asked, replies, strict=True)
         ]
 

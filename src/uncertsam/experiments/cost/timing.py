@@ -21,7 +21,6 @@ from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.cost.table import COLUMNS, ENCODER, PLAIN
 from uncertsam.inference.algebra import Inputs, Method, answer
 from uncertsam.inference.predictions import PromptSet, boxes_of
-from uncertsam.models.geometry import to_input
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.store import DTYPES, encode
 
@@ -150,7 +149,7 @@ def _answer_all(method: Method, asked: Sequence[Inputs]) -> None:
 
 def _encode(model: PromptableModel, asked: Sequence[Inputs], dtype: torch.dtype) -> None:
     for inputs in asked:
-        encode(model, to_input(inputs.image(), model.image_size)[None], dtype)
+        encode(model, model.geometry.to_input(inputs.image())[None], dtype)
 
 
 def _timed(work: Any, model: PromptableModel) -> float:

@@ -68,7 +68,7 @@ class Training:
 
         The network's own weights are frozen, for good.
         """
-        self.model.network.requires_grad_(False)
+        self.model.freeze()
         arm = arm_named(self.arm)
         params = _decayed(self.params, arm)
         fusion = build_fusion(self.model, params.init, derive_seed(self.seed, "fusion", fold))

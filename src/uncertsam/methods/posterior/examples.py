@@ -19,5 +19,5 @@ def read_examples(
     for image in split:
         masks = torch.from_numpy(split.masks(image.id))
         generator = torch_generator(seed, dataset, image.id, "fit_laplace")
-        prompts, chosen = draw_example(masks, model.image_size, params, generator)
+        prompts, chosen = draw_example(masks, model.geometry, params, generator)
         yield store.read(split, image.id), prompts.to(model.device), chosen.to(model.device)

@@ -38,7 +38,7 @@ class VarianceMethod:
         chosen = select(decoded, self.policy)
         row = torch.arange(len(chosen.token), device=chosen.token.device)
         found = inputs.once(self.network, lambda: log_variances(self.network, decoded))[row, chosen.token]
-        return _WithLogVariance(lambda: [chosen.logits[None]], chosen.iou, decoded.object_score, found)
+        return _WithLogVariance(lambda: [chosen.logits[None]], chosen.iou, decoded.known_object_logit, found)
 
 
 def build_method(params: TokenPolicy, model: PromptableModel, fitted: Path | None, measure: Measure) -> VarianceMethod:
