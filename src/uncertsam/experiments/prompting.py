@@ -84,7 +84,7 @@ Ask = Callable[[np.ndarray, np.ndarray], Mask]
 
 
 def _answerer(model: Any, picture: Picture) -> Answer:
-    """Encode once; then (points [k, 2] in pixels, their labels) give token 0's logits, as large as the picture, and IoU."""
+    """Encode once; then (points [k, 2] in pixels, their labels) give token 0's logits at full size and its IoU."""
     import torch
 
     from uncertsam.models.prompts import to_prompts
