@@ -166,7 +166,7 @@ def settings(**engine: object) -> str:
     values = spoiling.settings() | {"engine": engine, "subset": {}}
     values["methods"]["constant"] = {"token": 0, "gate": False}
     values["data"]["cats"]["split"] = {"fit": 0.3, "test": 0.7}
-    return yaml.safe_dump(values)
+    return yaml.safe_dump(values, sort_keys=False)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from uncertsam.base.errors import UserError
-from uncertsam.statistics.summary import metrics_json, write_metrics
+from uncertsam.base.files import write_json
+from uncertsam.statistics.summary import metrics_json
 from uncertsam.statistics.table import COLUMNS, RESULTS, collect
 
 MASKS = {1: (10, 11), 2: (20,)}  # image -> masks
@@ -101,7 +102,7 @@ def test_means_are_over_masks_without_nan_and_roi_has_its_own_key():
 
 def test_metrics_without_any_value_are_null_in_valid_json(tmp_path):
     table = cell("x", values=dict.fromkeys((10, 11, 20), math.nan))
-    write_metrics(tmp_path / "metrics.json", table)
+    write_json(tmp_path / "metrics.json", metrics_json(table))
     read = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
     assert read["a"]["x"]["iou"] is None and read["a"]["x"]["image_auroc"] is None
 

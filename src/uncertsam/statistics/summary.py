@@ -1,11 +1,9 @@
 """The nested means that people and dashboards read."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from uncertsam.base.files import write_json
 from uncertsam.statistics.image_level import image_level_scores
 
 
@@ -21,8 +19,3 @@ def metrics_json(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | N
         key = metric if region == "full" else f"{metric}_{region}"
         nested.setdefault(dataset, {}).setdefault(method, {})[key] = None if pd.isna(value) else float(value)
     return nested
-
-
-def write_metrics(target: Path, table: pd.DataFrame) -> None:
-    """Write `metrics_json` of a table, whole or not at all."""
-    write_json(target, metrics_json(table))

@@ -1,6 +1,7 @@
 """The long table of all measures."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +9,24 @@ import numpy as np
 import pandas as pd
 
 from uncertsam.base.errors import UserError
-from uncertsam.statistics.schema import COUNT, NUMBER, WORD, Schema
+from uncertsam.metrics.masks import METRICS
+from uncertsam.metrics.region import REGIONS
+from uncertsam.statistics.schema import COUNT, NUMBER, WORD, Column, Range, Schema
 
 MEASURE = "then run the measure stage (or measure_refined) again."  # finished cells are kept
 AGAIN, ALL_AGAIN = f"Delete it, {MEASURE}", f"Delete data/measures (or data/measures_refined), {MEASURE}"
+_FREE = math.inf
+_WIDER: dict[str, Range] = {"nll": (0.0, _FREE), "mean_u": (-_FREE, _FREE)}
+_WIDER |= dict.fromkeys(("pearson", "spearman"), (-1.0, 1.0))
+MASK = ["dataset", "image_id", "mask_id"]
 RESULTS = Schema(
     "results.parquet",
     "Run the tabulate stage.",
-    {"dataset": WORD, "image_id": COUNT, "mask_id": COUNT, "method": WORD, "metric": WORD, "region": WORD,
-     "value": NUMBER},
+    {"dataset": WORD, "image_id": COUNT, "mask_id": COUNT, "method": WORD, "metric": Column("str", words=METRICS),
+     "region": Column("str", words=REGIONS), "value": NUMBER},
     ["dataset", "image_id", "mask_id", "method", "metric", "region"],
+    ranges={metric: _WIDER.get(metric, (0.0, 1.0)) for metric in METRICS},
+    even="method",
 )  # fmt: skip
 KEY, COLUMNS = list(RESULTS.key), list(RESULTS.columns)
 CELL = replace(RESULTS, mend=AGAIN)
@@ -45,23 +54,13 @@ def _read_cell(path: Path, method: str, dataset: str) -> pd.DataFrame:
 
 def check_table(table: pd.DataFrame) -> None:
     """Raise UserError on a value given twice, or where the methods of a dataset were measured on different masks."""
-    for line in [*CELL.broken(table), *uneven(table)]:
+    for line in CELL.broken(table):
         raise UserError(f"{line}.", ALL_AGAIN)
 
 
-def uneven(table: pd.DataFrame, name: str = "results.parquet") -> Iterator[str]:
-    """A line where the methods of a dataset were measured on different masks."""
-    methods = table.groupby("dataset")["method"].transform("nunique")
-    sharing = table.groupby([c for c in KEY if c != "method"], sort=False)["method"].transform("size")
-    lost = table[sharing < methods]
-    if len(lost):
-        yield f"{name}: not every method of its dataset has {RESULTS.row(lost)}"
-
-
-def other_means(summary: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """The cells whose `mean_masks` in `summary` is not the mean of the table's values, as "dataset, method, ..."."""
-    cell = ["dataset", "method", "metric", "region"]
-    means = table.groupby(cell)["value"].mean()
-    given = summary.set_index(cell)["mean_masks"].reindex(means.index)
+def other_means(summary: pd.DataFrame, table: pd.DataFrame, cell: Sequence[str], mean: str) -> list[str]:
+    """The cells of a summary whose `mean` is not the mean of the table's values, as "dataset, method, ..."."""
+    means = table.groupby(list(cell))["value"].mean()
+    given = summary.set_index(list(cell))[mean].reindex(means.index)
     wrong = ~np.isclose(given, means, rtol=1e-6, atol=1e-9, equal_nan=True)
-    return [", ".join(index) for index in means.index[wrong]]
+    return [", ".join(map(str, index)) for index in means.index[wrong]]

@@ -10,7 +10,7 @@ from uncertsam.data.raw.adapters import benchmark
 from uncertsam.data.raw.adapters._volumes import VolumeParams
 from uncertsam.data.raw.adapters.base import ComponentParams, available
 from uncertsam.data.raw.remote.sources import find, sources
-from uncertsam.models.checkpoints import CONFIGS
+from uncertsam.models.sam2 import CONFIGS
 
 TABLE_2 = {  # name, licence, CCA, CT: as printed
     "big": ("BIG", "research only", True, False),
