@@ -36,9 +36,7 @@ def logit_variance(evidence: Evidence, kind: Variance) -> Maps:
     "product": sum of Var[Z] times the mean of Var[W_fg] and Var[W_bg], the latter at least 1e-8 (RUAC S9, release).
     """
     z, w = evidence.pixels, evidence.weights
-    square = (
-        z.mean.square()
-    )  # k is a pixel's and not a channel's, so Var[Z] = square * dispersion stays out of the sums
+    square = z.mean.square()  # Var[Z] = square * dispersion, and the latter is a pixel's: it stays out of the sum
     if kind == "product":
         return z.dispersion * _contract(square, w.variance.clamp(min=1e-8).mean(2))
     fg, bg = w.mean.unbind(2)
