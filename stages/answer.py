@@ -9,7 +9,7 @@ from uncertsam.data.format import read_split
 from uncertsam.statistics.answers import answer_metrics, limits_of_proof, write_answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import facts_of
-from uncertsam.statistics.table import RESULTS
+from uncertsam.statistics.table import RESULTS, at_default
 
 
 def main(results: Path, benchmark: Path, reports: Path) -> None:
@@ -19,7 +19,7 @@ def main(results: Path, benchmark: Path, reports: Path) -> None:
     plan = Plan.of(knobs, params.section("base", Base).seed)
     with tracking.stage("answer", knobs.model_dump()) as run:
         facts = {name: facts_of(read_split(benchmark / name / split)) for name in params.names("datasets")}
-        frame = compare(RESULTS.read(results), facts, plan)
+        frame = compare(at_default(RESULTS.read(results)), facts, plan)
         ANSWERS.write(reports / "answers.csv", frame)
         write_answers_json(reports / "answers.json", frame, plan)
         run.metrics(answer_metrics(frame))

@@ -13,7 +13,7 @@ from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.controls.table import CONTROLS, metrics_of, summary
 from uncertsam.experiments.subset import MASKS, check_registered, drawn, listing
 from uncertsam.statistics.intervals import facts_of
-from uncertsam.statistics.table import RESULTS, check_table
+from uncertsam.statistics.table import PER_MASK, check_table
 
 
 def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports: Path) -> None:
@@ -40,7 +40,7 @@ def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports
         facts = {name: facts_of(split) for name, split in chosen.items()}
         draws = params.section("tabulate", Tabulate).resamples
         frame = summary(found, facts, settings_of(single), draws, base.seed)
-        RESULTS.write(reports / "controls.parquet", found)
+        PER_MASK.write(reports / "controls.parquet", found)
         CONTROLS.write(reports / "controls.csv", frame)
         MASKS.write(reports / "controls_subset.csv", rows)
         run.metrics(metrics_of(frame))

@@ -30,7 +30,7 @@ from uncertsam.figures.teaser import teaser
 from uncertsam.statistics.comparisons import ANSWERS
 from uncertsam.statistics.curves import CURVES
 from uncertsam.statistics.intervals import INTERVALS
-from uncertsam.statistics.table import RESULTS
+from uncertsam.statistics.table import RESULTS, at_default
 
 
 def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
@@ -40,7 +40,11 @@ def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     bounds, curves, controls = (reports / name for name in ("intervals.csv", "curves.parquet", "controls.csv"))
     answers, guarantees, clicks = (reports / name for name in ("answers.csv", "guarantees.csv", "clicking.csv"))
     refined, refined_answers = reports / "refinement.csv", reports / "refinement_answers.csv"
-    table, frame, drawn = RESULTS.read(reports / "results.parquet"), INTERVALS.read(bounds), CURVES.read(curves)
+    table, frame, drawn = (
+        at_default(RESULTS.read(reports / "results.parquet")),
+        INTERVALS.read(bounds),
+        CURVES.read(curves),
+    )
     controlled, compared = CONTROLS.read(controls), ANSWERS.read(answers)
     promised, clicked = GUARANTEES.read(guarantees), CLICKED.read(clicks)
     split, methods = params.section("predict", Predict).split, params.names("methods")

@@ -10,10 +10,10 @@ from uncertsam.config.params import Base, Params, Predict, Tabulate
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.statistics.curves import CURVES, collect_curves
-from uncertsam.statistics.image_level import image_level_intervals
+from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level, image_level_intervals
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 from uncertsam.statistics.summary import metrics_json, write_metrics
-from uncertsam.statistics.table import RESULTS, collect
+from uncertsam.statistics.table import RESULTS, at_default, collect
 
 
 def main(measures: Path, benchmark: Path, reports: Path) -> None:
@@ -27,16 +27,18 @@ def main(measures: Path, benchmark: Path, reports: Path) -> None:
         reported = {d: read_split(benchmark / d / split) for d in names}
         check_unseen(reported, *params.fitted_on(benchmark))
         facts = {d: facts_of(reported[d]) for d in names}
+        own = at_default(table)
         rows = [
-            intervals(table, facts, knobs.resamples, seed),
-            image_level_intervals(table, facts, knobs.resamples, seed, knobs.failure_iou),
+            intervals(own, facts, knobs.resamples, seed),
+            image_level_intervals(own, facts, knobs.resamples, seed, knobs.failure_iou),
         ]
         RESULTS.write(reports / "results.parquet", table)
-        write_metrics(reports / "metrics.json", table)
+        IMAGE_LEVEL.write(reports / "image_level.csv", image_level(table, knobs.failure_iou))
+        write_metrics(reports / "metrics.json", own)
         curves = [measures / d / f"{m}.curves.parquet" for m in methods for d in names]
         CURVES.write(reports / "curves.parquet", collect_curves(curves))
         INTERVALS.write(reports / "intervals.csv", pd.concat(rows, ignore_index=True))
-        run.metrics(metrics_json(table))
+        run.metrics(metrics_json(own))
     print(f"tabulated {len(table)} values of {len(methods)} methods on {len(names)} datasets")
 
 

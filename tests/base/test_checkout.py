@@ -86,7 +86,7 @@ def test_a_command_on_a_checkout_says_so_and_changes_nothing(theirs, monkeypatch
 
 def test_what_is_neither_here_nor_shipped_is_told_with_a_way_to_it(theirs, monkeypatch):
     ask = ("predict", "cat.jpg", *BOX)
-    assert "in a checkout of UncertSAM; then name" in str(run(monkeypatch, *ask, "--method", "variance_var"))
+    assert "in a checkout of UncertSAM; then name" in str(run(monkeypatch, *ask, "--method", "variance"))
     assert "uncertsam download sam2_tiny --out checkpoints" in str(run(monkeypatch, *ask, "--model", "sam2_tiny"))
     (theirs / "checkpoints" / "sam2_hiera_tiny.pt").write_bytes(b"as downloaded")
     assert "sam2_hiera_tiny.pt cannot be read as weights" in str(run(monkeypatch, *ask, "--model", "sam2_tiny"))

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from cells import write_maps
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
@@ -26,16 +27,16 @@ from uncertsam.report.reproduction import Judged, write_reproduction
 from uncertsam.statistics.answers import write_answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.curves import CURVES
+from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 from uncertsam.statistics.summary import write_metrics
-from uncertsam.statistics.table import RESULTS, collect
+from uncertsam.statistics.table import PER_MASK, RESULTS, at_default, collect
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory, control_reports) -> Places:
     """Reports of one method on four noisy discs, made by the pipeline's own functions."""
     from PIL import Image
-    from safetensors.numpy import save_file
 
     from uncertsam.base.files import sha256
     from uncertsam.data.format import read_split
@@ -53,17 +54,16 @@ def sound(tmp_path_factory, control_reports) -> Places:
         masks.append(Annotation(k, k, int(truth.sum()), encode_rle(truth), "disc"))
         logits.append((np.where(truth, 2.0, -2.0) + rng.normal(0, 2, truth.shape))[::4, ::4])
     write_split(split, {"dataset": "discs", "synthetic": True}, records, masks)
-    cell = base / "predictions" / "discs" / "sam"
-    cell.mkdir(parents=True)
-    pd.DataFrame({"row": range(4), "image_id": range(4), "mask_id": range(4)}).to_parquet(cell / "index.parquet")
-    low = np.stack(logits).astype(np.float32)
-    save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
+    low, index = np.stack(logits).astype(np.float32), pd.DataFrame({"image_id": range(4), "mask_id": range(4)})
+    cell = write_maps(base / "predictions" / "discs" / "sam", index, {"logits": low, "doubt": np.exp(-np.abs(low))})
     measured = base / "measured.parquet"
     found = measure_cell(cell, split, "sam", "discs")
     RESULTS.write(measured, found.table)
     CURVES.write(base / "reports" / "curves.parquet", found.curves)
-    table = collect({("sam", "discs"): measured})
-    RESULTS.write(base / "reports" / "results.parquet", table)
+    whole = collect({("sam", "discs"): measured})
+    RESULTS.write(base / "reports" / "results.parquet", whole)
+    IMAGE_LEVEL.write(base / "reports" / "image_level.csv", image_level(whole))
+    table = at_default(whole)
     write_metrics(base / "reports" / "metrics.json", table)
     frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
     INTERVALS.write(base / "reports" / "intervals.csv", frame)
@@ -80,7 +80,7 @@ def sound(tmp_path_factory, control_reports) -> Places:
     evidence = Evidence({"results": table}, {"discs": facts_of(read_split(split))}, known, "nano", 50)
     write_reproduction(base / "reports" / "reproduction.json", Judged.of(evidence))
     refined = pd.concat([table.assign(method=name) for name in ("sam", "fusion_la", "fusion_la_ones", "truth_prompt")])
-    RESULTS.write(base / "reports" / "refinement.parquet", refined)
+    PER_MASK.write(base / "reports" / "refinement.parquet", refined)
     means = intervals(refined, {"discs": facts_of(read_split(split))}, 50, 0)
     INTERVALS.write(base / "reports" / "refinement.csv", means)
     arms = compared(refined, {"discs": facts_of(read_split(split))}, 50, 0)
@@ -149,6 +149,13 @@ def test_a_forged_mean_is_found(places):
     means["discs"]["sam"]["iou"] += 0.01
     path.write_text(json.dumps(means))
     assert "metrics.json" in found(places)
+
+
+def test_a_forged_rank_of_masks_is_found(places):
+    path = places.reports / "image_level.csv"
+    frame = pd.read_csv(path)
+    frame.assign(image_augrc=frame["image_augrc"] / 2).to_csv(path, index=False)
+    assert "image_level.csv does not rank the scores of results.parquet" in found(places)
 
 
 def test_a_mean_outside_of_its_interval_is_found(places):

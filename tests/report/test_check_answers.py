@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from cells import long
 
 from uncertsam.base.errors import UserError
 from uncertsam.experiments.cost.table import COLUMNS, COST
@@ -56,7 +57,7 @@ def reports(tmp_path):
 
 
 def told(reports) -> str:
-    return "\n".join(contradictions(Tables(reports, {"results.parquet": table()}), "answers"))
+    return "\n".join(contradictions(Tables(reports, {"results.parquet": long(table())}), "answers"))
 
 
 def test_what_the_stages_write_is_sound(reports) -> None:

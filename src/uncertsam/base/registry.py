@@ -1,4 +1,4 @@
-"""The methods there are, by the files of `uncertsam.methods`, and how one is loaded by its name."""
+"""The methods there are, by the files and packages of `uncertsam.methods`, and how one is loaded by its name."""
 
 import importlib
 from pathlib import Path
@@ -10,8 +10,9 @@ from uncertsam.base.errors import UserError, suggestion
 
 def method_names() -> list[str]:
     """The methods there are, sorted. Files are read, not imported: some of their neighbours import for seconds."""
-    files = (Path(uncertsam.__file__).parent / "methods").glob("*.py")
-    return sorted(f.stem for f in files if "\ndef build(" in f.read_text(encoding="utf-8"))
+    root = Path(uncertsam.__file__).parent / "methods"
+    files = {f.stem: f for f in root.glob("*.py")} | {f.parent.name: f for f in root.glob("*/__init__.py")}
+    return sorted(name for name, file in files.items() if "\ndef build(" in file.read_text(encoding="utf-8"))
 
 
 def load_method(name: str) -> Any:

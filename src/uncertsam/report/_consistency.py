@@ -20,6 +20,7 @@ from uncertsam.report._tables import MASK, Check, Tables
 from uncertsam.report.reproduction import check_reproduction
 from uncertsam.statistics.answers import answers_json, plan_of
 from uncertsam.statistics.comparisons import compare
+from uncertsam.statistics.image_level import image_level
 from uncertsam.statistics.intervals import DatasetFacts
 from uncertsam.statistics.schema import unlike
 from uncertsam.statistics.summary import metrics_json
@@ -30,15 +31,20 @@ CLOSE = 1e-6  # numbers are written with eight digits
 
 
 def means(tables: Tables) -> Iterator[str]:
-    """intervals.csv and metrics.json hold the means of results.parquet."""
-    yield from _means(tables, "intervals.csv", "results.parquet")
-    if read_json(tables.reports / "metrics.json", AGAIN) != metrics_json(tables["results.parquet"]):
+    """intervals.csv and metrics.json hold the means of results.parquet, image_level.csv ranks its scores."""
+    yield from _means(tables["intervals.csv"], "intervals.csv", tables.default, "results.parquet")
+    if read_json(tables.reports / "metrics.json", AGAIN) != metrics_json(tables.default):
         yield "metrics.json does not hold the means of results.parquet"
+    again, given = (
+        t.drop(columns="image_auroc") for t in (image_level(tables["results.parquet"]), tables["image_level.csv"])
+    )
+    if len(again) != len(given) or any(unlike(given, again, CLOSE)):
+        yield "image_level.csv does not rank the scores of results.parquet"
 
 
-def _means(tables: Tables, summary: str, table: str) -> Iterator[str]:
-    for cell in other_means(tables[summary], tables[table]):
-        yield f"{summary}: the mean of {cell} is not that of {table}"
+def _means(summary: pd.DataFrame, called: str, table: pd.DataFrame, name: str) -> Iterator[str]:
+    for cell in other_means(summary, table):
+        yield f"{called}: the mean of {cell} is not that of {name}"
 
 
 def _curves(tables: Tables) -> Iterator[str]:
@@ -59,7 +65,7 @@ def _answers(tables: Tables) -> Iterator[str]:
         return
     firsts: Any = tables["intervals.csv"].drop_duplicates("dataset").itertuples()
     facts = {str(row.dataset): DatasetFacts(bool(row.synthetic), str(row.quality)) for row in firsts}
-    again = compare(tables["results.parquet"], facts, plan)
+    again = compare(tables.default, facts, plan)
     if len(found) != len(again):
         yield f"answers.csv has {len(found)} rows, not {len(again)}"
         return
@@ -81,7 +87,7 @@ def _rounded(value: Any) -> Any:
 
 def _reproduction(tables: Tables) -> Iterator[str]:
     """The times and sizes can be, and reproduction.json holds every claim with a verdict."""
-    yield from cost_problems(tables["cost.csv"], sorted(set(tables["results.parquet"]["method"])))
+    yield from cost_problems(tables["cost.csv"], sorted(set(tables.default["method"])))
     yield from check_reproduction(read_json(tables.reports / "reproduction.json", AGAIN))
 
 
@@ -93,7 +99,7 @@ def _refinement(tables: Tables) -> Iterator[str]:
         yield f"refinement.parquet: {lost} is missing"
     for other in sorted(name for name in methods - {PLAIN, BOUND} if not steps_of(name)):
         yield f"refinement.parquet: there is no refinement {other!r}"
-    yield from _means(tables, "refinement.csv", "refinement.parquet")
+    yield from _means(tables["refinement.csv"], "refinement.csv", table, "refinement.parquet")
     rows = found[(found["scope"] == "dataset") & (found["reference"] == PLAIN) & (found["metric"] == "iou")]
     measured = table[(table["metric"] == "iou") & (table["region"] == "full")]
     wide = measured.pivot_table("value", "dataset", "method")
@@ -131,7 +137,7 @@ def _guarantees(tables: Tables) -> Iterator[str]:
     if not frame.empty:
         yield from _bounds(frame)
         yield from (f"guarantees.csv: {line}" for line in broken_promises(frame))
-        yield from _same_iou(frame, tables["results.parquet"])
+        yield from _same_iou(frame, tables.default)
     if read_json(tables.reports / "guarantees.json", "Run the guarantee stage.") != guarantees_json(frame):
         yield "guarantees.json does not say what guarantees.csv does"
 
@@ -178,7 +184,7 @@ def _clicks(tables: Tables) -> Iterator[str]:
 
 # the tables of each subject, and what must hold between them and the results
 SUBJECTS: dict[str, tuple[list[str], list[Check]]] = {
-    "results": (["results.parquet", "intervals.csv", "curves.parquet"], [means, _curves]),
+    "results": (["results.parquet", "intervals.csv", "image_level.csv", "curves.parquet"], [means, _curves]),
     "controls": (["controls.parquet", "controls.csv", "controls_subset.csv"], [_controls]),
     "answers": (["answers.csv", "cost.csv"], [_answers, _reproduction]),
     "refinement": (["refinement.parquet", "refinement.csv", "refinement_answers.csv"], [_refinement]),

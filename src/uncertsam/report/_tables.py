@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -16,28 +17,29 @@ from uncertsam.metrics.masks import METRICS
 from uncertsam.metrics.region import REGIONS
 from uncertsam.statistics.comparisons import ANSWERS
 from uncertsam.statistics.curves import CURVES
+from uncertsam.statistics.image_level import IMAGE_LEVEL
 from uncertsam.statistics.intervals import INTERVALS
 from uncertsam.statistics.schema import Column, Range
-from uncertsam.statistics.table import RESULTS, uneven
+from uncertsam.statistics.table import COLUMNS, PER_MASK, RESULTS, SCORES, at_default, uneven
 
 MASK = ["dataset", "image_id", "mask_id"]
 _FREE = float("inf")
 _WIDER: dict[str, Range] = {"nll": (0.0, _FREE), "mean_u": (-_FREE, _FREE)}
 _WIDER |= dict.fromkeys(("pearson", "spearman"), (-1.0, 1.0))
-_KNOWN = {"metric": Column("str", words=METRICS), "region": Column("str", words=REGIONS)}
-_MEASURED = replace(
-    RESULTS, columns={**RESULTS.columns, **_KNOWN}, ranges={m: _WIDER.get(m, (0.0, 1.0)) for m in METRICS}
-)
-_CONTROLLED = {**_MEASURED.columns, "region": Column("str", words=[REGION])}
+_RANGES = {m: _WIDER.get(m, (0.0, 1.0)) for m in (*METRICS, "predicted_iou")}
+_KNOWN = {"metric": Column("str", words=[*METRICS, *SCORES]), "region": Column("str", words=REGIONS)}
+_MEASURED = replace(RESULTS, columns={**RESULTS.columns, **_KNOWN}, ranges=_RANGES)
+_MASKS = replace(PER_MASK, columns={**PER_MASK.columns, **_KNOWN}, ranges=_RANGES)
+_CONTROLLED = {**_MASKS.columns, "region": Column("str", words=[REGION])}
 _REFINE = "Run the tabulate_refined stage."
 
 SCHEMAS = {
     schema.name: schema
     for schema in (
         replace(_MEASURED, refers={"refinement.parquet": MASK}),
-        replace(_MEASURED, name="refinement.parquet", mend=_REFINE, refers={"results.parquet": MASK}),
+        replace(_MASKS, name="refinement.parquet", mend=_REFINE, refers={"results.parquet": MASK}),
         replace(
-            _MEASURED,
+            _MASKS,
             name="controls.parquet",
             mend=CONTROLS.mend,
             columns=_CONTROLLED,
@@ -45,7 +47,7 @@ SCHEMAS = {
         ),
         replace(INTERVALS, name="refinement.csv", mend=_REFINE),
         replace(ANSWERS, name="refinement_answers.csv", mend=_REFINE),
-        *(INTERVALS, ANSWERS, CURVES, CONTROLS, MASKS, COST, GUARANTEES, CLICKS, CLICKED),
+        *(INTERVALS, IMAGE_LEVEL, ANSWERS, CURVES, CONTROLS, MASKS, COST, GUARANTEES, CLICKS, CLICKED),
     )
 }
 
@@ -62,6 +64,11 @@ class Tables:
             self.found[name] = SCHEMAS[name].read(self.reports / name)
         return self.found[name]
 
+    @cached_property
+    def default(self) -> pd.DataFrame:
+        """`at_default` of the results."""
+        return at_default(self["results.parquet"])
+
     def problems(self, names: list[str], *between: "Check") -> list[str]:
         """What is wrong with some tables, a line each.
 
@@ -76,7 +83,9 @@ class Tables:
         """What leaves a table without meaning: lost values, rows given twice, methods on different masks."""
         table = self[name]
         yield from SCHEMAS[name].broken(table)
-        if list(table.columns) == list(RESULTS.columns):
+        if name == "results.parquet":
+            yield from uneven(self.default, name)
+        elif list(table.columns) == COLUMNS:
             yield from uneven(table, name)
 
     def _wrong(self, name: str) -> Iterator[str]:

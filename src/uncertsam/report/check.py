@@ -11,9 +11,9 @@ import pandas as pd
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split, read_split
-from uncertsam.metrics.masks import measure_mask, upsample
-from uncertsam.metrics.measure import Predictions
+from uncertsam.metrics.masks import Key, examine_mask
 from uncertsam.metrics.region import TruthSide
+from uncertsam.metrics.stored import Predictions
 from uncertsam.report._consistency import AGAIN, SUBJECTS, contradictions
 from uncertsam.report._tables import Tables
 
@@ -72,20 +72,20 @@ def _recomputed(places: Places, results: pd.DataFrame, cells: int, seed: int) ->
     masks: Any = results.iloc[np.sort(chosen)].groupby(["dataset", "method", "mask_id"])
     for (dataset, method, mask_id), rows in masks:
         again = _again(places, dataset, method, mask_id)
-        for metric, region, value in zip(rows["metric"], rows["region"], rows["value"], strict=True):
-            if not np.isclose(again[metric, region], value, rtol=CLOSE, atol=CLOSE, equal_nan=True):
-                name = f"{metric} ({region}) of mask {mask_id}, {method}, {dataset}"
-                yield f"results.parquet: {name} is {value:.6g}, recomputed {again[metric, region]:.6g}"
+        keys = rows[["measure", "level", "metric", "region"]].itertuples(index=False, name=None)
+        for key, value in zip(keys, rows["value"], strict=True):
+            if not np.isclose(again.get(key, np.inf), value, rtol=CLOSE, atol=CLOSE, equal_nan=True):
+                name = f"{key[2]} ({key[3]}) by {key[0]} of mask {mask_id}, {method}, {dataset}"
+                yield f"results.parquet: {name} is {value:.6g}, recomputed {again.get(key, np.nan):.6g}"
 
 
-def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[tuple[str, str], float]:
-    """Every metric of one mask, pixels ranked by sorting."""
+def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[Key, float]:
+    """All numbers of one mask, pixels ranked by sorting."""
     split = read_split(places.benchmark / dataset / places.split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
-    maps = Predictions.open(places.predictions / dataset / method, owners).of(mask_id)
-    truth = _truth_of(split, owners[mask_id], mask_id)
-    logits, uncertainty = (upsample(low, *truth.shape) for low in maps)
-    return measure_mask(TruthSide.of(truth, split.ignored(owners[mask_id])), logits, uncertainty, "exact")
+    stored = Predictions.open(places.predictions / dataset / method, owners).of(mask_id)
+    side = TruthSide.of(_truth_of(split, owners[mask_id], mask_id), split.ignored(owners[mask_id]))
+    return examine_mask(side, stored, "exact")[0]
 
 
 def _truth_of(split: Split, image_id: int, mask_id: int) -> np.ndarray:

@@ -31,7 +31,7 @@ from uncertsam.statistics.selection import (
     methods,
     too_small,
 )
-from uncertsam.statistics.table import RESULTS
+from uncertsam.statistics.table import RESULTS, at_default
 
 TABLED = ("iou", "boundary_iou_0.02", "pearson", "brier", "ece", "aurc", "augrc", "image_auroc")
 COMPARED = ("iou", "boundary_iou_0.02", "boundary_iou_0.01", "pearson")  # with the paper
@@ -71,7 +71,7 @@ def build(inputs: Inputs, out: Path) -> None:
 
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
-    frame, results = INTERVALS.read(inputs.intervals), RESULTS.read(inputs.results)
+    frame, results = INTERVALS.read(inputs.intervals), at_default(RESULTS.read(inputs.results))
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
     ordered = in_order(inputs.datasets, names)

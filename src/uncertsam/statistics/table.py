@@ -1,4 +1,4 @@
-"""The long table of all measures."""
+"""The long table: one number per model, mask, method, measure, metric and region."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -8,19 +8,45 @@ import numpy as np
 import pandas as pd
 
 from uncertsam.base.errors import UserError
-from uncertsam.statistics.schema import COUNT, NUMBER, WORD, Schema
+from uncertsam.metrics.aggregation import AGGREGATIONS, BASELINES, PREFIX
+from uncertsam.metrics.masks import LEVELS, RANKING
+from uncertsam.statistics.schema import COUNT, NUMBER, WORD, Column, Schema
 
 MEASURE = "then run the measure stage (or measure_refined) again."  # finished cells are kept
 AGAIN, ALL_AGAIN = f"Delete it, {MEASURE}", f"Delete data/measures (or data/measures_refined), {MEASURE}"
-RESULTS = Schema(
-    "results.parquet",
-    "Run the tabulate stage.",
-    {"dataset": WORD, "image_id": COUNT, "mask_id": COUNT, "method": WORD, "metric": WORD, "region": WORD,
-     "value": NUMBER},
-    ["dataset", "image_id", "mask_id", "method", "metric", "region"],
-)  # fmt: skip
-KEY, COLUMNS = list(RESULTS.key), list(RESULTS.columns)
+SCORES = ["predicted_iou", *(PREFIX + name for name in (*AGGREGATIONS, *BASELINES))]  # of a mask as a whole
+_WHERE = {"dataset": WORD, "image_id": COUNT, "mask_id": COUNT, "method": WORD}
+_WHAT = {"metric": WORD, "region": WORD, "value": NUMBER}
+_LONG = {"model": WORD, **_WHERE, "measure": WORD, "level": Column("str", words=LEVELS), **_WHAT}
+RESULTS = Schema("results.parquet", "Run the tabulate stage.", _LONG, [name for name in _LONG if name != "value"])
+PER_MASK = replace(RESULTS, columns={**_WHERE, **_WHAT}, key=[*_WHERE, "metric", "region"])  # of one model and measure
+KEY, COLUMNS = list(RESULTS.key), list(PER_MASK.columns)
 CELL = replace(RESULTS, mend=AGAIN)
+
+
+def at_default(table: pd.DataFrame) -> pd.DataFrame:
+    """What figures and comparisons look at: the metrics of each method by its own measure, of the first model.
+
+    The columns are those of `PER_MASK`. A method's own measure is the one that its IoU and Brier score stand by. Scores of masks are
+    left out: `image_level` ranks them.
+    """
+    rows = _marked(table)
+    return rows.loc[rows["own"] == "both", COLUMNS].reset_index(drop=True)
+
+
+def by_every_measure(table: pd.DataFrame) -> pd.DataFrame:
+    """As `at_default`, and every other measure as a method "METHOD@MEASURE"."""
+    rows = _marked(table)
+    other = rows["own"] != "both"
+    rows.loc[other, "method"] += "@" + rows.loc[other, "measure"]
+    return rows[COLUMNS].reset_index(drop=True)
+
+
+def _marked(table: pd.DataFrame) -> pd.DataFrame:
+    """The first model's rows without scores; `own` is "both" where they are by the method's own measure."""
+    rows = table[table["model"].isin(table["model"].head(1)) & ~table["metric"].isin(SCORES)]
+    own = rows.loc[~rows["metric"].isin(RANKING), ["dataset", "method", "measure"]].drop_duplicates()
+    return rows.merge(own, how="left", indicator="own")
 
 
 def collect(measures: Mapping[tuple[str, str], Path]) -> pd.DataFrame:
@@ -44,22 +70,26 @@ def _read_cell(path: Path, method: str, dataset: str) -> pd.DataFrame:
 
 
 def check_table(table: pd.DataFrame) -> None:
-    """Raise UserError on a value given twice, or where the methods of a dataset were measured on different masks."""
-    for line in [*CELL.broken(table), *uneven(table)]:
+    """Raise UserError on a value given twice, or where the methods of a dataset were measured on different masks.
+
+    table: the long one, or one of `PER_MASK`.
+    """
+    long = "measure" in table
+    for line in [*(RESULTS if long else PER_MASK).broken(table), *uneven(at_default(table) if long else table)]:
         raise UserError(f"{line}.", ALL_AGAIN)
 
 
 def uneven(table: pd.DataFrame, name: str = "results.parquet") -> Iterator[str]:
-    """A line where the methods of a dataset were measured on different masks."""
+    """A line where the methods of a dataset were measured on different masks. table: as `at_default` gives it."""
     methods = table.groupby("dataset")["method"].transform("nunique")
-    sharing = table.groupby([c for c in KEY if c != "method"], sort=False)["method"].transform("size")
+    sharing = table.groupby([c for c in PER_MASK.key if c != "method"], sort=False)["method"].transform("size")
     lost = table[sharing < methods]
     if len(lost):
-        yield f"{name}: not every method of its dataset has {RESULTS.row(lost)}"
+        yield f"{name}: not every method of its dataset has {PER_MASK.row(lost)}"
 
 
 def other_means(summary: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """The cells whose `mean_masks` in `summary` is not the mean of the table's values, as "dataset, method, ..."."""
+    """The cells whose `mean_masks` in `summary` is not the mean of the values in a table like that of `at_default`."""
     cell = ["dataset", "method", "metric", "region"]
     means = table.groupby(cell)["value"].mean()
     given = summary.set_index(cell)["mean_masks"].reindex(means.index)

@@ -13,6 +13,7 @@ from uncertsam.base.registry import load_method, method_names
 from uncertsam.inference.predictions import PredictionTask, predict_cell
 from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.measure import measure_cell
+from uncertsam.metrics.stored import read_measure
 from uncertsam.models.store import StreamedEmbeddings
 from uncertsam.predictor import UncertaintyPredictor
 
@@ -40,7 +41,8 @@ def cell_of(nano, slim, sections, fitted_parts, tmp_path_factory):
         )
         cell = PredictionTask(nano, method, StreamedEmbeddings(nano, torch.float32), slim, DATASET, SEED)
         predict_cell(cell, out, {"method": name, "dataset": DATASET})
-        return pd.read_parquet(out / "index.parquet"), load_file(out / "maps.safetensors"), out
+        maps = load_file(out / "maps.safetensors")
+        return pd.read_parquet(out / "index.parquet"), maps | {"uncertainty": read_measure(out).of(maps)}, out
 
     return make
 

@@ -8,8 +8,8 @@ import torch
 
 from uncertsam.experiments.cost.table import COLUMNS, ENCODER, cost_problems
 from uncertsam.experiments.cost.timing import PeakMemory, Timed, clock, size_of
-from uncertsam.inference.algebra import Inputs, Measure, Plain, Samples
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.inference.algebra import Inputs, Plain, Samples
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY, Measure
 from uncertsam.models.select import TokenPolicy
 
 MEGA = 250_000  # float32 numbers in 10^6 bytes

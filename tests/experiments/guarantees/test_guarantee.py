@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from cells import long
 from promised import write_cells
 
 from uncertsam.base.errors import UserError
@@ -17,6 +18,7 @@ from uncertsam.experiments.guarantees.table import COLUMNS, GUARANTEES, KEYS, ro
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.report._consistency import contradictions
 from uncertsam.report._tables import Tables
+from uncertsam.statistics.table import at_default
 
 METHODS = ["sam", "laplace"]
 KNOBS = Guarantees(methods=METHODS, alphas=[0.1, 0.2], splits=40, levels=[0.5])
@@ -98,7 +100,7 @@ def test_the_plain_mask_has_the_iou_of_the_metrics(made, tmp_path):
     for record in split:
         (tmp_path / "test" / "images" / record.file_name).touch()
     write_split(tmp_path / "test", split.info, split, [a for each in split.annotations.values() for a in each])
-    table = measure_cell(made[0] / "reef" / "sam", tmp_path / "test", "sam", "reef").table
+    table = at_default(measure_cell(made[0] / "reef" / "sam", tmp_path / "test", "sam", "reef").table)
     wide = table[table["region"] == "full"].pivot(index="mask_id", columns="metric", values="value")
     np.testing.assert_allclose(pool.iou, wide["iou"])
     np.testing.assert_allclose(pool.unsure, wide["mean_u"], rtol=1e-6)
@@ -123,7 +125,7 @@ def reports(frame, tmp_path):
     GUARANTEES.write(tmp_path / "guarantees.csv", frame)
     write_summary(tmp_path / "guarantees.json", GUARANTEES.read(tmp_path / "guarantees.csv"))
     rows = frame[(frame["part"] == "abstention") & (frame["metric"] == "iou")]
-    return tmp_path, rows[["dataset", "method", "metric", "value"]].assign(region="full")
+    return tmp_path, long(rows[["dataset", "method", "metric", "value"]])
 
 
 def found(reports):
@@ -189,7 +191,10 @@ def test_without_two_images_nothing_is_promised_and_the_reports_agree(tmp_path):
     GUARANTEES.write(tmp_path / "guarantees.csv", guarantee(tmp_path, alone, METHODS, KNOBS, 0))
     frame = GUARANTEES.read(tmp_path / "guarantees.csv")
     write_summary(tmp_path / "guarantees.json", frame)
-    assert frame.empty and not contradictions(Tables(tmp_path, {"results.parquet": pd.DataFrame()}), "guarantees")
+    assert frame.empty and not contradictions(
+        Tables(tmp_path, {"results.parquet": long(pd.DataFrame(columns=["dataset", "method", "metric", "value"]))}),
+        "guarantees",
+    )
 
 
 def test_where_no_named_method_is_predicted_the_first_that_is_stands_in(made):

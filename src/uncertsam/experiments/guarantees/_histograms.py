@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, Split
 from uncertsam.metrics.masks import upsample
-from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.ranking import ratio
+from uncertsam.metrics.stored import Predictions
 
 LEVELS, PER_UNIT = 512, 16  # equal steps of the logit in [-16, 16); 0 is an edge, and all edges are exact in float32
 EDGES = (np.arange(LEVELS + 1) - LEVELS // 2) / PER_UNIT  # logits
@@ -90,7 +90,8 @@ def _row(
     cell: Predictions, truth: Bool[np.ndarray, "h w"], counted: Bool[np.ndarray, "h w"], annotation: Annotation
 ) -> Row | None:
     """The image id, counts, IoU and mean U of one mask."""
-    logits, unsure = (upsample(low, *truth.shape)[counted] for low in cell.of(annotation.id))
+    stored = cell.of(annotation.id)
+    logits, unsure = (upsample(low, *truth.shape)[counted] for low in (stored.logits, stored.uncertainty))
     inside = truth[counted]
     if not inside.any():
         return None
