@@ -5,15 +5,18 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import sha256
+from uncertsam.base.files import sha256, write_json
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Answers, Base, Params, Predict, Tabulate
 from uncertsam.data.format import read_split
+from uncertsam.experiments.cost.table import COST, seconds_of
 from uncertsam.experiments.refinement.section import RefinedFiles
 from uncertsam.figures.provenance import provenance_line
 from uncertsam.report.answers_section import AnswerFiles
 from uncertsam.report.index import Inputs, build
 from uncertsam.statistics.comparisons import Plan
+from uncertsam.statistics.summary import summary_json
+from uncertsam.statistics.table import RESULTS, at_default
 
 TABLES = (
     "results.parquet", "metrics.json", "intervals.csv", "controls.csv", "answers.csv", "refinement.csv",
@@ -47,6 +50,9 @@ def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
     )
     with tracking.stage("report", {}) as run:
         build(inputs, out)
+        summary = summary_json(at_default(RESULTS.read(results)), seconds_of(COST.read(cost)))
+        write_json(reports / "summary.json", summary)
+        run.metrics(summary)
         for path in (out, *tables):
             run.artifact(path)
         for path in sorted(figures.glob("*.png")):

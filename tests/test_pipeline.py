@@ -176,7 +176,7 @@ def test_a_stage_depends_on_every_source_that_it_imports(root, pipeline, params,
     """Otherwise a changed source would leave old numbers in place."""
     stage = body(pipeline[name])
     methods = params["methods"] if name in ("predict", "click", "clock") else []
-    files = [root / script_of(stage), *(root / "src" / "uncertsam" / "methods" / f"{m}.py" for m in methods)]
+    files = [root / script_of(stage), *(Path(load_method(method).__file__) for method in methods)]
     needed = set().union(*(imported(root, file) for file in files))
     paths = {path.relative_to(root / "src" / "uncertsam").with_suffix("").as_posix() for path in needed}
     paths = {p for p in paths if not p.startswith(tuple(HARMLESS)) and not p.endswith("__init__")}

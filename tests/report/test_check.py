@@ -29,7 +29,7 @@ from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.curves import CURVES
 from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
-from uncertsam.statistics.summary import write_metrics
+from uncertsam.statistics.summary import summary_json, write_metrics
 from uncertsam.statistics.table import PER_MASK, RESULTS, at_default, collect
 
 
@@ -38,7 +38,7 @@ def sound(tmp_path_factory, control_reports) -> Places:
     """Reports of one method on four noisy discs, made by the pipeline's own functions."""
     from PIL import Image
 
-    from uncertsam.base.files import sha256
+    from uncertsam.base.files import sha256, write_json
     from uncertsam.data.format import read_split
 
     base = tmp_path_factory.mktemp("reports")
@@ -57,7 +57,7 @@ def sound(tmp_path_factory, control_reports) -> Places:
     low, index = np.stack(logits).astype(np.float32), pd.DataFrame({"image_id": range(4), "mask_id": range(4)})
     cell = write_maps(base / "predictions" / "discs" / "sam", index, {"logits": low, "doubt": np.exp(-np.abs(low))})
     measured = base / "measured.parquet"
-    found = measure_cell(cell, split, "sam", "discs")
+    found = measure_cell(cell, split, "sam", "discs", model="nano")
     RESULTS.write(measured, found.table)
     CURVES.write(base / "reports" / "curves.parquet", found.curves)
     whole = collect({("sam", "discs"): measured})
@@ -65,6 +65,7 @@ def sound(tmp_path_factory, control_reports) -> Places:
     IMAGE_LEVEL.write(base / "reports" / "image_level.csv", image_level(whole))
     table = at_default(whole)
     write_metrics(base / "reports" / "metrics.json", table)
+    write_json(base / "reports" / "summary.json", summary_json(table, {"sam": 0.1}))
     frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
     INTERVALS.write(base / "reports" / "intervals.csv", frame)
     for path in control_reports.iterdir():
@@ -133,7 +134,7 @@ def test_one_forged_value_is_recomputed_and_contradicts_the_means(places):
 
 def test_a_value_that_its_metric_cannot_have_is_named(places):
     changed(places, "brier", 1.5)
-    assert "brier leaves [0, 1] in 1 rows, such as 1.5 of dataset discs" in found(places)
+    assert "brier leaves [0, 1] in 1 rows, such as 1.5 of model nano, dataset discs" in found(places)
 
 
 def test_a_missing_column_is_a_clear_error(places):
@@ -149,6 +150,12 @@ def test_a_forged_mean_is_found(places):
     means["discs"]["sam"]["iou"] += 0.01
     path.write_text(json.dumps(means))
     assert "metrics.json" in found(places)
+
+
+def test_a_forged_summary_is_found(places):
+    path = places.reports / "summary.json"
+    path.write_text(path.read_text().replace('"brier": 0.', '"brier": 1.'))
+    assert "summary.json does not hold the means" in found(places)
 
 
 def test_a_forged_rank_of_masks_is_found(places):

@@ -23,7 +23,7 @@ from uncertsam.statistics.comparisons import compare
 from uncertsam.statistics.image_level import image_level
 from uncertsam.statistics.intervals import DatasetFacts
 from uncertsam.statistics.schema import unlike
-from uncertsam.statistics.summary import metrics_json
+from uncertsam.statistics.summary import metrics_json, summary_json
 from uncertsam.statistics.table import other_means
 
 AGAIN = "Run dvc repro."
@@ -31,10 +31,13 @@ CLOSE = 1e-6  # numbers are written with eight digits
 
 
 def means(tables: Tables) -> Iterator[str]:
-    """intervals.csv and metrics.json hold the means of results.parquet, image_level.csv ranks its scores."""
+    """intervals.csv, metrics.json, summary.json hold the means of results.parquet; image_level.csv ranks its scores."""
     yield from _means(tables["intervals.csv"], "intervals.csv", tables.default, "results.parquet")
     if read_json(tables.reports / "metrics.json", AGAIN) != metrics_json(tables.default):
         yield "metrics.json does not hold the means of results.parquet"
+    told = read_json(tables.reports / "summary.json", AGAIN)
+    if {method: {**row, "seconds": None} for method, row in told.items()} != summary_json(tables.default, {}):
+        yield "summary.json does not hold the means of results.parquet"
     again, given = (
         t.drop(columns="image_auroc") for t in (image_level(tables["results.parquet"]), tables["image_level.csv"])
     )

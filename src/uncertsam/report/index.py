@@ -18,6 +18,7 @@ from uncertsam.experiments.refinement.section import RefinedFiles, refined_secti
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import method_style
 from uncertsam.report._figures_section import panels, pictures
+from uncertsam.report._measures_section import measures_section
 from uncertsam.report._page import render
 from uncertsam.report._published import Known, beside
 from uncertsam.report._verdict import JUDGED, Verdict, verdicts
@@ -71,7 +72,8 @@ def build(inputs: Inputs, out: Path) -> None:
 
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
-    frame, results = INTERVALS.read(inputs.intervals), at_default(RESULTS.read(inputs.results))
+    frame, whole = INTERVALS.read(inputs.intervals), RESULTS.read(inputs.results)
+    results = at_default(whole)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
     ordered = in_order(inputs.datasets, names)
@@ -83,6 +85,7 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
         "panels": panels(inputs.figures, names),
         "answers": answers_section(inputs.answers) if inputs.answers else None,
         "data": list(data.values()),
+        "measured": measures_section(whole),
         "beside": beside(compared, known, inputs.params),
         **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),
         **_settings(inputs),

@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_json, write_json
 from uncertsam.catalogue import DATASETS, dataset_label

@@ -27,8 +27,8 @@ CELL = replace(RESULTS, mend=AGAIN)
 def at_default(table: pd.DataFrame) -> pd.DataFrame:
     """What figures and comparisons look at: the metrics of each method by its own measure, of the first model.
 
-    The columns are those of `PER_MASK`. A method's own measure is the one that its IoU and Brier score stand by. Scores of masks are
-    left out: `image_level` ranks them.
+    The columns are those of `PER_MASK`. A method's own measure is the one that its IoU and its Brier score stand by.
+    Scores of masks are left out: `image_level` ranks them.
     """
     rows = _marked(table)
     return rows.loc[rows["own"] == "both", COLUMNS].reset_index(drop=True)

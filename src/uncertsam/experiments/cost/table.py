@@ -33,6 +33,12 @@ COST = Schema(
 COLUMNS = list(COST.columns)
 
 
+def seconds_of(frame: pd.DataFrame) -> dict[str, float]:
+    """Seconds per mask of each method."""
+    rows = frame[frame["unit"] == "mask"]
+    return {str(name): float(ms) / 1000 for name, ms in zip(rows["method"], rows["ms"], strict=True)}
+
+
 def cost_problems(frame: pd.DataFrame, methods: Sequence[str]) -> Iterator[str]:
     """What cannot be: a method without a row, a time of 0 or less, a median outside of its range."""
     for name in [name for name in (ENCODER, *methods) if name not in set(frame["method"])]:
