@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from uncertsam.metrics.aggregation import AGGREGATIONS, Places, baseline_scores, scores
+from uncertsam.metrics.aggregation import AGGREGATIONS, Doubt, Places, baseline_scores, scores
+from uncertsam.metrics.ranking import levels_of
 from uncertsam.metrics.region import TruthSide
 
 SIZE = (100, 100)
@@ -17,7 +18,9 @@ VOID[:10] = True
 
 def scored(doubt: np.ndarray, predicted: np.ndarray, void: np.ndarray | None = None) -> dict[str, float]:
     side = TruthSide.of(SQUARE, np.zeros(SIZE, bool) if void is None else void)
-    found = scores(doubt.ravel()[side.order].astype(np.float32), Places.of(side, predicted))
+    u = doubt.ravel()[side.order].astype(np.float32)
+    levels = levels_of(u, "bits", levels=64)
+    found = scores(Doubt(u, levels, np.bincount(levels)), Places.of(side, predicted))
     return {name.removeprefix("score_"): value for name, value in found.items()}
 
 

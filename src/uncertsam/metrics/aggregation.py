@@ -39,40 +39,46 @@ class Places:
         return cls(*(np.flatnonzero(lookup(part.ravel(), side.order)) for part in (predicted, band)))
 
 
-def _mean(doubt: Values, places: Places) -> float:
-    return float(doubt.mean(dtype=np.float64))
+@dataclass(frozen=True)
+class Doubt:
+    """U at the pixels that count, its levels (`ranking.levels_of`), and how many pixels each level holds."""
+
+    values: Values
+    levels: Int[np.ndarray, " n"]
+    counts: Int[np.ndarray, " g"]
+
+    def mean(self, places: Int[np.ndarray, " k"] | None = None) -> float:
+        """Over some pixels; over all where there are none of them."""
+        values = self.values if places is None or not places.size else self.values[places]
+        return float(values.mean(dtype=np.float64))
+
+    def quantile(self, share: float) -> float:
+        """The nearest value: that of one pixel, found among those of its level."""
+        place, below = round(share * (self.values.size - 1)), np.cumsum(self.counts)
+        level = int(np.searchsorted(below, place, side="right"))
+        within = place - int(below[level] - self.counts[level])
+        return float(np.partition(self.values[self.levels == level], within)[within])
 
 
-def _mean_of_mask(doubt: Values, places: Places) -> float:
-    return _mean(doubt[places.mask] if places.mask.size else doubt, places)
+def _volume(doubt: Doubt, places: Places) -> float:
+    return doubt.mean() * doubt.values.size / (places.mask.size or doubt.values.size)
 
 
-def _mean_of_band(doubt: Values, places: Places) -> float:
-    return _mean(doubt[places.band] if places.band.size else doubt, places)
-
-
-def _quantile(doubt: Values, places: Places) -> float:
-    place = round(QUANTILE * (doubt.size - 1))
-    return float(np.partition(doubt, place)[place])
-
-
-def _volume(doubt: Values, places: Places) -> float:
-    return float(doubt.sum(dtype=np.float64)) / (places.mask.size or doubt.size)
-
-
-AGGREGATIONS: dict[str, Callable[[Values, Places], float]] = {
-    "mean": _mean,  # over the image
-    "mask": _mean_of_mask,
-    "boundary": _mean_of_band,
-    "quantile": _quantile,
+AGGREGATIONS: dict[str, Callable[[Doubt, Places], float]] = {
+    "mean": lambda doubt, places: doubt.mean(),  # over the image
+    "mask": lambda doubt, places: doubt.mean(places.mask),
+    "boundary": lambda doubt, places: doubt.mean(places.band),
+    "quantile": lambda doubt, places: doubt.quantile(QUANTILE),
     "volume": _volume,  # sum of U over the area of the mask
 }
 BASELINES = ("iou_head", "stability")  # the model's own: 1 - predicted IoU, 1 - stability score
 
 
-def scores(doubt: Values, places: Places) -> dict[str, float]:
+def scores(doubt: Doubt, places: Places) -> dict[str, float]:
     """{"score_<aggregation>": value}; NaN where no pixel counts."""
-    return {PREFIX + name: of(doubt, places) if doubt.size else float("nan") for name, of in AGGREGATIONS.items()}
+    return {
+        PREFIX + name: of(doubt, places) if doubt.values.size else float("nan") for name, of in AGGREGATIONS.items()
+    }
 
 
 def baseline_scores(side: TruthSide, logits: Float[np.ndarray, "h w"], iou: float) -> dict[str, float]:

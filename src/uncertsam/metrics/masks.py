@@ -24,11 +24,11 @@ from jaxtyping import Bool, Float, Int
 
 from uncertsam.metrics._blocks import count, lookup
 from uncertsam.metrics._correlation import pearson, spearman
-from uncertsam.metrics.aggregation import Places, baseline_scores, scores
+from uncertsam.metrics.aggregation import Doubt, Places, baseline_scores, scores
 from uncertsam.metrics.boundary import boundary_width, inner_boundary
 from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
 from uncertsam.metrics.curves import Curves
-from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
+from uncertsam.metrics.ranking import COARSE, Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
 from uncertsam.metrics.region import BOUNDARY_RATIOS, REGIONS, TruthSide
 from uncertsam.metrics.stored import StoredMask
 
@@ -82,13 +82,13 @@ def examine_mask(side: TruthSide, stored: StoredMask, ranks: Ranks = "bits") -> 
     whole = {
         "predicted_iou": stored.iou,
         **baseline_scores(side, logits, stored.iou),
-        **scores(pixels.uncertainty, places),
+        **scores(pixels.doubt, places),
     }
     found |= {(own.name, MASK, metric, "full"): value for metric, value in whole.items()}
     for measure in others:
         again = pixels.by(side, upsample(measure.of(stored.maps), *size), ranks)
         found |= {(measure.name, PIXEL, metric, "full"): value for metric, value in again.ranking().items()}
-        found |= {(measure.name, MASK, m, "full"): value for m, value in scores(again.uncertainty, places).items()}
+        found |= {(measure.name, MASK, m, "full"): value for m, value in scores(again.doubt, places).items()}
     return found, pixels.curves() if pixels.uncertainty.size else None
 
 
@@ -153,9 +153,19 @@ class _Pixels:
         return _Pixels(self.forecast.at(pixels), *arrays)
 
     def by(self, side: TruthSide, uncertainty: Float[np.ndarray, "h w"], ranks: Ranks) -> "_Pixels":
-        """The pixels of the full region by another uncertainty."""
+        """The pixels of the full region by another uncertainty, in coarse levels unless they are to be exact."""
         u = lookup(uncertainty.astype(np.float32, copy=False).ravel(), side.order)
-        return _Pixels(self.forecast, u, levels_of(u, ranks), self.error_levels)
+        errors = self.error_levels if ranks == "exact" else self._coarse_errors
+        return _Pixels(self.forecast, u, levels_of(u, ranks, levels=COARSE), errors)
+
+    @cached_property
+    def _coarse_errors(self) -> Int[np.ndarray, " n"]:
+        return levels_of(self.forecast.error_logit, "bits", levels=COARSE)
+
+    @property
+    def doubt(self) -> Doubt:
+        """What aggregations see."""
+        return Doubt(self.uncertainty, self.levels, self.counts)
 
     @cached_property
     def counts(self) -> Int[np.ndarray, " g"]:
