@@ -11,7 +11,7 @@ from unittest import mock
 
 import pandas as pd
 
-from uncertsam.config.params import Model, Params, Predict
+from uncertsam.config.params import Config
 from uncertsam.figures import bars, radar
 from uncertsam.figures.provenance import figure_footer
 from uncertsam.report.compare import differences
@@ -20,9 +20,8 @@ from uncertsam.statistics.intervals import INTERVALS
 
 def redrawn(reports: Path, frame: pd.DataFrame) -> list[str]:
     """The differences to `reports` after its Pearson figures have been drawn again from `frame`."""
-    params = Params.read()
-    model, split = params.section("model", Model).name, params.section("predict", Predict).split
-    foot = figure_footer(model, params.names("methods"), split, reports / "intervals.csv")
+    config = Config.read()
+    foot = figure_footer(config.base.model, list(config.methods), config.predict.split, reports / "intervals.csv")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "reports"
         shutil.copytree(reports, copy)

@@ -3,6 +3,8 @@
 Each gives {"probability": [n, h, w]}.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,13 +22,13 @@ AT_ONCE = 100  # samples, some 200 MB of logits for 8 masks of 256x256
 Found = dict[str, Tensor]
 
 
-class OneBatch(list[dict[str, Tensor]]):
+class OneBatch(list[dict[str, Any]]):
     """What laplace-torch asks of a DataLoader."""
 
     dataset = range(1)
 
 
-def curvature(head: Head, data: dict[str, Tensor]) -> Tensor:
+def curvature(head: Head, data: dict[str, Any]) -> Tensor:
     """laplace-torch as it comes: its default backend, Jacobians of every logit."""
     posterior = DiagLaplace(head, "classification")
     posterior.fit(OneBatch([data]))  # type: ignore[arg-type]
@@ -37,8 +39,9 @@ def curvature(head: Head, data: dict[str, Tensor]) -> Tensor:
 def closed(state: LaplaceState, inputs: Inputs) -> Found:
     """The mean of a sigmoid of a normal logit by Gauss-Hermite quadrature."""
     decoded = _decoded(inputs)
-    spread = state.output_variance(decoded.hidden[:, 0])
-    deviation = torch.einsum("nc,nchw->nhw", spread, decoded.features**2).sqrt()
+    (head,) = decoded.heads
+    (spread,) = state.output_variance([head.hidden[:, 0]])
+    deviation = torch.einsum("nc,nchw->nhw", spread, head.features**2).sqrt()
     total = torch.zeros_like(deviation)
     for node, weight in zip(*np.polynomial.hermite_e.hermegauss(NODES), strict=True):
         total += float(weight) * torch.sigmoid(decoded.logits[:, 0] + float(node) * deviation)
@@ -48,14 +51,15 @@ def closed(state: LaplaceState, inputs: Inputs) -> Found:
 @torch.inference_mode()
 def sampled(state: LaplaceState, samples: int, inputs: Inputs) -> Found:
     """Networks drawn weight by weight, as the paper says it."""
-    decoded, layer = _decoded(inputs), inputs.model.last_layer
+    decoded = _decoded(inputs)
+    (head,), (layer,) = decoded.heads, inputs.model.last_layers
     generator, total = inputs.generator("naive"), torch.zeros_like(decoded.logits[:, 0])
     for start in range(0, samples, AT_ONCE):
         count = min(AT_ONCE, samples - start)
-        weight = _drawn(layer.weight, state.variance_weight, count, generator)
-        bias = _drawn(layer.bias, state.variance_bias, count, generator)
-        outputs = torch.einsum("scd,nd->snc", weight, decoded.hidden[:, 0]) + bias[:, None]
-        total += torch.sigmoid(torch.einsum("snc,nchw->snhw", outputs, decoded.features)).sum(0)
+        weight = _drawn(layer.weight, state.variance_weight[0], count, generator)
+        bias = _drawn(layer.bias, state.variance_bias[0], count, generator)
+        outputs = torch.einsum("scd,nd->snc", weight, head.hidden[:, 0]) + bias[:, None]
+        total += torch.sigmoid(torch.einsum("snc,nchw->snhw", outputs, head.features)).sum(0)
     return {"probability": total / samples}
 
 
@@ -74,7 +78,7 @@ def changed_pictures(members: int, inputs: Inputs) -> Found:
 
 def _changed(inputs: Inputs, k: int) -> Decoded:
     model: PromptableModel = inputs.model
-    view = train_view(Colours(), inputs.image(), model.image_size, inputs.generator(f"tta_train/{k}"))
+    view = train_view(Colours(), inputs.image(), model.geometry, inputs.generator(f"tta_train/{k}"))
     return model.decode(encode(model, view[None], torch.float32), inputs.prompts)
 
 

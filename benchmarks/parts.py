@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -15,7 +14,7 @@ from benchmarks.timing import Job
 from uncertsam.base.rng import torch_generator
 from uncertsam.inference.algebra import answer, objects_at_once
 from uncertsam.methods.posterior.curvature import DiagLaplace, Head, LastLayerGgn
-from uncertsam.methods.posterior.fit import accumulate, draw_example
+from uncertsam.methods.posterior.fit import Observed, accumulate, draw_example, observed
 from uncertsam.metrics.masks import measure_mask
 from uncertsam.models.promptable import Decoded
 from uncertsam.models.prompts import Prompts
@@ -58,10 +57,9 @@ def fit_of_an_image(setting: Setting) -> Part:
 def fit_beside_naive(setting: Setting) -> Part:
     """The curvature alone, so small that laplace-torch's Jacobians fit into memory."""
     prompts, masks = _asked(setting)
-    decoded = _decode(setting, prompts)
-    head = _head(setting)
-    ours = partial(_curvature, head, decoded, masks)
-    naive = partial(_naive_curvature, head, decoded, masks)
+    head, seen = _head(setting), observed(setting.model, _decode(setting, prompts), masks, SMALL)
+    ours = partial(_curvature, head, seen)
+    naive = partial(_naive_curvature, head, seen)
     return Part("laplace_fit", f"{len(masks)} objects, curvature alone on {SMALL}x{SMALL}, both ways", ours, naive)
 
 
@@ -113,12 +111,12 @@ def _size(setting: Setting) -> str:
 
 def _asked(setting: Setting) -> Asked:
     masks = torch.from_numpy(setting.masks)
-    prompts, chosen = draw_example(masks, setting.model.image_size, FIT, torch_generator(0, "fit"))
+    prompts, chosen = draw_example(masks, setting.model.geometry, FIT, torch_generator(0, "fit"))
     return prompts.to(setting.model.device), chosen.to(setting.model.device)
 
 
 def _head(setting: Setting) -> Head:
-    return Head(setting.model.last_layer, FIT.likelihood)
+    return Head(setting.model.last_layers, FIT.likelihood)
 
 
 @torch.inference_mode()
@@ -135,17 +133,16 @@ def _fit(setting: Setting, asked: Asked, side: int, curved: bool) -> None:
     for i in range(0, len(masks), step):
         decoded = _decode(setting, prompts[i : i + step])
         if curved:
-            accumulate(posterior, head, decoded, masks[i : i + step], side)
+            accumulate(posterior, head, observed(setting.model, decoded, masks[i : i + step], side))
 
 
-def _curvature(head: Head, decoded: Decoded, masks: Tensor) -> Tensor:
+def _curvature(head: Head, seen: Observed) -> Tensor:
     posterior = DiagLaplace(head, "classification", backend=LastLayerGgn)
-    accumulate(posterior, head, decoded, masks, SMALL)
+    accumulate(posterior, head, seen)
     return posterior.H
 
 
-def _naive_curvature(head: Head, decoded: Decoded, masks: Tensor) -> Tensor:
-    features = F.interpolate(decoded.features, (SMALL, SMALL), mode="bilinear", align_corners=False).flatten(2)
-    target = F.interpolate(masks[:, None].to(features), (SMALL, SMALL), mode="nearest").flatten(1)
-    data = {"hidden": decoded.hidden[:, 0].clone(), "features": features.clone(), "labels": head.labels(target).clone()}
-    return naive_methods.curvature(head, data)
+def _naive_curvature(head: Head, seen: Observed) -> Tensor:
+    data, target = seen
+    cloned = {name: [each.clone() for each in parts] for name, parts in data.items()}
+    return naive_methods.curvature(head, cloned | {"labels": head.labels(target).clone()})

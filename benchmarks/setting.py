@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, UInt8
 
 from uncertsam.base.rng import numpy_generator, torch_generator
+from uncertsam.config.training import FitLaplace
 from uncertsam.inference.algebra import Inputs, Method
 from uncertsam.methods import (
     boundary_distance,
@@ -25,21 +26,21 @@ from uncertsam.methods import (
     sam,
     tta_train,
 )
-from uncertsam.methods.posterior.fit import FitParams, draw_example, fit
+from uncertsam.methods.posterior.fit import draw_example, fit
 from uncertsam.methods.posterior.state import LaplaceState
 from uncertsam.methods.variance import VarianceMethod
 from uncertsam.methods.variance.network import build_network as variance_network
-from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.region import TruthSide
 from uncertsam.models.checkpoints import build_network
-from uncertsam.models.geometry import to_input
+from uncertsam.models.layout import Layout
 from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.prompts import box_of_mask, in_input
+from uncertsam.models.prompts import box_of_mask, to_prompts
+from uncertsam.models.sam2 import Sam2Model
 from uncertsam.models.select import TokenPolicy
 from uncertsam.models.store import encode
 
 MEMBERS, SAMPLES = 10, 1000  # of the ensembles, of Laplace
-FIT = FitParams.model_validate({"objects": "all"})  # curvature on 128x128, as in the paper
+FIT = FitLaplace.model_validate({"objects": "all"})  # curvature on 128x128, as in the paper
 ONE_MASK: Any = {"token": 0, "gate": False}
 
 Picture = UInt8[np.ndarray, "h w 3"]
@@ -59,7 +60,7 @@ class Setting:
     @property
     def encode(self) -> Callable[[], object]:
         """The encoder's pass over the picture, its resize included."""
-        return lambda: encode(self.model, to_input(self.picture, self.model.image_size)[None], torch.float32)
+        return lambda: encode(self.model, self.model.geometry.to_input(self.picture)[None], torch.float32)
 
     @cached_property
     def plain(self) -> Method:
@@ -103,10 +104,10 @@ def set_up(name: str, size: int, objects: int, device: torch.device, seed: int) 
     model = random_model(name, device, seed)
     picture, masks = scene(size, objects, seed)
     boxes = torch.stack([box_of_mask(torch.from_numpy(mask)) for mask in masks])
-    prompts = in_input((size, size), model.image_size, boxes).to(device)
-    embedding = encode(model, to_input(picture, model.image_size)[None], torch.float32)
+    prompts = to_prompts(model.geometry, (size, size), boxes).to(device)
+    embedding = encode(model, model.geometry.to_input(picture)[None], torch.float32)
     inputs = Inputs(model, embedding, prompts, lambda: picture, partial(torch_generator, seed, "benchmarks"))
-    asked, chosen = draw_example(torch.from_numpy(masks), model.image_size, FIT, torch_generator(seed, "fit"))
+    asked, chosen = draw_example(torch.from_numpy(masks), model.geometry, FIT, torch_generator(seed, "fit"))
     state = fit(model, [(embedding, asked.to(device), chosen.to(device))], FIT).to(device)
     return Setting(model, picture, masks, inputs, state)
 
@@ -118,7 +119,7 @@ def random_model(name: str, device: torch.device, seed: int) -> PromptableModel:
         network = build_network(name).float().eval().requires_grad_(False)
         for mlp in network.sam_mask_decoder.output_hypernetworks_mlps:
             torch.nn.init.normal_(mlp.layers[-1].weight, std=3.0)
-    return PromptableModel(network.to(device), name, "0" * 64)
+    return Sam2Model(network.to(device), name, "0" * 64)
 
 
 def scene(size: int, objects: int, seed: int) -> tuple[Picture, Bool[np.ndarray, "n h w"]]:
@@ -144,4 +145,5 @@ def mask_and_maps(size: int, seed: int) -> tuple[TruthSide, Maps]:
     logits = (60 * inward + rng.normal(0, 2, (low, low))).astype(np.float32)
     doubt = (np.exp(-20 * np.abs(inward)) + rng.gamma(1, 0.05, (low, low))).astype(np.float32)
     side = TruthSide.of(truth, np.zeros_like(truth))
-    return side, (upsample(logits, size, size), upsample(doubt, size, size))
+    to_picture = Layout(size, low).to_picture
+    return side, (to_picture(logits, (size, size)), to_picture(doubt, (size, size)))

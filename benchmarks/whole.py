@@ -16,10 +16,9 @@ from benchmarks.setting import Setting
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
 from uncertsam.inference.algebra import Answer, Inputs, Method, PerImage, answer, joined, portions, read_off
 from uncertsam.inference.predictions import PredictionTask, predict_cell
-from uncertsam.metrics.masks import measure_mask, upsample
+from uncertsam.metrics.masks import measure_mask
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.metrics.region import TruthSide
-from uncertsam.models.geometry import to_input
 from uncertsam.models.store import encode, encode_dataset, open_embeddings
 
 Measured = dict[str, float]
@@ -32,7 +31,7 @@ def together(setting: Setting) -> Measured:
     for i, mask in enumerate(setting.masks):
         side = _side(mask)
         for name, one in answers.items():
-            found |= _measured(f"{name} {i}", side, one, i)
+            found |= _measured(f"{name} {i}", setting, side, one, i)
     return found
 
 
@@ -43,7 +42,7 @@ def one_by_one(setting: Setting) -> Measured:
     for name, method in setting.methods.items():
         one = answer(method, inputs)
         for i, mask in enumerate(setting.masks):
-            found |= _measured(f"{name} {i}", _side(mask), one, i)
+            found |= _measured(f"{name} {i}", setting, _side(mask), one, i)
     return found
 
 
@@ -71,7 +70,7 @@ def _answers(methods: Mapping[str, Method], inputs: Inputs) -> dict[str, Answer]
 
 
 def _encoded(setting: Setting) -> Inputs:
-    picture = to_input(setting.picture, setting.model.image_size)[None]
+    picture = setting.model.geometry.to_input(setting.picture)[None]
     return replace(setting.inputs, embedding=encode(setting.model, picture, torch.float32))
 
 
@@ -79,8 +78,9 @@ def _side(mask: np.ndarray) -> TruthSide:
     return TruthSide.of(mask, np.zeros_like(mask))
 
 
-def _measured(name: str, side: TruthSide, one: Answer, i: int) -> Measured:
-    logits, doubt = (upsample(maps[i].cpu().numpy(), *side.truth.shape) for maps in (one.logits, one.uncertainty))
+def _measured(name: str, setting: Setting, side: TruthSide, one: Answer, i: int) -> Measured:
+    to_picture, size = setting.model.geometry.to_picture, side.truth.shape
+    logits, doubt = (to_picture(maps[i].cpu().numpy(), size) for maps in (one.logits, one.uncertainty))
     return {f"{name} {metric} {region}": value for (metric, region), value in measure_mask(side, logits, doubt).items()}
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from uncertsam import tracking
 from uncertsam.base.files import refuse_odd_names
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Dataset, Params
+from uncertsam.config.params import Config
 from uncertsam.data.raw import acquire
 from uncertsam.data.raw.remote import published
 
 
 def main(dataset: str, source: Path, out: Path, archives: Path, hashes: Path) -> None:
     """Generate a synthetic world, download a published set into `archives` first, or take stock of a local folder."""
-    spec = Params.read().section(f"data.{dataset}", Dataset)
+    spec = Config.read().data[dataset]
     with tracking.stage("acquire", spec.model_dump(mode="json"), dataset=dataset):
         if spec.acquire == "generate":
             acquire.generate(source.stem, spec.options, out)

@@ -4,29 +4,28 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.clicking import Clicking
-from uncertsam.config.params import Base, Model, Params, Predict, Tabulate
+from uncertsam.config.params import Config
 from uncertsam.config.sections import ALL
 from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.clicking.table import CLICKED, CLICKS, DIFFERENCE, KEYS, summary
 from uncertsam.statistics.intervals import facts_of
 
 
-def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports: Path) -> None:
+def main(benchmark: Path, embeddings: Path, fitted: Path, reports: Path) -> None:
     """Write every mask's IoU after each click, and means and paired differences with their intervals."""
     from uncertsam.experiments.clicking.run import built, clicked, subset
     from uncertsam.models.checkpoints import device_named, load_model
     from uncertsam.models.store import set_threads
 
-    params = Params.read()
-    base, knobs = params.section("base", Base), params.section("clicking", Clicking)
-    split, draws = params.section("predict", Predict).split, params.section("tabulate", Tabulate).resamples
-    chosen = subset(benchmark, split, params.names("datasets"), knobs)
-    check_unseen(chosen, *params.fitted_on(benchmark))
+    config = Config.read()
+    base, knobs = config.base, config.clicking
+    split, draws = config.predict.split, config.tabulate.resamples
+    chosen = subset(benchmark, split, config.datasets, knobs)
+    check_unseen(chosen, *config.fitted_on(benchmark))
     with tracking.stage("click", knobs.model_dump()) as run:
         set_threads(base.threads)
-        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        found = clicked(model, embeddings, chosen, built(params, knobs, model, fitted), knobs, base.seed)
+        model = load_model(config.model.name, config.model.weights, device_named(base.device))
+        found = clicked(model, embeddings, chosen, built(config, model, fitted), knobs, base.seed)
         frame = summary(found, {name: facts_of(each) for name, each in chosen.items()}, draws, base.seed)
         CLICKS.write(reports / "clicking.parquet", found.sort_values(KEYS, ignore_index=True))
         CLICKED.write(reports / "clicking.csv", frame)

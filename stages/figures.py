@@ -8,7 +8,7 @@ from uncertsam import tracking
 from uncertsam.base.files import written_aside
 from uncertsam.base.stage import run_stage
 from uncertsam.catalogue import QUALITY
-from uncertsam.config.params import Answers, Model, Params, Predict
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.experiments.clicking.figure import clicking as draw_clicking
 from uncertsam.experiments.clicking.table import CLICKED
@@ -35,8 +35,8 @@ from uncertsam.statistics.table import RESULTS, at_default
 
 def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     """The paper's Figs. 1 and 2 in one, radars (3, 6), panels (7, 8); bars, quality, curves, controls, differences."""
-    params = Params.read()
-    judged = params.section("answers", Answers)
+    config = Config.read()
+    judged = config.compare
     bounds, curves, controls = (reports / name for name in ("intervals.csv", "curves.parquet", "controls.csv"))
     answers, guarantees, clicks = (reports / name for name in ("answers.csv", "guarantees.csv", "clicking.csv"))
     refined, refined_answers = reports / "refinement.csv", reports / "refinement_answers.csv"
@@ -47,10 +47,10 @@ def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     )
     controlled, compared = CONTROLS.read(controls), ANSWERS.read(answers)
     promised, clicked = GUARANTEES.read(guarantees), CLICKED.read(clicks)
-    split, methods = params.section("predict", Predict).split, params.names("methods")
-    model = params.section("model", Model).name
+    split, methods = config.predict.split, list(config.methods)
+    model = config.model.name
     foot = figure_footer(model, methods, split, bounds)
-    splits = {dataset: read_split(benchmark / dataset / split) for dataset in params.names("datasets")}
+    splits = {dataset: read_split(benchmark / dataset / split) for dataset in config.datasets}
     with tracking.stage("figures", {}), written_aside(out) as folder:
         folder.mkdir(parents=True)
         for dataset, truth in splits.items():  # first: broken files are found before anything is drawn
@@ -62,7 +62,7 @@ def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
         mask_quality(frame, folder / "mask_quality", foot)
         for name, draw in {"reliability": reliability, "risk_coverage": risk_coverage}.items():
             draw(drawn, frame, folder / name, figure_footer(model, methods, split, curves))
-        waterfall(controlled, folder / "controls_waterfall", figure_footer(model, ["control"], split, controls))
+        waterfall(controlled, folder / "controls_waterfall", figure_footer(model, ["ablate"], split, controls))
         judged_by = [m for m in ("pearson", "brier") if m in judged.metrics] or judged.metrics[:2]
         for reference in [name for name in judged.references if name in set(compared["reference"])]:
             stem = folder / f"forest_{reference}"

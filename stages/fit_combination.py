@@ -6,16 +6,15 @@ from uncertsam import tracking
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Model, Params
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 
 
-def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, laplace: Path, out: Path) -> None:
+def main(dataset: str, benchmark: Path, embeddings: Path, model: str, laplace: Path, out: Path) -> None:
     """Write one weight per source, none negative, and the posterior beside them."""
     from uncertsam.inference.predictions import PromptSet
-    from uncertsam.methods.combined_fitted import Params as CombinedParams
     from uncertsam.methods.joint.calibration import pairs
-    from uncertsam.methods.joint.combination import fit, save
+    from uncertsam.methods.joint.combination import CombinationParams, fit, save
     from uncertsam.methods.posterior.state import load
     from uncertsam.models.checkpoints import device_named, load_model
     from uncertsam.models.store import open_embeddings, set_threads
@@ -23,16 +22,16 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, laplace
     if not (benchmark / "calibrate").is_dir():
         raise UserError(
             f"{dataset} has no calibrate split.",
-            f"Give data.{dataset}.split a share for `calibrate`, or set combined_fitted.dataset to another one.",
+            f"Give data.{dataset}.split a share for `calibrate`, or set fit_combination.dataset to another one.",
         )
-    params = Params.read()
-    base, knobs = params.section("base", Base), params.section("combined_fitted", CombinedParams)
+    config = Config.read()
+    base, knobs = config.base, config.combination(CombinationParams)
     with tracking.stage("fit_combination", knobs.model_dump(), "combined_fitted", dataset) as run:
         set_threads(base.threads)
-        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        split, store = read_split(benchmark / "calibrate"), open_embeddings(embeddings, model)
-        questions = PromptSet(model, store, split, dataset, base.seed)
-        found = fit(model, pairs(questions, load(laplace, model), knobs), knobs.model_dump(mode="json"))
+        network = load_model(model, config.model_named(model).weights, device_named(base.device))
+        split, store = read_split(benchmark / "calibrate"), open_embeddings(embeddings, network)
+        questions = PromptSet(network, store, split, dataset, base.seed)
+        found = fit(network, pairs(questions, load(laplace, network), knobs), knobs)
         save(found, out, laplace, {dataset: sha256(benchmark / "calibrate" / "annotations" / "dataset.json")})
         run.metrics({"images": found.images, "offset": found.offset})
         run.artifact(out)

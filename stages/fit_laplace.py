@@ -7,16 +7,14 @@ from uncertsam import tracking
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
-from uncertsam.compute import Engine, opened
-from uncertsam.config.params import Base, Model, Params
+from uncertsam.compute import opened
+from uncertsam.config.params import Config
 from uncertsam.tracking import Part
 
 
-def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path) -> None:
+def main(dataset: str, benchmark: Path, embeddings: Path, model: str, out: Path) -> None:
     """Write the posterior of the last layer around the pretrained weights."""
     from uncertsam.inference.spec import PromptSetSpec
-    from uncertsam.methods.laplace import Params as LaplaceParams
-    from uncertsam.methods.posterior.fit import FitParams
     from uncertsam.methods.posterior.spec import NamedFit, fit_named
     from uncertsam.methods.posterior.state import FILE, save
     from uncertsam.models.spec import ModelSpec
@@ -28,14 +26,13 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
             f"Give data.{dataset}.split a share for `fit` (a set of fewer than 10 groups is only tested on), or set "
             "fit.dataset to another one.",
         )
-    params = Params.read()
-    base, section = params.section("base", Base), params.section("laplace", LaplaceParams)
-    knobs = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
+    config = Config.read()
+    base, knobs = config.base, config.fit_laplace
     with tracking.stage("fit_laplace", knobs.model_dump(), "laplace", dataset) as run:
         set_threads(base.threads)
-        model = ModelSpec(params.section("model", Model).name, weights, base.device)
-        data = PromptSetSpec(model, embeddings, benchmark / "fit", dataset, base.seed)
-        with opened(params.section("engine", Engine)) as pool:
+        spec = ModelSpec(model, config.model_named(model).weights, base.device)
+        data = PromptSetSpec(spec, embeddings, benchmark / "fit", dataset, base.seed)
+        with opened(config.engine) as pool:
             state = fit_named(NamedFit(data, knobs), partial(pool.stream, desc="fit", size=len))
         save(state, out, {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")})
         run.metrics({"images": state.images, "prior_precision": float(state.prior_precision)})

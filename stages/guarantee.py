@@ -7,8 +7,7 @@ from tqdm import tqdm
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.guarantees import Guarantees
-from uncertsam.config.params import Base, Params, Predict
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.guarantees.run import guarantee
@@ -22,11 +21,11 @@ from uncertsam.experiments.guarantees.table import GUARANTEES
 
 def main(predictions: Path, benchmark: Path, reports: Path) -> None:
     """Calibrate and test on many random splits of the reported images; nothing fitted elsewhere looks at them."""
-    params, table = Params.read(), reports / "guarantees.csv"
-    knobs, split = params.section("guarantees", Guarantees), params.section("predict", Predict).split
-    seed, methods = params.section("base", Base).seed, params.names("methods")
-    splits = {name: read_split(benchmark / name / split) for name in params.names("datasets")}
-    check_unseen(splits, *params.fitted_on(benchmark))
+    config, table = Config.read(), reports / "guarantees.csv"
+    knobs, split = config.guarantees, config.predict.split
+    seed, methods = config.base.seed, list(config.methods)
+    splits = {name: read_split(benchmark / name / split) for name in config.datasets}
+    check_unseen(splits, *config.fitted_on(benchmark))
     with tracking.stage("guarantee", knobs.model_dump()) as run:
         progress = partial(tqdm, desc="guarantee", disable=None)
         GUARANTEES.write(table, guarantee(predictions, splits, methods, knobs, seed, progress))

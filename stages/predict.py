@@ -8,37 +8,37 @@ from typing import TYPE_CHECKING, Any
 from uncertsam import tracking
 from uncertsam.base.files import remove
 from uncertsam.base.stage import run_stage
-from uncertsam.compute import Engine, Pool, kept_shards, opened
-from uncertsam.config.params import Base, Model, Params, Predict
+from uncertsam.compute import Pool, kept_shards, opened
+from uncertsam.config.params import Config
 
 if TYPE_CHECKING:
     from uncertsam.inference.spec import TaskSpec
 
 
-def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
+def main(dataset: str, benchmark: Path, embeddings: Path, model: str, fitted: Path, out: Path) -> None:
     """Write the low-resolution mean logits and uncertainty of every mask; what would come out the same is kept."""
-    from uncertsam.base.registry import load_method
     from uncertsam.inference.prediction_cache import PredictionCache
     from uncertsam.inference.spec import PromptSetSpec, TaskSpec
     from uncertsam.models.spec import ModelSpec
     from uncertsam.models.store import set_threads
 
-    params = Params.read()
-    base, knobs, name = params.section("base", Base), params.section("predict", Predict), params.section("model", Model)
+    config = Config.read()
+    base, knobs = config.base, config.predict
     set_threads(base.threads)
     truth = benchmark / knobs.split
-    questions = PromptSetSpec(ModelSpec(name.name, weights, base.device), embeddings, truth, dataset, base.seed)
-    model, split = questions.opened.model, questions.opened.split
-    facts = {"dataset": dataset, "model": model.name, "model_sha256": model.digest}
+    spec = ModelSpec(model, config.model_named(model).weights, base.device)
+    questions = PromptSetSpec(spec, embeddings, truth, dataset, base.seed)
+    network, split = questions.opened.model, questions.opened.split
+    facts = {"dataset": dataset, "model": network.name, "model_sha256": network.digest}
     read = [truth / "annotations" / "dataset.json", embeddings / "index.json"]
     cells = PredictionCache(out, facts | {"seed": base.seed, "split": knobs.split}, read, fitted)
-    methods, answered = params.names("methods"), 0
-    cells.forget_others(methods)
-    with opened(params.section("engine", Engine)) as pool:
-        for method in methods:
-            chosen = params.section(method, load_method(method).Params).model_dump()
+    methods, answered = config.methods, 0
+    cells.forget_others(list(methods))
+    with opened(config.engine) as pool:
+        for method, section in methods.items():
+            chosen = section.model_dump()
             if cells.holds(method, chosen):
-                remove(_kept(dataset, method))  # of an attempt that was broken off at its very end
+                remove(_kept(model, dataset, method))  # of an attempt that was broken off at its very end
                 continue
             with tracking.stage("predict", chosen, method, dataset) as run:
                 cell = TaskSpec(questions, method, chosen, cells.part(method))
@@ -56,14 +56,14 @@ def _answer(cell: "TaskSpec", out: Path, meta: dict[str, Any], pool: Pool) -> in
     from uncertsam.inference.predictions import predict_cell
 
     key = f"{cell.opened.model.device.type}-{meta['made_from']}"
-    with kept_shards(_kept(cell.questions.dataset, cell.method), key) as finished:
+    with kept_shards(_kept(cell.questions.model.name, cell.questions.dataset, cell.method), key) as finished:
         each = partial(pool.stream, desc=f"predict {cell.method}", size=len, finished=finished)
         return len(predict_cell(cell, out, meta, each))
 
 
-def _kept(dataset: str, method: str) -> Path:
+def _kept(model: str, dataset: str, method: str) -> Path:
     """Where finished shards are kept for the next attempt."""
-    return Path(".resume", "predict", dataset, method)
+    return Path(".resume", "predict", model, dataset, method)
 
 
 if __name__ == "__main__":

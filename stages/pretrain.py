@@ -4,7 +4,7 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Params, Pretrain
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 
 
@@ -22,7 +22,7 @@ def main(benchmark: Path, snapshot: Path, out: Path, curve: Path) -> None:
     from uncertsam.pretraining.snapshot import read_snapshot, write_snapshot
     from uncertsam.training.resume import ResumeState
 
-    knobs = Params.read().section("pretrain", Pretrain)
+    knobs = Config.read().pretrain
     settings = knobs.model_dump(mode="json")
     splits = {name: read_split(benchmark / name / "pretrain") for name in knobs.sources}
     with tracking.stage("pretrain", settings) as run:
@@ -50,7 +50,7 @@ def main(benchmark: Path, snapshot: Path, out: Path, curve: Path) -> None:
         rows = Curve(curve, before)
         start = decoder_of(knobs.start) | trunk
         network = pretrain(legs, start, materials, knobs.seed, state, keep, knobs.save_every, log)
-        save_embedded(network, out, training_facts(splits, settings))
+        save_embedded(network, "sam2_nano", out, training_facts(splits, settings))
         resume.clear()
         run.artifact(out)
     print(f"trained sam2_nano, wrote {out}")

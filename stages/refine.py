@@ -4,12 +4,11 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Model, Params, Predict, Refine
-from uncertsam.config.training import TrainFusion
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 
 
-def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path) -> None:
+def main(dataset: str, benchmark: Path, embeddings: Path, model: str, fitted: Path, out: Path) -> None:
     """Write the low-resolution logits and uncertainty of every mask, of plain SAM, of each step, and of the bound."""
     from uncertsam.base.files import written_aside
     from uncertsam.experiments.refinement.run import Refinement
@@ -18,20 +17,15 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, fitted:
     from uncertsam.models.select import TokenPolicy
     from uncertsam.models.store import open_embeddings, set_threads
 
-    params = Params.read()
-    base, knobs, trained = (
-        params.section("base", Base),
-        params.section("refine", Refine),
-        params.section("train_fusion", TrainFusion),
-    )
+    config = Config.read()
+    base, knobs, arms = config.base, config.refine, config.train_fusion.arms
     set_threads(base.threads)
-    model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-    split = read_split(benchmark / params.section("predict", Predict).split)
-    questions = PromptSet(model, open_embeddings(embeddings, model), split, dataset, base.seed)
-    facts = {"dataset": dataset, "model": model.name, "model_sha256": model.digest}
+    network = load_model(model, config.model_named(model).weights, device_named(base.device))
+    split = read_split(benchmark / config.predict.split)
+    questions = PromptSet(network, open_embeddings(embeddings, network), split, dataset, base.seed)
+    facts = {"dataset": dataset, "model": network.name, "model_sha256": network.digest}
     meta = facts | {"synthetic": split.info.get("synthetic", False)}
     refinement = Refinement(questions, fitted, TokenPolicy(token=knobs.token, gate=knobs.gate), meta)
-    arms = trained.every_arm
     with tracking.stage("refine", knobs.model_dump(), dataset=dataset) as run, written_aside(out) as folder:
         folder.mkdir(parents=True)
         run.metrics({"masks": refinement.references(folder)})

@@ -7,7 +7,7 @@ from uncertsam import tracking
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256, write_json
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Answers, Base, Params, Predict, Tabulate
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.experiments.cost.table import COST, seconds_of
 from uncertsam.experiments.refinement.section import RefinedFiles
@@ -28,20 +28,20 @@ def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
     """Write the page; keep it, the tables and the figures with the run."""
     tables, figures = [reports / name for name in TABLES], reports / "figures"
     results, _, bounds, controls, answers, refined, refined_answers, cost, reproduction = tables
-    params = Params.read()
-    knobs = params.section("tabulate", Tabulate)
-    seed = params.section("base", Base).seed
-    plan = Plan.of(params.section("answers", Answers), seed)
+    config = Config.read()
+    knobs = config.tabulate
+    seed = config.base.seed
+    plan = Plan.of(config.compare, seed)
     inputs = Inputs(
         results=results,
         intervals=bounds,
         figures=figures,
         benchmark=benchmark,
-        datasets=params.names("datasets"),
-        split=params.section("predict", Predict).split,
-        params=params.values,
+        datasets=config.datasets,
+        split=config.predict.split,
+        params=config.values,
         fitted=_fitted(fitted, benchmark),
-        provenance=provenance_line(params.values, sha256(results)),
+        provenance=provenance_line(config.values, sha256(results)),
         draws=knobs.resamples,
         seed=seed,
         controls=controls,

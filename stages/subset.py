@@ -4,13 +4,13 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Params, Subset
+from uncertsam.config.params import Config
 from uncertsam.data.sampling import draw
 
 
 def main(name: str, benchmark: Path, out: Path, listing: Path) -> None:
     """Draw one sample; splits stay apart."""
-    spec = Params.read().section(f"subset.{name}", Subset)
+    spec = Config.read().subset[name]
     with tracking.stage("subset", spec.model_dump(mode="json"), dataset=name) as run:
         counts = draw(benchmark, out, listing, name, spec.images, spec.masks, spec.seed)
         run.metrics(counts)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Params, Predict, Tabulate
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.statistics.curves import CURVES, collect_curves
@@ -18,14 +18,21 @@ from uncertsam.statistics.table import RESULTS, at_default, collect
 
 def main(measures: Path, benchmark: Path, reports: Path) -> None:
     """Collect the cells that params.yaml names, and summarise them."""
-    params = Params.read()
-    knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
-    names, methods = params.names("datasets"), params.names("methods")
-    split = params.section("predict", Predict).split
+    config = Config.read()
+    knobs, seed = config.tabulate, config.base.seed
+    names, methods = config.datasets, list(config.methods)
+    split = config.predict.split
+    found = measures / config.base.model
     with tracking.stage("tabulate", knobs.model_dump()) as run:
-        table = collect({(m, d): measures / d / f"{m}.parquet" for m in methods for d in names})
+        tables = [
+            collect({(m, d): measures / model / d / f"{m}.parquet" for m in methods for d in names})
+            for model in sorted(
+                config.models, key=lambda name: (name != config.base.model, name)
+            )  # its own comes first
+        ]
+        table = pd.concat(tables, ignore_index=True)
         reported = {d: read_split(benchmark / d / split) for d in names}
-        check_unseen(reported, *params.fitted_on(benchmark))
+        check_unseen(reported, *config.fitted_on(benchmark))
         facts = {d: facts_of(reported[d]) for d in names}
         own = at_default(table)
         rows = [
@@ -35,7 +42,7 @@ def main(measures: Path, benchmark: Path, reports: Path) -> None:
         RESULTS.write(reports / "results.parquet", table)
         IMAGE_LEVEL.write(reports / "image_level.csv", image_level(table, knobs.failure_iou))
         write_metrics(reports / "metrics.json", own)
-        curves = [measures / d / f"{m}.curves.parquet" for m in methods for d in names]
+        curves = [found / d / f"{m}.curves.parquet" for m in methods for d in names]
         CURVES.write(reports / "curves.parquet", collect_curves(curves))
         INTERVALS.write(reports / "intervals.csv", pd.concat(rows, ignore_index=True))
         run.metrics(metrics_json(own))

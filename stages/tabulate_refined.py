@@ -4,8 +4,7 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Params, Predict, Refine, Tabulate
-from uncertsam.config.training import TrainFusion
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.refinement.compare import compared
@@ -18,13 +17,14 @@ from uncertsam.statistics.table import PER_MASK, at_default, collect
 
 def main(measures: Path, benchmark: Path, reports: Path) -> None:
     """Collect the arms that params.yaml names. What an arm was trained on, no set tests."""
-    params = Params.read()
-    knobs, seed = params.section("tabulate", Tabulate), params.section("base", Base).seed
-    names, split = params.names("datasets"), params.section("predict", Predict).split
-    trained = params.section("train_fusion", TrainFusion)
-    rows = methods_of(trained.every_arm, params.section("refine", Refine).steps)
+    config = Config.read()
+    knobs, seed = config.tabulate, config.base.seed
+    names, split = config.datasets, config.predict.split
+    trained = config.train_fusion
+    rows = methods_of(trained.arms, config.refine.steps)
     with tracking.stage("tabulate_refined", knobs.model_dump()) as run:
-        table = at_default(collect({(row, d): measures / d / f"{row}.parquet" for row in rows for d in names}))
+        root = measures / config.base.model
+        table = at_default(collect({(row, d): root / d / f"{row}.parquet" for row in rows for d in names}))
         reported = {d: read_split(benchmark / d / split) for d in names}
         check_unseen(reported, *trained.splits(benchmark, names))
         facts = {d: facts_of(reported[d]) for d in names}

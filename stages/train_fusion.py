@@ -6,12 +6,11 @@ from pathlib import Path
 from uncertsam import tracking
 from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Model, Params
-from uncertsam.config.training import TrainFusion
+from uncertsam.config.params import Config
 from uncertsam.tracking import Part
 
 
-def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Path, out: Path, curve: Path) -> None:
+def main(arm: str, benchmark: Path, embeddings: Path, model: str, fitted: Path, out: Path, curve: Path) -> None:
     """Write the modules with the least held-out loss, one per domain left out; goes on where it was stopped."""
     from uncertsam.config.arms import arm_named
     from uncertsam.experiments.refinement.first_pass import first_pass
@@ -23,17 +22,17 @@ def main(arm: str, benchmark: Path, embeddings: Path, weights: Path, fitted: Pat
     from uncertsam.training.engine import one_device
     from uncertsam.training.summary import outcome
 
-    params = Params.read()
-    base, knobs, kind = params.section("base", Base), params.section("train_fusion", TrainFusion), arm_named(arm)
+    config = Config.read()
+    base, knobs, kind = config.base, config.train_fusion, arm_named(arm)
     with tracking.stage("train_fusion", knobs.model_dump(), f"fusion_{arm}") as run:
         set_threads(base.threads)
-        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        first = first_pass(kind, knobs, load(fitted, model))
-        facts, devices = sha256(fitted / "manifest.json"), one_device(model.device, knobs.precision)
-        training = Training(arm, model, first, knobs, facts, base.seed, devices)
-        chosen = folds(kind, knobs, params.names("datasets"), benchmark)
+        network = load_model(model, config.model_named(model).weights, device_named(base.device))
+        first = first_pass(kind, knobs, load(fitted, network))
+        facts, devices = sha256(fitted / "manifest.json"), one_device(network.device, knobs.precision)
+        training = Training(arm, network, first, knobs, facts, base.seed, devices)
+        chosen = folds(kind, knobs, config.datasets, benchmark)
         names = sorted({name for fold in chosen.values() for name in fold})
-        domains = {name: Domain.read(name, benchmark, embeddings, model) for name in names}
+        domains = {name: Domain.read(name, benchmark, embeddings, network) for name in names}
         plan = {fold: [domains[name] for name in trained_on] for fold, trained_on in chosen.items()}
 
         def log(fold: str, step: int, values: dict[str, float]) -> None:

@@ -6,13 +6,12 @@ from uncertsam import tracking
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Model, Params
-from uncertsam.config.training import TrainVariance
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.tracking import Part
 
 
-def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Path, curve: Path) -> None:
+def main(dataset: str, benchmark: Path, embeddings: Path, model: str, out: Path, curve: Path) -> None:
     """Write the best and the last weights, and the losses of every step; goes on where it was stopped."""
     from uncertsam.methods.variance.network import BEST, LAST, save
     from uncertsam.methods.variance.training import Training
@@ -21,15 +20,15 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
     from uncertsam.training.engine import one_device
     from uncertsam.training.summary import outcome, write_curve
 
-    params = Params.read()
-    base, knobs = params.section("base", Base), params.section("train_variance", TrainVariance)
+    config = Config.read()
+    base, knobs = config.base, config.train_variance
     if not (benchmark / "fit").is_dir():
         raise UserError(f"{dataset} has no fit split.", f"Give data.{dataset}.split a share for `fit`.")
     with tracking.stage("train_variance", knobs.model_dump(), "variance", dataset) as run:
         set_threads(base.threads)
-        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        split, devices = read_split(benchmark / "fit"), one_device(model.device, knobs.precision)
-        training = Training(model, open_embeddings(embeddings, model), split, dataset, knobs, base.seed, devices)
+        network = load_model(model, config.model_named(model).weights, device_named(base.device))
+        split, devices = read_split(benchmark / "fit"), one_device(network.device, knobs.precision)
+        training = Training(network, open_embeddings(embeddings, network), split, dataset, knobs, base.seed, devices)
 
         def log(step: int, values: dict[str, float]) -> None:
             for name, value in values.items():
@@ -39,7 +38,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, weights: Path, out: Pa
         trained = training.run(resume, log)
         if devices.global_rank == 0:
             data = {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")}
-            save(out, model, trained.best, trained.last, knobs.model_dump(), data)
+            save(out, network, trained.best, trained.last, knobs.model_dump(), data)
             write_curve(trained.curve, curve)
             resume.clear()
             run.metrics(outcome(trained))

@@ -20,7 +20,9 @@ def write_maps(folder: Path, index: pd.DataFrame, maps: dict[str, np.ndarray], m
         folder / "index.parquet"
     )
     save_file(maps, folder / "maps.safetensors")
-    (folder / "meta.json").write_text(json.dumps({"measure": measure}))
+    side = next(iter(maps.values())).shape[-1]
+    layout = {"image_size": 4 * side, "mask_size": side}
+    (folder / "meta.json").write_text(json.dumps({"measure": measure, "layout": layout}))
     return folder
 
 

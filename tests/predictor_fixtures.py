@@ -6,9 +6,10 @@ import pytest
 import torch
 import yaml
 
+from uncertsam.config.training import FitLaplace
 from uncertsam.data.format import Split, read_split
 from uncertsam.methods.posterior.examples import read_examples
-from uncertsam.methods.posterior.fit import FitParams, fit
+from uncertsam.methods.posterior.fit import fit
 from uncertsam.methods.posterior.state import save
 from uncertsam.models.checkpoints import load_model
 from uncertsam.models.promptable import PromptableModel
@@ -37,15 +38,14 @@ def golden_split() -> Split:
 @pytest.fixture(scope="session")
 def sections() -> dict:
     """The demo's parameters, whatever profile is current; with few samples."""
-    values = yaml.safe_load((REPOSITORY / "profiles" / "demo.yaml").read_text())
-    values["laplace"]["samples"] = 50
-    return values
+    methods = yaml.safe_load((REPOSITORY / "profiles" / "demo.yaml").read_text())["methods"]
+    return methods | {"laplace": methods["laplace"] | {"samples": 50}}
 
 
 @pytest.fixture(scope="session")
 def fitted_parts(nano, golden_split, tmp_path_factory) -> Path:
     """A folder of fitted parts."""
-    folder, knobs = tmp_path_factory.mktemp("fitted"), FitParams(resolution=64, prior_precision=1.0)
+    folder, knobs = tmp_path_factory.mktemp("fitted"), FitLaplace(resolution=64, prior_precision=1.0)
     store = StreamedEmbeddings(nano, torch.float32)
     save(fit(nano, read_examples(nano, store, golden_split, knobs, 0, "golden"), knobs), folder / "laplace", {})
     return folder

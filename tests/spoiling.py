@@ -12,9 +12,9 @@ from staging import ROOT, draw, stage
 
 RAW, BENCHMARK, PHOTO = "data/raw/cats", "data/benchmark/cats", "photos/images/cat 1x.png"
 STAGES = [
-    "acquire", "preprocess", "subset", "encode", "fit_laplace", "train_variance", "fit_combination", "predict",
-    "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control", "answer",
-    "guarantee", "click", "clock", "judge", "figures", "report",
+    "acquire", "preprocess", "subset", "identify", "encode", "fit_laplace", "train_variance", "fit_combination",
+    "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "ablate",
+    "compare", "guarantee", "click", "time", "check_claims", "figures", "report",
 ]  # fmt: skip
 
 
@@ -23,16 +23,16 @@ def settings() -> dict[str, Any]:
     cats = {"acquire": "local", "source": "photos", "options": {}, "adapter": "folder", "adapter_options": {}}
     values |= {
         "datasets": ["cats"],
-        "methods": ["sam"],
+        "methods": {"sam": values["methods"]["sam"]},
         "data": {"cats": cats | {"split": {"fit": 0.25, "calibrate": 0.35, "test": 0.4}}},
     }
     values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 3}, "masks": None, "seed": 0}}
     values["fit"]["dataset"], values["tabulate"]["resamples"] = "cats", 50
-    values["answers"]["resamples"], values["clock"] = 50, {"masks": 2, "repeats": 1}
+    values["compare"]["resamples"], values["time"] = 50, {"masks": 2, "repeats": 1}
     values["guarantees"] |= {"splits": 20}
     values["clicking"] |= {"images": 2, "clicks": 1}
-    values["laplace"] |= {"prior_precision": 1.0, "samples": 20}
-    for part in ("train_variance", "train_fusion", "combined_fitted"):
+    values["fit_laplace"]["prior_precision"], values["ablate"]["factorial_samples"] = 1.0, 20
+    for part in ("train_variance", "train_fusion", "fit_combination"):
         values[part]["dataset"] = "cats"
     values["train_variance"] |= {"epochs": 1, "steps": 2, "most_images": 2, "held_out": 0.5}
     values["train_fusion"] |= {
@@ -41,12 +41,11 @@ def settings() -> dict[str, Any]:
         "most_images": 2,
         "held_out": 0.5,
         "arms": ["la"],
-        "left_out": [],
         "domains": None,
     }
-    values["combined_fitted"] |= {"views": 1, "prompts": 2}
+    values["fit_combination"] |= {"views": 1, "prompts": 2}
     values["refine"]["steps"] = 1
-    values["control"] |= {"datasets": None, "calibrate": "cats", "samples": [5], "temperatures": [1.0]}
+    values["ablate"] |= {"datasets": None, "calibrate": "cats", "samples": [5], "temperatures": [1.0]}
     return values
 
 

@@ -15,16 +15,17 @@ from uncertsam.base.stage import run_stage
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "checkpoints/sam2_nano.safetensors"
 MEANT = {
-    "item.source": "photos", "item.dataset": "cats", "item": "cats", "fit.dataset": "cats",
-    "train_variance.dataset": "cats", "combined_fitted.dataset": "cats", "model.weights": WEIGHTS,
+    "key": "cats", "item.source": "photos", "item.model": "sam2_nano", "item.dataset": "cats", "item.arm": "la",
+    "base.model": "sam2_nano",
+    "fit.dataset": "cats", "train_variance.dataset": "cats", "fit_combination.dataset": "cats",
 }  # fmt: skip
 
 
 def command(name: str, **more: str) -> list[str]:
     """The words after `python` that dvc.yaml gives to a stage."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    named = {"key": "few"} if name in ("subset", "encode_subset") else {"key": "cats"}
-    meant = MEANT | named | ({"item": "la"} if name.startswith("train_fusion") else {}) | more
+    named = {"subset": {"key": "few"}, "encode_subset": {"item.dataset": "few"}, "identify": {"key": "sam2_nano"}}
+    meant = MEANT | named.get(name, {}) | more
     text = stages[name].get("do", stages[name])["cmd"]
     return shlex.split(re.sub(r"\$\{(.*?)\}", lambda found: meant[found[1]], text))[1:]
 

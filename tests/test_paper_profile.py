@@ -14,29 +14,29 @@ from uncertsam.models import prompts, select
 
 TABLE = [  # (the source's name of it, where the profile has it, the value)
     ("seed", "base.seed", 42),
-    ("sam_model", "model.name", "sam2_large"),
+    ("sam_model", "base.model", "sam2_large"),
     ("split", "predict.split", "test"),
-    ("TTA samples", "tta_train.members", 10),
-    ("TTA samples", "tta_hue.members", 10),
-    ("TTA hue", "tta_hue.hue", 0.5),
-    ("TTA jitter 1", "tta_train.jitter", {"brightness": 0.1, "contrast": 0.03, "saturation": 0.03}),
-    ("TTA greyscale p", "tta_train.greyscale", 0.05),
-    ("TTA jitter 2", "tta_train.second_jitter", {"brightness": 0.1, "contrast": 0.05, "saturation": 0.05}),
-    ("prompt_perturbations", "prompt.members", 10),
-    ("box noise scale", "prompt.scale", 0.1),
-    ("box noise bound", "prompt.limit", 20),
-    ("laplace_samples", "laplace.samples", 1000),
-    ("LA likelihood", "laplace.likelihood", "softmax_pixels"),
-    ("LA prior precision", "laplace.prior_precision", 1.0),
-    ("LA temperature", "laplace.temperature", 1.0),
-    ("LA resolution", "laplace.resolution", 128),
-    ("max_num_objects (LA)", "laplace.objects", 1),
-    ("num_points / steps", "laplace.steps", 8),
-    ("foreground prob", "laplace.foreground_probability", 0.5),
-    ("bbox_probability", "laplace.box_probability", 0.5),
-    ("LA gate", "laplace.gate", False),
-    ("dynamic multimask", "sam.token", "dynamic"),
-    ("object gate", "sam.gate", True),
+    ("TTA samples", "methods.tta_train.members", 10),
+    ("TTA samples", "methods.tta_hue.members", 10),
+    ("TTA hue", "methods.tta_hue.hue", 0.5),
+    ("TTA jitter 1", "methods.tta_train.jitter", {"brightness": 0.1, "contrast": 0.03, "saturation": 0.03}),
+    ("TTA greyscale p", "methods.tta_train.greyscale", 0.05),
+    ("TTA jitter 2", "methods.tta_train.second_jitter", {"brightness": 0.1, "contrast": 0.05, "saturation": 0.05}),
+    ("prompt_perturbations", "methods.prompt.members", 10),
+    ("box noise scale", "methods.prompt.scale", 0.1),
+    ("box noise bound", "methods.prompt.limit", 20),
+    ("laplace_samples", "methods.laplace.samples", 1000),
+    ("LA likelihood", "fit_laplace.likelihood", "softmax_pixels"),
+    ("LA prior precision", "fit_laplace.prior_precision", 1.0),
+    ("LA temperature", "fit_laplace.temperature", 1.0),
+    ("LA resolution", "fit_laplace.resolution", 128),
+    ("max_num_objects (LA)", "fit_laplace.objects", 1),
+    ("num_points / steps", "fit_laplace.steps", 8),
+    ("foreground prob", "fit_laplace.foreground_probability", 0.5),
+    ("bbox_probability", "fit_laplace.box_probability", 0.5),
+    ("LA gate", "methods.laplace.gate", False),
+    ("dynamic multimask", "methods.sam.token", "dynamic"),
+    ("object gate", "methods.sam.gate", True),
 ]
 SHARED = [
     ("clip", "clip", 0.1), ("lr", "learning_rate", 1e-4), ("warm-up", "warmup", pytest.approx(1 / 90)),
@@ -87,7 +87,7 @@ def test_where_the_profile_differs_it_says_so_here(paper, key) -> None:
 
 @pytest.mark.parametrize("method", ["tta_train", "tta_hue", "prompt"])
 def test_every_ensemble_reads_the_mask_that_sam_reads(paper, method) -> None:
-    assert (paper[method]["token"], paper[method]["gate"]) == ("dynamic", True)
+    assert (paper["methods"][method]["token"], paper["methods"][method]["gate"]) == ("dynamic", True)
 
 
 def test_methods_of_the_paper_are_all_compared(paper) -> None:

@@ -16,36 +16,34 @@ from staging import ROOT, draw, stage
 from uncertsam.app._profiles import complete
 from uncertsam.models.checkpoints import build_network
 
-TINY = "checkpoints/sam2.1_hiera_tiny.pt"
+TINY, WEIGHTS = "sam2.1_tiny", "checkpoints/sam2.1_hiera_tiny.pt"
 STAGES = [
-    "acquire", "preprocess", "subset", "encode", "encode_subset", "fit_laplace", "train_variance", "fit_combination",
-    "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "control",
-    "guarantee", "click", "answer", "clock", "judge", "figures", "report",
+    "acquire", "preprocess", "subset", "identify", "encode", "encode_subset", "fit_laplace", "train_variance",
+    "fit_combination", "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined",
+    "tabulate_refined", "ablate", "guarantee", "click", "compare", "time", "check_claims", "figures", "report",
 ]  # fmt: skip
 ARMS = ["sam_ones", "la"]  # with and without a posterior, with and without a map
 SMALL: dict[str, dict[str, Any]] = {
-    "base": {"device": "cpu"},
-    "model": {"name": "sam2.1_tiny", "weights": TINY},
+    "base": {"device": "cpu", "model": TINY},
     "encode": {"stream": False, "batch": 1},
     "fit": {"dataset": "few"},
-    "laplace": {"samples": 4, "resolution": 128},
-    "tta_train": {"members": 2},
-    "tta_hue": {"members": 2},
-    "tta_geometric": {"symmetries": ["identity", "horizontal"]},
-    "prompt": {"members": 3},
-    "combined_total": {"views": 1, "prompts": 2, "samples": 2},
-    "combined_sum": {"views": 1, "prompts": 2},
-    "combined_fitted": {"dataset": "cats", "views": 1, "prompts": 2},
+    "fit_laplace": {"resolution": 128},
+    "fit_combination": {"dataset": "cats", "views": 1, "prompts": 2},
     "train_variance": {"dataset": "few", "epochs": 1, "precision": "32-true", "held_out": 0.5},
     "train_fusion": {"dataset": "few", "epochs": 1, "held_out": 0.5, "samples": 4, "arms": ARMS},
     "refine": {"steps": 1},
     "tabulate": {"resamples": 20},
-    "control": {"images": 1, "masks": 1, "calibrate": "cats", "calibrate_images": 1, "samples": [5],
-                "prior_precisions": [1.0], "temperatures": [1.0]},
+    "ablate": {"images": 1, "masks": 1, "calibrate": "cats", "calibrate_images": 1, "samples": [5],
+                "factorial_samples": 4, "prior_precisions": [1.0], "temperatures": [1.0]},
     "guarantees": {"splits": 3},
     "clicking": {"images": 1, "methods": ["sam", "laplace_closed"], "clicks": 1},
-    "answers": {"resamples": 20},
-    "clock": {"masks": 1, "repeats": 1},
+    "compare": {"resamples": 20},
+    "time": {"masks": 1, "repeats": 1},
+}  # fmt: skip
+FEW: dict[str, dict[str, Any]] = {
+    "laplace": {"samples": 4}, "tta_train": {"members": 2}, "tta_hue": {"members": 2},
+    "tta_geometric": {"symmetries": ["identity", "horizontal"]}, "prompt": {"members": 3},
+    "combined_total": {"views": 1, "prompts": 2, "samples": 2}, "combined_sum": {"views": 1, "prompts": 2},
 }  # fmt: skip
 
 
@@ -57,6 +55,9 @@ def settings() -> dict[str, Any]:
     values["subset"] = {"few": {"dataset": "cats", "images": {"fit": 2}, "masks": None, "seed": 0}}
     for section, changes in SMALL.items():
         values[section] = values[section] | changes
+    for method, changes in FEW.items():
+        values["methods"][method] |= changes
+    values["models"] = {TINY: WEIGHTS}
     return values
 
 
@@ -67,13 +68,13 @@ def test_every_stage_takes_a_step_with_the_papers_profile(tmp_path: Path, monkey
     (tmp_path / "checkpoints").mkdir()
     shutil.copy(ROOT / "checkpoints" / "pretrain_images.json", tmp_path / "checkpoints")
     torch.manual_seed(0)
-    torch.save({"model": build_network("sam2.1_tiny").state_dict()}, TINY)
+    torch.save({"model": build_network(TINY).state_dict()}, WEIGHTS)
     with open("params.yaml", "w") as file:
         YAML().dump(settings(), file)
-    fitted_on = {"fit.dataset": "few", "train_variance.dataset": "few", "model.weights": TINY}
+    meant = {"fit.dataset": "few", "train_variance.dataset": "few", "item.model": TINY, "base.model": TINY}
     for name in STAGES:
         for arm in ARMS if name == "train_fusion" else ("",):
-            stage(name, fitted_on | ({"item": arm} if arm else {}))
+            stage(name, meant | ({"item.arm": arm} if arm else {"key": TINY} if name == "identify" else {}))
     table, refined = (pd.read_parquet(f"reports/{name}.parquet") for name in ("results", "refinement"))
     assert set(table["method"]) == set(settings()["methods"])
     assert {f"fusion_{arm}" for arm in ARMS} < set(refined["method"])

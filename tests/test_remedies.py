@@ -23,7 +23,8 @@ from staging import ROOT
 
 from uncertsam.base.registry import load_method, method_names
 from uncertsam.cli import app
-from uncertsam.config.params import LISTS, NAMED, SECTIONS
+from uncertsam.config.params import Config
+from uncertsam.config.sections import Dataset, Subset
 from uncertsam.data.raw import adapters
 from uncertsam.data.splits import SPLITS
 from uncertsam.predictor import UncertaintyPredictor
@@ -84,7 +85,10 @@ def parameters(command: click.Command) -> Iterator[str]:
 
 
 COMMANDS = typer.main.get_command(app)
-MODELS: dict[str, type[BaseModel]] = SECTIONS | NAMED | {name: load_method(name).Params for name in method_names()}
+SECTIONS = {field.alias or name: field.annotation for name, field in Config.model_fields.items()}
+NAMED = {"data": Dataset, "subset": Subset}  # by the names that they give
+MODELS: dict[str, type[BaseModel]] = {name: model for name, model in SECTIONS.items() if inspect.isclass(model)} | NAMED
+METHODS: list[type[BaseModel]] = [load_method(name).Params for name in method_names()]
 ADAPTERS = [importlib.import_module(f"{adapters.__name__}.{m.name}") for m in pkgutil.iter_modules(adapters.__path__)]
 
 
@@ -129,8 +133,12 @@ def test_a_key_of_the_parameters_exists(key):
 
 
 def test_what_stands_in_quotes_is_a_key_an_option_of_an_adapter_or_a_split():
-    models = [*MODELS.values(), *(module.Params for module in ADAPTERS if hasattr(module, "Params"))]
-    known = {key for model in models for key in model.model_fields} | {*SPLITS, *LISTS, *parameters_of_the_predictor()}
+    models = [*MODELS.values(), *METHODS, *(module.Params for module in ADAPTERS if hasattr(module, "Params"))]
+    known = {key for model in models for key in model.model_fields} | {
+        *SPLITS,
+        *SECTIONS,
+        *parameters_of_the_predictor(),
+    }
     words = [word for word in named(r"`([a-z_]+)(?:: [^`]+)?`") if word not in ("name", "uncertsam")]
     assert [word for word in words if word not in known] == []
 

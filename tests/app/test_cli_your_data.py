@@ -78,7 +78,7 @@ def test_laplace_reads_the_shipped_posterior_until_one_is_fitted(repository, unc
 def test_a_folder_of_ones_own_is_fitted_on_however_small(repository, uncertsam, own_set):
     code, said, _ = uncertsam("fit", own_set, "--json")
     assert code == 0 and json.loads(said)["images"] == 4
-    manifest = json.loads((repository / "data" / "fitted" / "laplace" / "manifest.json").read_text())
+    manifest = json.loads((repository / "data" / "fitted" / "sam2_nano" / "laplace" / "manifest.json").read_text())
     assert manifest["data"].keys() == {"mine"} and manifest["params"]["resolution"] == 64
 
 
@@ -166,9 +166,9 @@ def test_broken_weights_params_and_device_are_found_with_a_mend(repository, unce
 
 
 def test_a_part_fitted_on_another_model_is_a_note(repository):
-    shutil.copytree(repository / "checkpoints/fitted/sam2_nano/laplace", repository / "data/fitted/laplace")
+    shutil.copytree(repository / "checkpoints/fitted/sam2_nano/laplace", repository / "data/fitted/sam2_nano/laplace")
     assert any(f.state == "ok" and "laplace" in f.text for f in examine(repository) if f.name == "fitted")
-    path = repository / "data" / "fitted" / "laplace" / "manifest.json"
+    path = repository / "data" / "fitted" / "sam2_nano" / "laplace" / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_sha256": "0" * 64}))
     notes = [f.text for f in examine(repository) if f.name == "fitted" and f.state == "note"]
     assert any("was fitted on sam2_nano (000000000000)" in text for text in notes)

@@ -11,7 +11,7 @@ import yaml
 
 from uncertsam.app._profiles import complete, use
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import Dataset, Params
+from uncertsam.config.params import Config
 from uncertsam.data.raw.adapters.base import read_raw
 from uncertsam.data.raw.adapters.folder import strangers
 
@@ -26,10 +26,10 @@ def photos(tmp_path: Path) -> Path:
 
 def test_every_folder_with_images_and_masks_becomes_a_dataset(root, photos, tmp_path):
     found = use("folder", root / "profiles", tmp_path / "params.yaml", photos)
-    params = Params.read(tmp_path / "params.yaml")
-    assert set(found) == {"my_cats", "glass"} == set(params.names("datasets"))
-    assert params.section("data.my_cats", Dataset).source == photos / "my cats"
-    assert params.section("data.my_cats", Dataset).split == {"test": 1.0}
+    config = Config.read(tmp_path / "params.yaml")
+    assert set(found) == {"my_cats", "glass"} == set(config.datasets)
+    assert config.data["my_cats"].source == photos / "my cats"
+    assert config.data["my_cats"].split == {"test": 1.0}
 
 
 def test_without_general_photos_the_fit_uses_the_synthetic_stand_in_which_is_not_reported(root, photos, tmp_path):
@@ -58,11 +58,14 @@ def test_a_profile_is_the_default_with_what_its_file_says_and_keeps_every_commen
     use("paper", root / "profiles", tmp_path / "params.yaml")
     text = (tmp_path / "params.yaml").read_text()
     values = yaml.safe_load(text)
-    assert values == complete("paper", root / "profiles") == Params.read(tmp_path / "params.yaml").values
+    assert values == complete("paper", root / "profiles") == Config.read(tmp_path / "params.yaml").values
     for name, section in default.items():
         own = over.get(name, {})
-        assert values[name] == (own if name in ("data", "subset", "datasets") else section | own if own else section)
-    for line in ("# The paper's settings", "  token: dynamic       # 0: the single-mask token", "  domains: null   "):
+        if name == "methods":
+            own = {method: knobs | own.get(method, {}) for method, knobs in section.items()}
+        alone = name in ("data", "subset", "datasets", "models")
+        assert values[name] == (own if alone else section | own if own else section)
+    for line in ("# The paper's settings", "    token: dynamic     # 0: the single-mask token", "  domains: null   "):
         assert f"\n{line}" in f"\n{text}"
 
 
@@ -77,7 +80,7 @@ def test_a_profile_says_only_what_differs_from_the_default(root, name):
                 yield key
 
     over, default = (yaml.safe_load((root / "profiles" / f"{file}.yaml").read_text()) for file in (name, "demo"))
-    assert not list(repeated(over, default, ("data", "subset")))
+    assert not list(repeated(over, default, ("data", "subset", "models")))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_a_folder_of_volumes_is_read_as_volumes(root, photos, tmp_path, name, la
         voxels[2:6, 2:6, 1:3] = high * np.arange(1, 3)
         nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), file)
     use("folder", root / "profiles", tmp_path / "params.yaml", photos)
-    spec = Params.read(tmp_path / "params.yaml").section("data.glass", Dataset)
+    spec = Config.read(tmp_path / "params.yaml").data["glass"]
     reading = read_raw(spec.adapter, spec.source, spec.adapter_options)
     assert spec.adapter == "nifti" and len(reading.images) == 2 and not reading.skipped
 
@@ -107,9 +110,9 @@ def test_what_is_no_set_beside_the_sets_is_listed(photos):
 
 def test_scans_beside_known_slices_are_a_set_of_their_own_and_of_the_same_quality(root, real_data, tmp_path):
     found = use("folder", root / "profiles", tmp_path / "params.yaml", real_data)
-    params = Params.read(tmp_path / "params.yaml")
+    config = Config.read(tmp_path / "params.yaml")
     for name in ("medical_ct_spleen", "medical_mri_tumor"):
-        slices, scans = (params.section(f"data.{name}{end}", Dataset) for end in ("", "_volumes"))
+        slices, scans = (config.data[f"{name}{end}"] for end in ("", "_volumes"))
         assert f"{name}_volumes" in found and scans.adapter == "nifti" and scans.split == {"test": 1.0}
         assert scans.adapter_options["quality"] == slices.adapter_options["quality"]
 

@@ -9,6 +9,7 @@ import yaml
 
 from uncertsam.app import _regression_check
 from uncertsam.base.errors import UserError
+from uncertsam.config.training import FitLaplace
 from uncertsam.metrics import masks
 
 WEIGHTS = Path(__file__).parents[2] / "checkpoints" / "sam2_nano.safetensors"
@@ -25,9 +26,8 @@ def recorded(tmp_path_factory) -> Path:
     slim["annotations"] = [a for a in slim["annotations"] if a["image_id"] <= 2]
     index.write_text(json.dumps(slim))
     params = yaml.safe_load((WEIGHTS.parents[1] / "profiles" / "demo.yaml").read_text())
-    _regression_check.record(
-        folder, "sam2_nano", WEIGHTS, {name: params[name] for name in ("sam", "boundary_distance")}
-    )
+    methods = {name: params["methods"][name] for name in ("sam", "boundary_distance")}
+    _regression_check.record(folder, "sam2_nano", WEIGHTS, methods, FitLaplace())
     return folder
 
 
@@ -54,7 +54,7 @@ def test_a_changed_method_is_named_before_what_follows_from_it(recorded, tmp_pat
     folder = tmp_path / "golden"
     shutil.copytree(recorded, folder)
     expected = json.loads((folder / "expected.json").read_text())
-    expected["params"]["boundary_distance"]["scale"] = 0.05
+    expected["params"]["methods"]["boundary_distance"]["scale"] = 0.05
     (folder / "expected.json").write_text(json.dumps(expected))
     found = verdicts(folder)
     assert found["predict boundary_distance"] == "CHANGED" and found["predict sam"] == "as recorded"

@@ -43,15 +43,22 @@ from uncertsam.cli import main as cli
 from uncertsam.data.format import encode_rle
 from uncertsam.inference._maps import MapWriter
 
-EMBEDDINGS, SAM, CELL = "data/embeddings/cats", "data/predictions/cats/sam", "data/measures/cats/sam.parquet"
+MEASURES = "data/measures/sam2_nano/cats"
+EMBEDDINGS, SAM = "data/embeddings/sam2_nano/cats", "data/predictions/sam2_nano/cats/sam"
+CELL, REFINED_CELLS = f"{MEASURES}/sam.parquet", "data/measures_refined/sam2_nano/cats"
 ANSWERS, COST, VERDICTS = "reports/answers.csv", "reports/cost.csv", "reports/reproduction.json"
-CONTROLS, REFINED, FUSION = "reports/controls.csv", "reports/refinement.csv", "data/fitted/fusion/la"
+CONTROLS, REFINED, FUSION = "reports/controls.csv", "reports/refinement.csv", "data/fitted/sam2_nano/fusion/la"
 PROMISES, CLICKS = "reports/guarantees.csv", "reports/clicking.csv"
-FITTED, RESULTS, BOUNDS = "data/fitted/laplace", "reports/results.parquet", "reports/intervals.csv"
+FITTED, RESULTS, BOUNDS = "data/fitted/sam2_nano/laplace", "reports/results.parquet", "reports/intervals.csv"
 
 
 def annotated(**changes: Any) -> Spoil:
     return edited(ANNOTATIONS, lambda value: value["annotations"][0].update(changes))
+
+
+def renamed(name: str) -> Spoil:
+    """The only model has another name."""
+    return both(param("", "models", {name: WEIGHTS}), param("base", "model", name))
 
 
 def photos_cut_off() -> None:
@@ -72,8 +79,8 @@ def words_for_numbers() -> None:
 
 
 ANNOTATIONS = f"{BENCHMARK}/test/annotations/dataset.json"
-ORIGIN, META = "data/measures/cats/sam.json", f"{SAM}/meta.json"
-ORIGIN_REFINED = "data/measures_refined/cats/sam.json"
+ORIGIN, META = f"{MEASURES}/sam.json", f"{SAM}/meta.json"
+ORIGIN_REFINED = f"{REFINED_CELLS}/sam.json"
 
 
 def forget() -> None:
@@ -100,34 +107,39 @@ FILES: dict[str, Case] = {
     "RLE of another size": ("predict", annotated(segmentation=SMALL), (ANNOTATIONS, "mask", "4x4")),
     "a huge RLE": ("predict", annotated(segmentation={"size": [9**9, 9**9], "counts": "MA=="}), (ANNOTATIONS, "mask")),
     "photos cut off": ("encode", photos_cut_off, (".jpg", "preprocess")),
-    "weights missing": ("encode", lost(WEIGHTS), (WEIGHTS, "model.weights")),
+    "weights missing": ("encode", lost(WEIGHTS), (WEIGHTS, "`models`")),
     "weights with a flipped bit": ("encode", flipped(WEIGHTS), (WEIGHTS, "SHA-256", "Restore")),
     "new weights cut off": ("encode", both(halved(WEIGHTS), lost(WEIGHTS + ".json")), (WEIGHTS, "Fetch or restore")),
     "manifest of weights": ("encode", holds(WEIGHTS + ".json", "[1]"), (WEIGHTS + ".json", "Restore")),
-    "weights of another model": ("encode", param("model", "name", "sam2_tiny"), (WEIGHTS, "sam2_tiny", "model.name")),
-    "no such model": ("encode", param("model", "name", "sam3"), ("'sam3'", "It is one of sam2_nano")),
+    "weights of another model": ("time", renamed("sam2_tiny"), (WEIGHTS, "sam2_tiny", "`models`")),
+    "no such model": ("time", renamed("sam3"), ("'sam3'", "It is one of sam2_nano")),
     "no such device": ("encode", param("base", "device", "tpu9"), ("base.device", "Set it to cpu")),
-    "other masks than registered": ("control", param("control", "subset", "ab12"), ("ab12", "control.subset")),
-    "no set to calibrate on": ("control", param("control", "calibrate", "dogs"), ("control.calibrate", "'dogs'")),
-    "controls missing": ("figures", lost(CONTROLS), (CONTROLS, "control stage")),
-    "no results to compare": ("answer", lost(RESULTS), (RESULTS, "tabulate stage")),
-    "no results to judge": ("judge", other_table, (RESULTS, "tabulate stage")),
-    "nothing to time on": ("clock", lost(INDEX), (INDEX, "encode")),
-    "a metric that is none": ("answer", param("answers", "metrics", ["pearsn"]), ("'pearsn'", "Known are")),
-    "a reference that is none": ("answer", param("answers", "references", ["sm"]), ("'sm'", "Did you mean 'sam'")),
-    "answers missing": ("figures", lost(ANSWERS), (ANSWERS, "answer stage")),
-    "answers of other columns": ("report", holds(ANSWERS, "a\n1\n"), (ANSWERS, "answer stage")),
-    "cost missing": ("report", lost(COST), (COST, "clock stage")),
-    "verdicts broken": ("report", holds(VERDICTS, "{"), (VERDICTS, "judge stage")),
+    "other masks than registered": ("ablate", param("ablate", "subset", "ab12"), ("ab12", "ablate.subset")),
+    "no set to calibrate on": ("ablate", param("ablate", "calibrate", "dogs"), ("ablate.calibrate", "'dogs'")),
+    "controls missing": ("figures", lost(CONTROLS), (CONTROLS, "ablate stage")),
+    "no results to compare": ("compare", lost(RESULTS), (RESULTS, "tabulate stage")),
+    "no results to judge": ("check_claims", other_table, (RESULTS, "tabulate stage")),
+    "nothing to time on": ("time", lost(INDEX), (INDEX, "encode")),
+    "a metric that is none": ("compare", param("compare", "metrics", ["pearsn"]), ("'pearsn'", "Known are")),
+    "a reference that is none": ("compare", param("compare", "references", ["sm"]), ("'sm'", "Did you mean 'sam'")),
+    "answers missing": ("figures", lost(ANSWERS), (ANSWERS, "compare stage")),
+    "answers of other columns": ("report", holds(ANSWERS, "a\n1\n"), (ANSWERS, "compare stage")),
+    "cost missing": ("report", lost(COST), (COST, "time stage")),
+    "verdicts broken": ("report", holds(VERDICTS, "{"), (VERDICTS, "check_claims stage")),
     "no fit split for variance": ("train_variance", lambda: shutil.rmtree(f"{BENCHMARK}/fit"), ("cats", "`fit`")),
     "an arm that is none": ("refine", param("train_fusion", "arms", ["lala"]), ("'lala'", "'la'")),
     "a module cut off": ("refine", halved(f"{FUSION}/fusion.safetensors"), (FUSION, "train_fusion stage")),
     "a module missing": ("refine", lost(f"{FUSION}/manifest.json"), (FUSION, "train_fusion stage")),
     "too many refinements": ("refine", param("refine", "steps", 4), ("refine.steps", "3")),
-    "refined measures missing": ("tabulate_refined", lost("data/measures_refined/cats/sam.parquet"), ("sam.parquet",)),
+    "refined measures missing": (
+        "tabulate_refined",
+        lost(f"{REFINED_CELLS}/sam.parquet"),
+        ("sam.parquet",),
+    ),
     "refinement missing": ("figures", lost(REFINED), (REFINED, "tabulate")),
     "guarantees missing": ("figures", lost(PROMISES), (PROMISES, "guarantee stage")),
     "no predictions to promise of": ("guarantee", lost(f"{SAM}/index.parquet"), (SAM, "predict stage")),
+    "no layout to promise by": ("guarantee", lost(META), (META, "predict stage")),
     "maps to promise of": ("guarantee", halved(f"{SAM}/maps.safetensors"), ("maps.safetensors", "predict")),
     "clicks missing": ("figures", lost(CLICKS), (CLICKS, "click stage")),
     "nothing to click on": ("click", lost(INDEX), (INDEX, "encode")),
@@ -147,7 +159,7 @@ FILES: dict[str, Case] = {
         both(holds(ORIGIN, "[]"), halved(f"{SAM}/maps.safetensors")),
         ("maps", "predict"),
     ),
-    "curves cut off": ("tabulate", halved("data/measures/cats/sam.curves.parquet"), ("sam.curves.parquet", "measure")),
+    "curves cut off": ("tabulate", halved(f"{MEASURES}/sam.curves.parquet"), ("sam.curves.parquet", "measure")),
     "measures cut off": ("tabulate", halved(CELL), (CELL, "measure")),
     "curves to draw cut off": ("figures", halved("reports/curves.parquet"), ("curves.parquet", "tabulate")),
     "results missing": ("figures", lost(RESULTS), (RESULTS, "tabulate")),
@@ -196,7 +208,7 @@ def test_what_an_error_advises_helps(here: Path, case: str) -> None:
 @pytest.mark.parametrize("name", ["posterior.safetensors", "manifest.json"])
 def test_a_broken_posterior_is_named_with_its_mend(here: Path, name: str, spoil: Callable[[str], Spoil]) -> None:
     spoil(f"{FITTED}/{name}")()
-    param("", "methods", ["laplace"])()
+    param("", "methods", {"laplace": {}})()
     refused("predict", FITTED, "fit_laplace", out="data/predictions/new")
 
 

@@ -162,7 +162,8 @@ def test_without_ray_one_sentence_says_how_to_get_it(monkeypatch):
 
 
 def settings(**engine: object) -> str:
-    values = spoiling.settings() | {"methods": ["sam", "constant"], "engine": engine, "subset": {}}
+    values = spoiling.settings() | {"engine": engine, "subset": {}}
+    values["methods"]["constant"] = {"token": 0, "gate": False}
     values["data"]["cats"]["split"] = {"fit": 0.3, "test": 0.7}
     return yaml.safe_dump(values)
 
@@ -180,7 +181,7 @@ def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "checkpoints", root / "checkpoints")
     (root / "params.yaml").write_text(settings(backend="serial"))
     for part in ("laplace", "variance", "combination"):
-        (root / "data" / "fitted" / part).mkdir(parents=True)
+        (root / "data" / "fitted" / "sam2_nano" / part).mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         for name in ("acquire", "preprocess", "encode", "fit_laplace", "predict"):
@@ -190,9 +191,9 @@ def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 SPREAD = {  # stage -> what it writes, and of how many shards
     "preprocess": ("data/benchmark/cats", PHOTOS),
-    "encode": ("data/embeddings/cats", 1 + 1),
-    "fit_laplace": ("data/fitted/laplace", 3),
-    "predict": ("data/predictions/cats", 2 * 2),
+    "encode": ("data/embeddings/sam2_nano/cats", 1 + 1),
+    "fit_laplace": ("data/fitted/sam2_nano/laplace", 3),
+    "predict": ("data/predictions/sam2_nano/cats", 2 * 2),
 }
 
 
@@ -234,14 +235,13 @@ def test_what_the_guide_says_of_the_engine_is_valid():
     head, workers = job["spec"]["rayClusterSpec"]["headGroupSpec"], job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     assert workers[0]["template"] == head["template"]
     command = re.findall(r"torchrun --nproc-per-node 8 (stages.*?)\ndvc", guide, re.S)[0].replace("\\", "").split()
-    meaning = {"train_variance.dataset": "SA-1B-sample", "model.weights": "checkpoints/sam2_hiera_large.pt"}
+    meaning = {"train_variance.dataset": "SA-1B-sample", "item.model": "sam2_large"}
     assert command == staged("train_variance", **meaning)
 
 
 def test_no_stage_is_run_again_for_another_engine():
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
     keys = [key for stage in stages for key in stage.get("do", stage).get("params", [])]
-    keys += [inner for key in keys if isinstance(key, dict) for inner in key["params.yaml"] or []]
     watched = {key.split(".")[0] for key in keys if isinstance(key, str)}
     assert "methods" in watched and "engine" not in watched
 
@@ -250,7 +250,7 @@ def test_predict_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatc
     from uncertsam.inference import predictions
 
     shutil.copytree(predicted, tmp_path, dirs_exist_ok=True)
-    shutil.rmtree(tmp_path / "data/predictions/cats")
+    shutil.rmtree(tmp_path / "data/predictions/sam2_nano/cats")
     monkeypatch.chdir(tmp_path)
     smaller(monkeypatch)
     asked, answer, broken = [], predictions.answer, [True]
@@ -264,13 +264,22 @@ def test_predict_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatc
     monkeypatch.setattr(predictions, "answer", failing)
     with pytest.raises(SystemExit, match="130"):
         stage("predict")
-    left_behind = Path(".resume/predict/cats/sam/of other settings")
+    left_behind = Path(".resume/predict/sam2_nano/cats/sam/of other settings")
     left_behind.mkdir()
     (left_behind / "0000000-of-0000003.pickle").touch()
     stage("predict")
     assert len(asked) == 2 * 8 + 2  # only what had been begun of the second shard is answered twice
-    assert files(tmp_path / "data/predictions/cats") == files(predicted / "data/predictions/cats")
+    assert files(tmp_path / "data/predictions/sam2_nano/cats") == files(predicted / "data/predictions/sam2_nano/cats")
     assert not list(Path(".resume").rglob("*.pickle"))
+
+
+def test_a_changed_knob_asks_its_method_alone(predicted, tmp_path, monkeypatch, capsys):
+    """Though the stage depends on the parameters of all methods."""
+    shutil.copytree(predicted, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    spoiling.param("methods.constant", "gate", True)()
+    stage("predict")
+    assert "1 methods answered on cats, kept 1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("settings", [None, TWO])

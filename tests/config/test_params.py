@@ -1,5 +1,8 @@
 """params.yaml is read strictly, and the committed one is the demo profile."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -8,32 +11,11 @@ import yaml
 
 from uncertsam.app._profiles import complete
 from uncertsam.base.errors import UserError
-from uncertsam.base.registry import load_method
-from uncertsam.config.clicking import Clicking
-from uncertsam.config.guarantees import Guarantees
-from uncertsam.config.params import (
-    Base,
-    Control,
-    Dataset,
-    Encode,
-    Engine,
-    Fit,
-    Model,
-    Params,
-    Predict,
-    Pretrain,
-    SplitContract,
-    Tabulate,
-    Tracking,
-)
+from uncertsam.base.registry import load_method, method_names
+from uncertsam.config.params import Config
 from uncertsam.experiments.clicking.table import summary as summary_of_clicks
 from uncertsam.experiments.controls.table import summary as summary_of_controls
-
-STAGES = {
-    "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "control": Control, "pretrain": Pretrain, "tracking": Tracking,
-    "guarantees": Guarantees, "clicking": Clicking, "engine": Engine,
-}  # fmt: skip
+from uncertsam.methods.joint.combination import CombinationParams
 
 
 def demo(root: Path) -> dict:
@@ -48,20 +30,40 @@ def test_the_committed_params_are_the_demo_profile(root):
 
 @pytest.mark.parametrize("profile", ["demo", "paper"])
 def test_every_section_of_a_profile_is_valid(root, profile):
-    params = Params(complete(profile, root / "profiles"))
-    for name, model in STAGES.items():
-        params.section(name, model)
-    for name in params.names("datasets"):
-        params.section(f"data.{name}", Dataset)
-    for method in params.names("methods"):
-        params.section(method, load_method(method).Params)
-    assert params.section("fit", Fit).dataset in {*params.values["data"], *params.values["subset"]}
+    config = Config.of(complete(profile, root / "profiles"))
+    assert sorted(config.methods) == method_names() and config.model.name == config.base.model
+    for name, section in config.methods.items():
+        assert isinstance(section, load_method(name).Params)
+    config.combination(CombinationParams)
+
+
+def test_reading_the_parameters_imports_nothing_heavy(root):
+    """Light stages read them too; a method's own are checked when they are asked for."""
+    code = "import sys; from uncertsam.config.params import Config; Config.read(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_missing_section_is_named(root):
+    values = demo(root)
+    del values["encode"]
+    with pytest.raises(UserError, match=r"section 'encode' is missing.*Add it"):
+        Config.of(values)
+
+
+def test_a_method_that_a_profile_sets_to_null_is_left_out_and_the_others_keep_their_order(root, tmp_path):
+    for name in ("demo", "paper"):
+        shutil.copy(root / "profiles" / f"{name}.yaml", tmp_path)
+    (tmp_path / "mine.yaml").write_text("methods: {laplace: null, sam: {gate: true}}")
+    default, mine = (complete(name, tmp_path)["methods"] for name in ("demo", "mine"))
+    assert list(mine) == [name for name in default if name != "laplace"]
+    assert mine["sam"] == default["sam"] | {"gate": True}
 
 
 def test_an_unknown_section_is_named_with_a_suggestion(root):
     values = demo(root) | {"tabulat": {}}
     with pytest.raises(UserError, match=r"unknown section 'tabulat'.*'tabulate'"):
-        Params(values)
+        Config.of(values)
 
 
 @pytest.mark.parametrize(
@@ -69,17 +71,17 @@ def test_an_unknown_section_is_named_with_a_suggestion(root):
     [
         ("tabulate", "resample", 3, r"tabulate\.resample: extra inputs.*'resamples'"),
         ("tabulate", "resamples", "many", r"tabulate\.resamples: input should be a valid integer"),
-        ("control", "datasets", ["dog"], r"control\.datasets: there is no 'dog'"),
-        ("control", "calibrate", "everythin", r"control\.calibrate: there is no 'everythin'.*'everything'"),
-        ("control", "samples", [5, 0], r"control\.samples\.1"),
-        ("control", "temperatures", [], r"control\.temperatures"),
+        ("ablate", "datasets", ["dog"], r"ablate\.datasets: there is no 'dog'"),
+        ("ablate", "calibrate", "everythin", r"ablate\.calibrate: there is no 'everythin'.*'everything'"),
+        ("ablate", "samples", [5, 0], r"ablate\.samples\.1"),
+        ("ablate", "temperatures", [], r"ablate\.temperatures"),
         ("encode", "dtype", "int8", r"encode\.dtype: input should be 'float32' or 'bfloat16'"),
         ("engine", "backend", "threads", r"engine\.backend: input should be 'serial', 'processes' or 'ray'"),
         ("engine", "workers", 0, r"engine\.workers: input should be greater than 0"),
         ("engine", "worker", 2, r"engine\.worker: extra inputs.*'workers'"),
-        ("answers", "references", ["smm"], r"answers.references: there is no 'smm'.*'sam'"),
-        ("answers", "alpha", 1.5, "answers.alpha"),
-        ("clock", "masks", 0, "clock.masks"),
+        ("compare", "references", ["smm"], r"compare.references: there is no 'smm'.*'sam'"),
+        ("compare", "alpha", 1.5, "compare.alpha"),
+        ("time", "masks", 0, "time.masks"),
         ("clicking", "start", "boks", r"clicking\.start: input should be 'box' or 'click'"),
         ("clicking", "clicks", 0, r"clicking\.clicks"),
         ("clicking", "methods", ["smm"], r"clicking\.methods: there is no 'smm'.*'sam'"),
@@ -94,7 +96,7 @@ def test_a_wrong_key_or_value_is_named(root, section, key, value, says):
     values = demo(root)
     values[section][key] = value
     with pytest.raises(UserError, match=says):
-        Params(values).section(section, STAGES[section])
+        Config.of(values)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_a_name_that_no_dataset_can_have_is_refused(root, section, name, says):
     values = demo(root)
     values[section][name] = values[section][next(iter(values[section]))]
     with pytest.raises(UserError, match=says):
-        Params(values)
+        Config.of(values)
 
 
 def test_no_report_takes_a_dataset_for_several_together():
@@ -126,20 +128,14 @@ def test_no_report_takes_a_dataset_for_several_together():
             made(pd.DataFrame(rows))
 
 
-def test_a_method_named_like_a_section_is_named(root, monkeypatch):
-    monkeypatch.setattr("uncertsam.config.params.method_names", lambda: ["fit", "sam"])
-    with pytest.raises(UserError, match="fit is a section and a method"):
-        Params(demo(root))
-
-
 def test_a_missing_key_is_named(root):
     values = demo(root)
     del values["base"]["seed"]
     with pytest.raises(UserError, match=r"base\.seed: field required"):
-        Params(values).section("base", Base)
+        Config.of(values)
 
 
 def test_a_file_that_is_not_yaml_is_named(tmp_path):
     (tmp_path / "params.yaml").write_text("a: [1,")
     with pytest.raises(UserError, match="is not YAML"):
-        Params.read(tmp_path / "params.yaml")
+        Config.read(tmp_path / "params.yaml")

@@ -57,7 +57,7 @@ def test_the_registered_list_is_accepted_and_any_other_refused(split):
     check_registered(rows, None)
     check_registered(rows, digest(rows))
     changed = replace(split, images={i: replace(r, sha256=f"{r.sha256}'") for i, r in split.images.items()})
-    with pytest.raises(UserError, match=r"not those registered.*control.subset"):
+    with pytest.raises(UserError, match=r"not those registered.*ablate.subset"):
         check_registered(listing({"a": drawn(changed, 4, 2, 0)}), digest(rows))
 
 

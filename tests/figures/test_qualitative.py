@@ -19,8 +19,9 @@ from uncertsam.figures.examples import Choice, Example, MethodMap, choose, choos
 from uncertsam.figures.overlay import IGNORED, MISSED, RIGHT, TOO_MUCH, counts, overlay
 from uncertsam.figures.qualitative import qualitative, strips
 from uncertsam.figures.teaser import error_of, teaser
-from uncertsam.metrics.masks import upsample
+from uncertsam.models.layout import Layout
 
+LAYOUT = Layout(32, 8)
 MEASURES = {"sam": "sureness", "laplace": "sureness", "constant": "sameness"}
 masks = arrays.arrays(bool, (5, 7))
 
@@ -161,10 +162,10 @@ def test_the_table_beside_the_panel_is_what_the_maps_say(reef: Reef, monkeypatch
     example = read(reef)
     frame = drawn_table([example], monkeypatch).set_index("method")
     for drawn in example.maps:
-        row, predicted = frame.loc[drawn.method], upsample(drawn.logits, 40, 60) > 0
+        row, predicted = frame.loc[drawn.method], LAYOUT.to_picture(drawn.logits, (40, 60)) > 0
         assert row["iou"] == drawn.scores["iou"] and row["pearson"] == drawn.scores["pearson"]
         assert row["tp"] == (predicted & example.truth).sum() and row["fn"] == (~predicted & example.truth).sum()
-        assert row["max_uncertainty"] == pytest.approx(upsample(drawn.uncertainty, 40, 60).max())
+        assert row["max_uncertainty"] == pytest.approx(LAYOUT.to_picture(drawn.uncertainty, (40, 60)).max())
         left, top, right, bottom = row[["view_left", "view_top", "view_right", "view_bottom"]].astype(int)
         outside = np.ones_like(predicted)
         outside[top:bottom, left:right] = False
@@ -194,7 +195,7 @@ def test_masks_of_two_datasets_may_have_the_same_ids(reef: Reef, tmp_path: Path)
 @pytest.mark.parametrize("fill", [False, True])
 def test_empty_and_full_masks_can_be_drawn(fill: bool, tmp_path: Path) -> None:
     low = np.full((4, 4), 5.0 if fill else -5.0, np.float32)
-    drawn = MethodMap("sam", "constant", low, np.zeros((4, 4), np.float32), {})
+    drawn = MethodMap("sam", "constant", LAYOUT, low, np.zeros((4, 4), np.float32), {})
     truth, image = np.full((9, 300), fill), np.zeros((9, 300, 3), np.uint8)
     choice = Choice("reef", 1, 1, "median")
     example = Example(choice, image, truth, ~truth & truth, (0.0, 0.0, 299.0, 8.0), (drawn,), False, "human")

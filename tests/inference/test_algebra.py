@@ -14,6 +14,7 @@ from uncertsam.base.registry import load_method, method_names
 from uncertsam.inference.algebra import Answer, Inputs, Method, Moments, Samples, answer, mean_logit, read_off
 from uncertsam.metrics.uncertainty import MEASURES, PREDICTIVE_ENTROPY, VARIANCE_P, supported
 from uncertsam.models.promptable import PromptableModel
+from uncertsam.models.sam2 import Sam2Model
 
 LARGEST = math.log(1e7)  # the logit at the clamp
 
@@ -31,7 +32,7 @@ def build(name: str, model: PromptableModel, parts: Path) -> Method:
 
 
 def assert_same(one: Answer, other: Answer, order: list[int], tolerance: float) -> None:
-    for field in ("logits", "uncertainty", "iou", "object_score"):
+    for field in ("logits", "uncertainty", "iou", "object_logit"):
         torch.testing.assert_close(
             getattr(one, field), getattr(other, field)[order], atol=tolerance, rtol=tolerance, msg=field
         )
@@ -58,9 +59,9 @@ def test_every_method_answers_finite_maps_and_nonnegative_uncertainty(
 
 @pytest.mark.parametrize("name", [name for name in method_names() if load_method(name).FITTED])
 def test_a_method_refuses_the_fitted_part_of_another_model_a_missing_one_and_none(
-    name: str, model: PromptableModel, fitted_parts: Path, tmp_path: Path
+    name: str, model: Sam2Model, fitted_parts: Path, tmp_path: Path
 ) -> None:
-    other, kind = PromptableModel(model.network, "other", "1" * 64), load_method(name)
+    other, kind = Sam2Model(model.network, "other", "1" * 64), load_method(name)
     with pytest.raises(UserError, match="was fitted on random_nano .* but the model is other"):
         build(name, other, fitted_parts)
     with pytest.raises(UserError, match=r"manifest\.json is missing"):

@@ -1,6 +1,6 @@
 """The oracles: laplace-torch's own backend (Jacobians by autograd, `CurvlinopsGGN`), the Hessian, scipy."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -15,17 +15,20 @@ C, D, PIXELS = 3, 4, 30
 both = pytest.mark.parametrize("likelihood", get_args(Likelihood))
 
 
-def head(likelihood: Likelihood, seed: int = 0) -> Head:
+def head(likelihood: Likelihood, heads: int = 1) -> Head:
+    """Several heads have several sizes."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return Head(nn.Linear(D, C), likelihood).double()
+        torch.manual_seed(0)
+        return Head([nn.Linear(D + k, C + k) for k in range(heads)], likelihood).double()
 
 
-def batch(model: Head, masks: int, seed: int = 0) -> dict[str, Tensor]:
+def batch(model: Head, masks: int, seed: int = 0) -> dict[str, Any]:
     draw = torch.Generator().manual_seed(seed)
     target = (torch.rand(masks, PIXELS, generator=draw) < 0.4).double()
-    hidden = torch.randn(masks, D, generator=draw, dtype=torch.float64)
-    features = torch.randn(masks, C, PIXELS, generator=draw, dtype=torch.float64) + 2
+    hidden, features = [], []
+    for layer in model.layers:
+        hidden.append(torch.randn(masks, layer.in_features, generator=draw, dtype=torch.float64))
+        features.append(torch.randn(masks, layer.out_features, PIXELS, generator=draw, dtype=torch.float64) + 2)
     return {"hidden": hidden, "features": features, "labels": model.labels(target)}
 
 
@@ -38,9 +41,9 @@ class Loader(list):
 
 
 @both
-@pytest.mark.parametrize("masks", [1, 5])
-def test_closed_form_equals_the_jacobians_of_laplace_torch(likelihood: Likelihood, masks: int) -> None:
-    model = head(likelihood)
+@pytest.mark.parametrize(("masks", "heads"), [(1, 1), (5, 1), (3, 2)])
+def test_closed_form_equals_the_jacobians_of_laplace_torch(likelihood: Likelihood, masks: int, heads: int) -> None:
+    model = head(likelihood, heads)
     data = batch(model, masks)
     loss, diagonal = LastLayerGgn(model, "classification").diag(data, data["labels"])
     autograd = DiagLaplace(model, "classification").backend
@@ -75,7 +78,8 @@ def test_float32_agrees_with_float64(likelihood: Likelihood) -> None:
     model = head(likelihood)
     data = batch(model, 3)
     exact = LastLayerGgn(model, "classification").diag(data, data["labels"])[1]
-    single = {k: v.float() if v.is_floating_point() else v for k, v in data.items()}
+    single = {k: [each.float() for each in v] if isinstance(v, list) else v for k, v in data.items()}
+    single["labels"] = data["labels"].float() if data["labels"].is_floating_point() else data["labels"]
     result = LastLayerGgn(model.float(), "classification").diag(single, single["labels"])[1]
     torch.testing.assert_close(result.double(), exact, rtol=2e-5, atol=1e-6)
 
@@ -117,7 +121,7 @@ def test_bernoulli_loss_is_the_binary_cross_entropy() -> None:
 @both
 def test_a_constant_feature_carries_information_only_where_pixels_are_coins(likelihood: Likelihood) -> None:
     model = head(likelihood)
-    data = batch(model, 1) | {"features": torch.full((1, C, PIXELS), 2.0, dtype=torch.float64)}
+    data = batch(model, 1) | {"features": [torch.full((1, C, PIXELS), 2.0, dtype=torch.float64)]}
     diagonal = LastLayerGgn(model, "classification").diag(data, data["labels"])[1]
     assert diagonal.max() < 1e-12 if likelihood == "softmax_pixels" else diagonal.min() > 0
 

@@ -17,24 +17,26 @@ from uncertsam.models.promptable import PromptableModel
 @pytest.fixture
 def silent(inputs: Inputs) -> Inputs:
     """The same objects, of which the second is not there."""
-    score = inputs.decoded.object_score.clone()
+    score = inputs.decoded.object_logit.clone()
     score[1] = -1.0
     changed = replace(inputs)
-    changed.__dict__["decoded"] = replace(inputs.decoded, object_score=score)
+    changed.__dict__["decoded"] = replace(inputs.decoded, object_logit=score)
     return changed
 
 
 def test_output_variance_is_that_of_sampled_weights(
     state: LaplaceState, inputs: Inputs, model: PromptableModel
 ) -> None:
-    hidden, layer, count = inputs.decoded.hidden[:, 0], model.last_layer, 4000
+    (head,), (layer,), count = inputs.decoded.heads, model.last_layers, 4000
+    hidden = head.hidden[:, 0]
+    (variance,) = state.output_variance([hidden])
     draw = torch_generator(0)
-    weights = torch.randn(count, *layer.weight.shape, generator=draw) * state.variance_weight.sqrt() + layer.weight
-    biases = torch.randn(count, *layer.bias.shape, generator=draw) * state.variance_bias.sqrt() + layer.bias
+    weights = torch.randn(count, *layer.weight.shape, generator=draw) * state.variance_weight[0].sqrt() + layer.weight
+    biases = torch.randn(count, *layer.bias.shape, generator=draw) * state.variance_bias[0].sqrt() + layer.bias
     outputs = torch.einsum("scd,nd->snc", weights, hidden) + biases[:, None]
-    ratio = outputs.var(0) / state.output_variance(hidden)
+    ratio = outputs.var(0) / variance
     assert (ratio - 1).abs().max() < 5 * (2 / count) ** 0.5  # a sample variance scatters by sqrt(2 / N)
-    error = (outputs.mean(0) - inputs.decoded.weights[:, 0]) / (state.output_variance(hidden) / count).sqrt()
+    error = (outputs.mean(0) - head.output(0)) / (variance / count).sqrt()
     assert error.abs().max() < 5
 
 

@@ -36,7 +36,7 @@ def noise(inputs: Inputs, k: int = 1) -> Tensor:
 def test_the_clean_prompt_alone_is_sam(policy: dict[str, object], inputs: Inputs) -> None:
     alone = answer(build(Params(members=1, **policy), inputs.model, None), inputs)
     plain = answer(sam.build(sam.Params(**policy), inputs.model, None), inputs)
-    for field in ("logits", "uncertainty", "iou", "object_score"):
+    for field in ("logits", "uncertainty", "iou", "object_logit"):
         assert same_pass(getattr(alone, field), getattr(plain, field)), field
 
 

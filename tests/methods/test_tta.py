@@ -21,7 +21,7 @@ from uncertsam.inference.perturb import train_view
 from uncertsam.methods import tta_hue, tta_train
 from uncertsam.methods.tta_geometric import SYMMETRIES
 from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
-from uncertsam.models.geometry import normalise, to_input
+from uncertsam.models.geometry import Geometry, normalise
 from uncertsam.models.promptable import Decoded, Embedding, PromptableModel
 from uncertsam.models.prompts import (
     BACKGROUND,
@@ -33,11 +33,12 @@ from uncertsam.models.prompts import (
     box_of_mask,
     from_boxes,
 )
+from uncertsam.models.sam2 import Sam2Model
 from uncertsam.models.select import TokenPolicy, select
 from uncertsam.models.store import DTYPES
 
 NAMES = ["tta_train", "tta_hue", "tta_geometric"]
-FIELDS = ("logits", "uncertainty", "iou", "object_score")
+FIELDS = ("logits", "uncertainty", "iou", "object_logit")
 EIGHT = [Symmetry(t, h, v) for t in (False, True) for h in (False, True) for v in (False, True)]
 
 
@@ -78,7 +79,7 @@ def seen(inputs: Inputs) -> Inputs:
     """A picture whose own embedding goes with it, and two objects."""
     pixels = picture(0)
     with torch.inference_mode():
-        embedding = inputs.model.encode(to_input(pixels, inputs.model.image_size)[None])
+        embedding = inputs.model.encode(inputs.model.geometry.to_input(pixels)[None])
     return replace(inputs, image=lambda: pixels, embedding=embedding, prompts=inputs.prompts[:2])
 
 
@@ -107,7 +108,7 @@ def test_tta_train_is_torchvisions_pipeline_draw_for_draw(seed: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         expected = np.array(steps(Image.fromarray(picture(seed))))
-    view = train_view(params, picture(seed), 96, torch.Generator().manual_seed(seed))
+    view = train_view(params, picture(seed), Geometry(96, 24), torch.Generator().manual_seed(seed))
     torch.testing.assert_close(view, normalise(torch.from_numpy(expected).permute(2, 0, 1)[None])[0], rtol=0, atol=0)
 
 
@@ -119,7 +120,7 @@ def test_tta_hue_is_torchvisions_pipeline_draw_for_draw(seed: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         expected = np.array(steps(Image.fromarray(picture(seed))))
-    view = tta_hue.view(Jitter(hue=0.5), picture(seed), 96, torch.Generator().manual_seed(seed))
+    view = tta_hue.view(Jitter(hue=0.5), picture(seed), Geometry(96, 24), torch.Generator().manual_seed(seed))
     torch.testing.assert_close(view, normalise(torch.from_numpy(expected).permute(2, 0, 1)[None])[0], rtol=0, atol=0)
 
 
@@ -171,34 +172,33 @@ def test_clicks_and_masks_go_where_the_picture_goes(symmetry: Symmetry) -> None:
     assert moved.masks is not None and torch.equal(moved.masks, symmetry.apply(low))
 
 
-class Square(torch.nn.Linear):
-    image_size = 64
-
-
 class Equivariant(PromptableModel):
     """The picture's brightness within the box is the object: turned and flipped with the picture, exactly."""
 
+    name, digest, weights, geometry = "equivariant", "0" * 64, None, Geometry(64, 16)
+    device, width, last_layers, no_mask = torch.device("cpu"), 4, (), torch.zeros(4)
+
     def encode(self, images: Tensor) -> Embedding:
         same = (images @ torch.eye(images.shape[-1])).float()  # rounds under autocast
-        return Embedding(torch.nn.functional.max_pool2d(same, 4), (same, same))
+        return Embedding((torch.nn.functional.max_pool2d(same, 4),))
 
     def decode(self, embedding: Embedding, prompts: Prompts) -> Decoded:
         low, high = prompts.points[:, 0, :, None, None], prompts.points[:, 1, :, None, None]
         centre = torch.arange(16) * 4 + 1.5
         x, y = centre[None, None], centre[None, :, None]
         inside = (low[:, 0] <= x) & (x <= high[:, 0]) & (low[:, 1] <= y) & (y <= high[:, 1])
-        logits = torch.where(inside, embedding.image.amax(1), -0.5)[:, None]
+        logits = torch.where(inside, embedding.maps[0].amax(1), -0.5)[:, None]
         one = torch.ones(len(logits), 1)
-        return Decoded(logits, one, one[:, 0], one[..., None], one[..., None], logits, one[..., None], logits)
+        return Decoded(logits, one, one[:, 0], one[..., None], one, logits, ())
 
 
 @pytest.fixture
 def small(seen: Inputs) -> Inputs:
     """The equivariant model, asked about two objects."""
-    model = Equivariant(Square(1, 1), "equivariant", "0" * 64)
+    model = Equivariant()
     prompts = from_boxes(torch.tensor([[3.0, 8, 20, 50], [30.0, 0, 63, 21]]))
     return replace(
-        seen, model=model, embedding=model.encode(to_input(seen.image(), model.image_size)[None]), prompts=prompts
+        seen, model=model, embedding=model.encode(model.geometry.to_input(seen.image())[None]), prompts=prompts
     )
 
 
@@ -230,7 +230,7 @@ def test_each_member_is_encoded_once_however_many_objects(name: str, seen: Input
     assert len(seen.prompts) == 2 and model.encoded == 2
 
 
-class Counting(PromptableModel):
+class Counting(Sam2Model):
     encoded = 0
 
     def encode(self, images: Tensor) -> Embedding:
@@ -260,7 +260,7 @@ def test_predicted_quality_is_the_mean_over_members(seen: Inputs) -> None:
     parts = [answer(build("tta_geometric", seen.model, symmetries=[n]), seen) for n in ("horizontal", "vertical")]
     both = answer(few("tta_geometric", seen.model), seen)
     torch.testing.assert_close(both.iou, (parts[0].iou + parts[1].iou) / 2)
-    torch.testing.assert_close(both.object_score, (parts[0].object_score + parts[1].object_score) / 2)
+    torch.testing.assert_close(both.object_logit, (parts[0].object_logit + parts[1].object_logit) / 2)
 
 
 @pytest.mark.parametrize(

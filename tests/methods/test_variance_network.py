@@ -39,7 +39,7 @@ def trained(tmp_path, model, network):
 
 @pytest.fixture
 def example(model, embedding, masks) -> Example:
-    sequences = [prompt_sequence(m, model.image_size, torch_generator(0, i), 3, 0.5, 0.5) for i, m in enumerate(masks)]
+    sequences = [prompt_sequence(m, model.geometry, torch_generator(0, i), 3, 0.5, 0.5) for i, m in enumerate(masks)]
     return Example("discs", 1, embedding, stack(sequences), masks, lambda name: torch_generator(0, name))
 
 

@@ -11,14 +11,16 @@ from PIL import Image
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
-from uncertsam.metrics.masks import METRICS, RANKING, measure_mask, upsample
+from uncertsam.metrics.masks import METRICS, RANKING, measure_mask
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.metrics.region import REGIONS, TruthSide
+from uncertsam.models.layout import Layout
 from uncertsam.statistics.table import RESULTS, SCORES, at_default
 
 MASKS = {10: 1, 11: 1, 20: 2}  # mask -> image; image 3 has none
 SIZES = {1: (30, 44), 2: (50, 20), 3: (8, 8)}
 LOW = 16
+LAYOUT = Layout(64, LOW)
 
 
 def truth_of(mask_id):
@@ -69,7 +71,7 @@ def test_every_mask_is_measured_with_its_own_maps_truth_and_void(split, tmp_path
     values = own.set_index(["mask_id", "metric", "region"])["value"]
     for row, mask_id in enumerate((20, 10, 11)):
         truth, void = truth_of(mask_id), void_of(MASKS[mask_id])
-        high = [upsample(m[row], *truth.shape) for m in (maps()["logits"], maps()["doubt"])]
+        high = [LAYOUT.to_picture(m[row], truth.shape) for m in (maps()["logits"], maps()["doubt"])]
         for (metric, region), value in measure_mask(TruthSide.of(truth, void), *high).items():
             assert values[mask_id, metric, region] == pytest.approx(value, abs=0, nan_ok=True)
 

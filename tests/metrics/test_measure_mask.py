@@ -7,8 +7,9 @@ import pytest
 from scipy import ndimage, stats
 from sklearn.metrics import roc_auc_score
 
-from uncertsam.metrics.masks import METRICS, OVERLAPS, PIXEL_METRICS, measure_mask, upsample
+from uncertsam.metrics.masks import METRICS, OVERLAPS, PIXEL_METRICS, measure_mask
 from uncertsam.metrics.region import REGIONS, TruthSide
+from uncertsam.models.layout import Layout
 
 RANKED = ("spearman", "aurc", "augrc", "auroc")
 
@@ -139,7 +140,7 @@ def test_a_confidently_wrong_prediction_meets_the_clamp():
 def test_constant_uncertainty_upsampled_stays_constant_and_says_nothing():
     truth, ignore, logits, _ = scene(12)
     for value in np.float32([0.1, 1 / 3, 0.6931, -4.7, 1e-8]):
-        found = measured(truth, ignore, logits, upsample(np.full((16, 16), value), *truth.shape))
+        found = measured(truth, ignore, logits, Layout(64, 16).to_picture(np.full((16, 16), value), truth.shape))
         assert found["pearson", "full"] == found["spearman", "full"] == 0
         assert found["auroc", "full"] == 0.5
         assert found["aurc", "full"] == pytest.approx(found["error_rate", "full"], abs=1e-12)

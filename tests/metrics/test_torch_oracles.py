@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 
 from uncertsam.metrics.calibration import Forecast, expected_calibration_error
-from uncertsam.metrics.masks import upsample
+from uncertsam.models.layout import Layout
 
 torch = pytest.importorskip("torch")
 classification = pytest.importorskip("torchmetrics.functional.classification")
 
 
 @pytest.mark.parametrize("size", [(64, 64), (256, 256), (97, 301), (40, 33)])
-def test_upsample_equals_torch_bilinear_with_half_pixel_centres(size):
+def test_to_picture_equals_torch_bilinear_with_half_pixel_centres(size):
     low = np.random.default_rng(0).normal(0, 10, (64, 64)).astype(np.float32)
     expected = torch.nn.functional.interpolate(torch.from_numpy(low)[None, None], size, mode="bilinear")[0, 0].numpy()
-    np.testing.assert_allclose(upsample(low, *size), expected, atol=1e-5 * np.ptp(low))  # positions in float32
+    np.testing.assert_allclose(
+        Layout(256, 64).to_picture(low, size), expected, atol=1e-5 * np.ptp(low)
+    )  # positions in float32
 
 
 def torchmetrics_ece(probability, truth):

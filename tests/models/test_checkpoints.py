@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256
 from uncertsam.models.checkpoints import build_network, load_model, manifest_path, save_embedded
+from uncertsam.models.nano import NanoSam
 
 CPU = torch.device("cpu")
 NAME = "sam2_nano.safetensors"
@@ -33,12 +34,23 @@ def test_the_shipped_weights_are_at_most_12_megabytes_and_load(root, shipped):
     assert not model.network.training
 
 
-def test_a_saved_network_loads_back_with_half_precision_weights(tmp_path):
-    network = build_network("sam2_nano")
-    save_embedded(network, tmp_path / NAME, {"trained_on": []})
-    loaded = load_model("sam2_nano", tmp_path / NAME, CPU).network.state_dict()
+@pytest.mark.parametrize(("trunk", "size"), [("conv", 256), ("efficientnet_lite0", 64)])
+def test_a_saved_network_loads_back_with_half_precision_weights_its_trunk_and_its_size(tmp_path, trunk, size):
+    network = NanoSam(trunk, size)
+    save_embedded(network, "sam2_nano", tmp_path / NAME, {"trained_on": []})
+    model = load_model("sam2_nano", tmp_path / NAME, CPU)
+    assert model.image_size == size
+    loaded = model.network.state_dict()
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(loaded[name], tensor.half().to(tensor.dtype))
+
+
+def test_a_manifest_with_an_unknown_trunk_is_refused(tmp_path):
+    save_embedded(NanoSam(), "sam2_nano", tmp_path / NAME, {})
+    path = manifest_path(tmp_path / NAME)
+    path.write_text(path.read_text().replace('"conv"', '"hiera"'))
+    with pytest.raises(UserError, match="names the unknown trunk 'hiera'"):
+        load_model("sam2_nano", tmp_path / NAME, CPU)
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):

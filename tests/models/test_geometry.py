@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncertsam.models.geometry import scale_boxes, scale_points
-from uncertsam.models.prompts import box_of_mask, from_boxes, in_input, jitter_boxes
+from uncertsam.models.geometry import Geometry
+from uncertsam.models.prompts import box_of_mask, from_boxes, jitter_boxes, to_prompts
 
 sides = st.integers(1, 4000)
 
@@ -14,7 +14,10 @@ sides = st.integers(1, 4000)
 def test_the_box_of_the_whole_picture_is_the_whole_square(height, width, size):
     box = torch.tensor([[0.0, 0.0, width - 1.0, height - 1.0]])
     torch.testing.assert_close(
-        scale_boxes(box, height, width, size), torch.tensor([[0.0, 0.0, size - 1.0, size - 1.0]]), rtol=0, atol=2e-3
+        Geometry(size, 64).boxes_to_grid(box, (height, width)),
+        torch.tensor([[0.0, 0.0, size - 1.0, size - 1.0]]),
+        rtol=0,
+        atol=2e-3,
     )
 
 
@@ -23,13 +26,13 @@ def test_boxes_stay_ordered_and_inside(height, width, size, seed):
     u = torch.rand(5, 4, generator=torch.Generator().manual_seed(seed))
     corners = (u * torch.tensor([width, height, width, height])).floor()
     box = torch.cat([torch.minimum(corners[:, :2], corners[:, 2:]), torch.maximum(corners[:, :2], corners[:, 2:])], 1)
-    scaled = scale_boxes(box, height, width, size)
+    scaled = Geometry(size, 64).boxes_to_grid(box, (height, width))
     assert (scaled >= 0).all() and (scaled <= size - 1).all()
     assert (scaled[:, :2] <= scaled[:, 2:]).all()
 
 
 def test_pixel_centres_map_to_centres():
-    centre = scale_points(torch.tensor([[49.5, 24.5]]), 50, 100, 256)
+    centre = Geometry(256, 64).to_grid(torch.tensor([[49.5, 24.5]]), (50, 100))
     torch.testing.assert_close(centre, torch.tensor([[127.5, 127.5]]))
 
 
@@ -55,10 +58,10 @@ def test_a_box_is_given_as_two_corner_points():
 
 def test_what_is_asked_in_a_picture_moves_to_the_square_with_the_box_before_the_clicks():
     boxes, points, labels = torch.tensor([[1.0, 2, 30, 40]]), torch.tensor([[[3.0, 4], [5, 6]]]), torch.tensor([[1, 0]])
-    both = in_input((50, 70), 256, boxes, points, labels)
+    both = to_prompts(Geometry(256, 64), (50, 70), boxes, points, labels)
     assert both.labels.tolist() == [[2, 3, 1, 0]]
-    assert torch.equal(both.points[:, :2].reshape(1, 4), scale_boxes(boxes, 50, 70, 256))
-    assert torch.equal(both.points[:, 2:], scale_points(points, 50, 70, 256))
+    assert torch.equal(both.points[:, :2].reshape(1, 4), Geometry(256, 64).boxes_to_grid(boxes, (50, 70)))
+    assert torch.equal(both.points[:, 2:], Geometry(256, 64).to_grid(points, (50, 70)))
     for some, slots in (((boxes,), slice(2)), ((None, points, labels), slice(2, 4))):
-        alone = in_input((50, 70), 256, *some)
+        alone = to_prompts(Geometry(256, 64), (50, 70), *some)
         assert torch.equal(alone.points, both.points[:, slots]) and torch.equal(alone.labels, both.labels[:, slots])

@@ -13,10 +13,8 @@ from staging import stage
 from uncertsam.app.api.loading import weights_of
 from uncertsam.base.checkout import embedded, shipped
 from uncertsam.methods.posterior import state as posterior
-from uncertsam.metrics.masks import upsample
 from uncertsam.models.checkpoints import load_model
-from uncertsam.models.geometry import scale_boxes, to_input
-from uncertsam.models.prompts import box_of_mask, from_boxes
+from uncertsam.models.prompts import box_of_mask, to_prompts
 from uncertsam.models.store import encode
 
 
@@ -24,10 +22,10 @@ def ious(model, image, mask) -> tuple[float, float]:
     """IoU of the model's answer to the box of `mask`, and of the filled box."""
     height, width = mask.shape
     box = box_of_mask(torch.from_numpy(mask))
-    embedding = encode(model, to_input(image, model.image_size)[None], torch.float32)
+    embedding = encode(model, model.geometry.to_input(image)[None], torch.float32)
     with torch.inference_mode():
-        prompts = from_boxes(scale_boxes(box[None], height, width, model.image_size))
-        answer = upsample(model.decode(embedding, prompts).logits[0, 0].numpy(), height, width) > 0
+        prompts = to_prompts(model.geometry, (height, width), box[None])
+        answer = model.geometry.to_picture(model.decode(embedding, prompts).logits[0, 0].numpy(), (height, width)) > 0
     x0, y0, x1, y1 = map(int, box)
     filled = np.zeros_like(mask)
     filled[y0 : y1 + 1, x0 : x1 + 1] = True
@@ -64,12 +62,13 @@ def test_the_shipped_posterior_is_what_the_demo_makes_of_the_weights(root, tmp_p
         (tmp_path / name).symlink_to(root / name)
     shutil.copy(root / "profiles" / "demo.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    fitted_on = {"item.source": "src/uncertsam/data/raw/worlds/everything.py", "item.dataset": "everything"}
+    fitted_on = {"item.source": "src/uncertsam/data/raw/worlds/everything.py"}
     for name in ("acquire", "preprocess", "subset", "encode_subset", "fit_laplace"):
         key = "everything" if name in ("acquire", "preprocess") else "everything_sample"
-        stage(name, {**fitted_on, "key": key, "fit.dataset": key})
-    made, ours = (load_file(folder / "posterior.safetensors")
-                  for folder in (Path("data/fitted/laplace"), shipped("fitted/sam2_nano/laplace")))  # fmt: skip
+        dataset = "everything" if name == "subset" else key
+        stage(name, {**fitted_on, "key": key, "fit.dataset": key, "item.dataset": dataset})
+    folders = Path("data/fitted/sam2_nano/laplace"), shipped("fitted/sam2_nano/laplace")
+    made, ours = (load_file(folder / "posterior.safetensors") for folder in folders)
     assert made.keys() == ours.keys()
     for key, tensor in made.items():
         torch.testing.assert_close(ours[key], tensor, rtol=5e-3, atol=1e-3 * float(tensor.abs().max()))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from uncertsam.models.efficientnet import MEAN, STD, TAPPED, EfficientNetLite0, imagenet_state
-from uncertsam.models.nano import nano
+from uncertsam.models.nano import NanoSam
 
 
 @pytest.mark.parametrize("side", [64, 96])
@@ -24,7 +24,7 @@ def test_batch_norms_never_learn_from_a_batch():
 
 
 def test_the_network_is_small_and_fits_every_input_size():
-    small, large = nano(64), nano(128)
+    small, large = (NanoSam("efficientnet_lite0", side) for side in (64, 128))
     large.load_state_dict(small.state_dict())
     assert sum(p.numel() for p in small.parameters()) < 6_000_000
 

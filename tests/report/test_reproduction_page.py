@@ -12,7 +12,7 @@ from cells import long
 from PIL import Image
 
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import Answers
+from uncertsam.config.sections import Compare
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.report._claims import claims
 from uncertsam.report.reproduction import (
@@ -26,7 +26,7 @@ from uncertsam.report.reproduction import (
     write_reproduction,
 )
 
-KNOBS = Answers(metrics=["pearson"], references=["sam"], resamples=50, alpha=0.05, margin=0.01)
+KNOBS = Compare(metrics=["pearson"], references=["sam"], resamples=50, alpha=0.05, margin=0.01)
 METHODS = ("sam", "laplace", "tta_train", "tta_hue", "prompt", "variance")
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncertsam.experiments.refinement.fusion import EVERY, Fusion, build_fusion, width_of
+from uncertsam.experiments.refinement.fusion import EVERY, Fusion, build_fusion
 from uncertsam.experiments.refinement.fusion import save as save_fusion
 from uncertsam.methods.variance.network import build_network
 from uncertsam.methods.variance.network import save as save_variance
@@ -45,7 +45,7 @@ def loaded(part: Part, folder: Path):
 
 def test_a_fusion_module_answers_from_mlflow_as_in_the_pipeline(model, fusion, tmp_path):
     part, module = fusion
-    mask, doubt = torch.randn(2, width_of(model), 4, 4), torch.rand(2, 1, 16, 16)
+    mask, doubt = torch.randn(2, model.width, 4, 4), torch.rand(2, 1, 16, 16)
     found = loaded(part, tmp_path).predict({"mask": mask.numpy(), "uncertainty": doubt.numpy()})
     with torch.inference_mode():
         assert np.allclose(found, module(mask, doubt).numpy(), atol=1e-6)
@@ -55,7 +55,7 @@ def test_a_variance_network_answers_from_mlflow_as_in_the_pipeline(model, tmp_pa
     network = build_network(model, "all", 1)
     other = build_network(model, "all", 2)
     save_variance(tmp_path / "v", model, network.state_dict(), other.state_dict(), {"token": "all"}, {"discs": "ab"})
-    width = width_of(model)
+    width = model.width
     source, tokens = torch.randn(1, width, 4, 4), torch.randn(1, 4, width)
     given = {"source": source.numpy(), "tokens": tokens.numpy()}
     for name, mine in (("best", network), ("last", other)):

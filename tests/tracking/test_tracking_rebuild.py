@@ -27,24 +27,26 @@ stages:
     - path: data/benchmark/soft_shadows
       hash: md5
       md5: 22222222222222222222222222222222.dir
-  fit_laplace:
+  fit_laplace@sam2_nano:
     cmd: python stages/fit_laplace.py
     params:
       params.yaml:
         base.seed: 0
-        laplace.likelihood: softmax_pixels
+        fit_laplace:
+          likelihood: softmax_pixels
     outs:
-    - path: data/fitted/laplace
+    - path: data/fitted/sam2_nano/laplace
       md5: 33333333333333333333333333333333.dir
-  predict@camouflage:
+  predict@sam2_nano-camouflage:
     cmd: python stages/predict.py
     params:
       params.yaml:
         base.seed: 0
-        constant:
-          value: 0.5
+        methods:
+          constant:
+            value: 0.5
     outs:
-    - path: data/predictions/camouflage
+    - path: data/predictions/sam2_nano/camouflage
       md5: 44444444444444444444444444444444.dir
 """
 SCORES = {
@@ -77,8 +79,8 @@ def results(home):
     (home / "reports" / "metrics.json").write_text(json.dumps(SCORES))
     (home / "reports" / "intervals.csv").write_text(INTERVALS)
     (home / "reports" / "figures" / "radar.svg").write_text("<svg/>")
-    (home / "data" / "fitted" / "laplace").mkdir(parents=True)
-    (home / "data" / "fitted" / "laplace" / "laplace.safetensors").write_bytes(b"weights")
+    (home / "data" / "fitted" / "sam2_nano" / "laplace").mkdir(parents=True)
+    (home / "data" / "fitted" / "sam2_nano" / "laplace" / "laplace.safetensors").write_bytes(b"weights")
     return home
 
 
@@ -109,8 +111,8 @@ def test_the_rebuilt_view_holds_the_numbers_of_the_reports(results, runs_in, art
         "constant": {"camouflage.iou": 0.5, "camouflage.boundary_iou_0.02_roi": 0.25},
     }
     laplace, constant = children["laplace"], children["constant"]
-    assert laplace.data.params == {"base.seed": "0", "laplace.likelihood": "softmax_pixels"}
-    assert constant.data.params == {"base.seed": "0", "constant.value": "0.5"}
+    assert laplace.data.params == {"base.seed": "0", "fit_laplace.likelihood": "softmax_pixels"}
+    assert constant.data.params == {"base.seed": "0", "methods.constant.value": "0.5"}
     assert laplace.data.tags["data.soft_shadows"] == "2" * 32 + ".dir"
     assert laplace.data.tags["synthetic"] == "camouflage"
     assert laplace.data.tags["mlflow.parentRunId"] == parent.info.run_id

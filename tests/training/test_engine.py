@@ -33,7 +33,7 @@ def example(image_id: int, x: Tensor) -> Example:
         torch.zeros(1, 2, 2, dtype=torch.bool),
     )
     maps = x[None, :, None, None]
-    return Example("numbers", image_id, Embedding(maps, (maps, maps)), prompts, masks, partial(torch_generator, 0))
+    return Example("numbers", image_id, Embedding((maps,)), prompts, masks, partial(torch_generator, 0))
 
 
 class Rows:
@@ -57,7 +57,7 @@ def fresh() -> nn.Linear:
 
 
 def squared_error(module: nn.Linear, row: Example) -> Tensor:
-    x = row.embedding.image.flatten()
+    x = row.embedding.maps[0].flatten()
     return (module(x) - x.sum()).square().sum()
 
 

@@ -13,11 +13,11 @@ from ruamel.yaml.tokens import CommentToken
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import refuse_odd_names, written_aside
-from uncertsam.config.params import NAMED
 from uncertsam.config.sections import check_dataset_names
 
 DEFAULT, FOLDER = "demo", "folder"
 COLUMN = 23  # of most comments
+OWN = ("data", "subset", "models")  # sections whose entries no profile shares with another
 
 
 class _Nulls(RoundTripRepresenter):
@@ -61,12 +61,15 @@ def use(name: str, profiles: Path, target: Path, root: Path | None = None, fit_o
 def complete(name: str, profiles: Path) -> Any:
     """A profile as params.yaml will hold it, comments kept: what its file says, laid over the default.
 
-    Entries with names of their own (`data`, `subset`) are the profile's alone; so is every list. Raises UserError where
+    Entries with names of their own (`OWN`) are the profile's alone; so is every list. A method that is null there is
+    left out. Raises UserError where
     a file is no YAML.
     """
     values = _read(profiles / f"{DEFAULT}.yaml")
     if name != DEFAULT:
-        _lay(values, _read(profiles / f"{name}.yaml"), whole=NAMED)
+        _lay(values, _read(profiles / f"{name}.yaml"), whole=OWN)
+        for method in [method for method, knobs in values["methods"].items() if knobs is None]:
+            del values["methods"][method]
     return values
 
 
@@ -143,9 +146,9 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         chosen = rules["fit_fallback"]
     else:
         del values["data"][rules["fit_fallback"]]
-    for part in ("fit", "combined_fitted", "train_variance", "train_fusion"):
+    for part in ("fit", "fit_combination", "train_variance", "train_fusion"):
         values[part]["dataset"] = chosen
-    values["control"]["calibrate"] = chosen
+    values["ablate"]["calibrate"] = chosen
     values["datasets"] = [name for name in values["data"] if name != rules["fit_fallback"]]
 
 

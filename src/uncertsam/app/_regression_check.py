@@ -6,7 +6,9 @@ it was recorded; `maps.safetensors` the maps of the method `sam`, so that metric
 
 import hashlib
 import json
+import math
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,7 @@ import numpy as np
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import write_json
+from uncertsam.config.training import FitLaplace
 from uncertsam.data.format import Split, read_split
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.metrics.stored import PART, read_measure
@@ -27,6 +30,7 @@ WATCHED = ("iou", "boundary_iou_0.02", "pearson", "spearman", "brier", "nll", "e
 NAME, STORED = "golden", "sam"
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "scipy", "sam2", "laplace-torch")
 Values = dict[str, float]
+Sections = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,12 @@ def verify(folder: Path, name: str, weights: Path) -> list[StepCheck]:
     Raises UserError where the slice is missing, or was recorded with other weights.
     """
     expected = _expected(folder)
-    found = _observe(folder, name, weights, expected["params"])
+    params = expected["params"]
+    found = _observe(folder, name, weights, params["methods"], FitLaplace(**params["fit_laplace"]))
     if found["weights"] != expected["weights"]:
         raise UserError(
             f"{folder} was recorded with other weights than {weights}.",
-            "Set model.name and model.weights to the embedded ones (uncertsam use demo).",
+            "Set base.model to the embedded one (uncertsam use demo).",
         )
     steps = sorted(expected["steps"], key=_place)
     return [_finding(step, expected["steps"][step], found["steps"].get(step, {})) for step in steps]
@@ -77,14 +82,15 @@ def explain(findings: list[StepCheck]) -> str:
     return "everything is as recorded"
 
 
-def record(folder: Path, name: str, weights: Path, params: dict[str, Any]) -> None:
-    """Make what comes out now the expected values; `params` holds the methods' sections."""
-    found = _observe(folder, name, weights, params, keep=folder / "maps.safetensors")
+def record(folder: Path, name: str, weights: Path, methods: Sections, fit: FitLaplace) -> None:
+    """Make what comes out now the expected values; `methods` holds the parameters of each method."""
+    found = _observe(folder, name, weights, methods, fit, keep=folder / "maps.safetensors")
+    params = {"methods": methods, "fit_laplace": fit.model_dump()}
     write_json(folder / "expected.json", found | {"params": params, "recorded_with": _versions()})
 
 
 def _observe(
-    folder: Path, name: str, weights: Path, params: dict[str, Any], keep: Path | None = None
+    folder: Path, name: str, weights: Path, methods: Sections, fit: FitLaplace, keep: Path | None = None
 ) -> dict[str, Any]:
     """Everything the slice looks at: {"weights": hash, "steps": {step: {value's name: value}}}."""
     import torch
@@ -100,9 +106,9 @@ def _observe(
     steps = {"pixels": _pixels(split)}
     with TemporaryDirectory() as scratch:
         fitted = Path(scratch) / "fitted"
-        if "laplace" in params:
-            steps["fit_laplace"] = _fitted(model, store, split, params["laplace"], fitted)
-        for method, section in params.items():
+        if "laplace" in methods:
+            steps["fit_laplace"] = _fitted(model, store, split, fit, fitted)
+        for method, section in methods.items():
             kind, out = load_method(method), Path(scratch) / method
             built = kind.build(kind.Params(**section), model, fitted if kind.FITTED else None)
             predict_cell(PredictionTask(model, built, store, split, NAME, 0), out, {"method": method, "dataset": NAME})
@@ -126,20 +132,23 @@ def _pixels(split: Split) -> Values:
     return {f"image {key}": float(int(digest[:8], 16)) for key, digest in digests.items()}
 
 
-def _fitted(model: Any, store: Any, split: Split, section: dict[str, Any], out: Path) -> Values:
+def _fitted(model: Any, store: Any, split: Split, knobs: FitLaplace, out: Path) -> Values:
     """Fit the posterior on the slice itself; its curvature in a few numbers."""
     from uncertsam.methods.posterior.examples import read_examples
-    from uncertsam.methods.posterior.fit import FitParams, fit
+    from uncertsam.methods.posterior.fit import fit
     from uncertsam.methods.posterior.state import save
 
-    knobs = FitParams(**{key: value for key, value in section.items() if key in FitParams.model_fields})
     state = fit(model, read_examples(model, store, split, knobs, 0, NAME), knobs)
     save(state, out, {})
     return {
         "log prior precision": float(state.prior_precision.log()),
-        "log curvature of the weights": float(state.curvature_weight.double().sum().log()),
-        "log curvature of the biases": float(state.curvature_bias.double().sum().log()),
+        "log curvature of the weights": _log_sum(state.curvature_weight),
+        "log curvature of the biases": _log_sum(state.curvature_bias),
     }
+
+
+def _log_sum(heads: Sequence[Any]) -> float:
+    return math.log(sum(float(each.double().sum()) for each in heads))
 
 
 def _maps(cell: Path) -> Values:

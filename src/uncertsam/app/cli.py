@@ -80,15 +80,13 @@ def verify(
     """Did the code change, or is this another machine? Runs everything on eight pictures with known results."""
     from uncertsam.app import _regression_check
     from uncertsam.base.checkout import needed
-    from uncertsam.config.params import Model, Params
+    from uncertsam.config.params import Config
 
     needed("verify")
-    params = Params.read()
-    model, folder = params.section("model", Model), Path("data/golden")
+    config = Config.read()
+    model, folder = config.model, Path("data/golden")
     if record:
-        _regression_check.record(
-            folder, model.name, model.weights, {m: params.values[m] for m in params.names("methods")}
-        )
+        _regression_check.record(folder, model.name, model.weights, config.entries, config.fit_laplace)
     findings = _regression_check.verify(folder, model.name, model.weights)
     for finding in findings:
         typer.echo(f"{finding.verdict:24} {finding.step}")
@@ -106,17 +104,16 @@ def score(
 
     from uncertsam.base.checkout import needed
     from uncertsam.base.files import written_aside
-    from uncertsam.config.params import Base, Model, Params, Predict
+    from uncertsam.config.params import Config
     from uncertsam.experiments.prompting import COLUMNS
     from uncertsam.experiments.prompting import score as scores
     from uncertsam.models.checkpoints import load_model
 
     needed("score")
-    params = Params.read()
-    chosen, seed = params.section("model", Model), params.section("base", Base).seed
-    model = load_model(chosen.name, chosen.weights, torch.device("cpu"))
-    split = params.section("predict", Predict).split
-    table = scores(model, Path("data/benchmark"), params.names("datasets"), split, most, seed)
+    config = Config.read()
+    model = load_model(config.model.name, config.model.weights, torch.device("cpu"))
+    split, seed = config.predict.split, config.base.seed
+    table = scores(model, Path("data/benchmark"), config.datasets, split, most, seed)
     with written_aside(out) as aside:
         table.to_csv(aside, index=False, float_format="%.6g")
     typer.echo(table.groupby("dataset")[list(COLUMNS)].mean().round(3).to_string())
@@ -129,12 +126,14 @@ def check_reports(
 ) -> None:
     """Are reports/ what they say? Every table against its schema and the others, random values recomputed."""
     from uncertsam.base.checkout import needed
-    from uncertsam.config.params import Params, Predict
+    from uncertsam.config.params import Config
     from uncertsam.report.check import Places, problems
 
     needed("check-reports")
-    split = Params.read().section("predict", Predict).split
-    found = problems(Places(Path("reports"), Path("data/benchmark"), Path("data/predictions"), split), cells, seed)
+    config = Config.read()
+    predictions = Path("data/predictions") / config.base.model
+    places = Places(Path("reports"), Path("data/benchmark"), predictions, config.predict.split)
+    found = problems(places, cells, seed)
     for line in found[:50]:
         typer.echo(line)
     typer.echo(f"{len(found)} problems" if found else f"the reports are sound; {cells} values recomputed")

@@ -33,13 +33,13 @@ def home() -> Path:
     return checkout() or Path.cwd()
 
 
-def fitted_here() -> Path:
-    """Where fitted parts are written and looked for: data/fitted of the checkout, as the pipeline does.
+def fitted_here(model: str) -> Path:
+    """Where a model's fitted parts are written and looked for: data/fitted/MODEL of the checkout, as the pipeline does.
 
     Elsewhere a folder with a name of our own: data/ may be anybody's.
     """
     folder = checkout()
-    return folder / "data" / "fitted" if folder else Path.cwd() / "uncertsam_fitted"
+    return (folder / "data" / "fitted" if folder else Path.cwd() / "uncertsam_fitted") / model
 
 
 def needed(command: str, package: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The methods there are, by the files and packages of `uncertsam.methods`, and how one is loaded by its name."""
+"""What there is, by the files of a package: methods, and how one is loaded by its name; kinds of models."""
 
 import importlib
 from pathlib import Path
@@ -8,11 +8,16 @@ import uncertsam
 from uncertsam.base.errors import UserError, suggestion
 
 
-def method_names() -> list[str]:
-    """The methods there are, sorted. Files are read, not imported: some of their neighbours import for seconds."""
-    root = Path(uncertsam.__file__).parent / "methods"
+def modules_defining(package: str, function: str) -> list[str]:
+    """The files and packages in a package of ours that define a function, sorted. They are read, not imported."""
+    root = Path(uncertsam.__file__).parent / package
     files = {f.stem: f for f in root.glob("*.py")} | {f.parent.name: f for f in root.glob("*/__init__.py")}
-    return sorted(name for name, file in files.items() if "\ndef build(" in file.read_text(encoding="utf-8"))
+    return sorted(name for name, file in files.items() if f"\ndef {function}(" in file.read_text(encoding="utf-8"))
+
+
+def method_names() -> list[str]:
+    """The methods there are, sorted."""
+    return modules_defining("methods", "build")
 
 
 def load_method(name: str) -> Any:

@@ -12,6 +12,6 @@ killed worker breaks a whole executor of joblib (loky) or concurrent.futures, th
 from uncertsam.compute._checkpoint import kept_shards
 from uncertsam.compute._pool import Pool, map_shards, opened
 from uncertsam.compute.shards import cut
-from uncertsam.config.params import Engine
+from uncertsam.config.sections import Engine
 
 __all__ = ["Engine", "Pool", "cut", "kept_shards", "map_shards", "opened"]

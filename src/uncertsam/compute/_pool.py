@@ -14,7 +14,7 @@ from uncertsam.base.errors import UserError
 from uncertsam.compute._checkpoint import Finished
 from uncertsam.compute._messages import Backend, Died, opened_answer, question
 from uncertsam.compute._prefetch import TwoParts, ahead
-from uncertsam.config.params import Engine
+from uncertsam.config.sections import Engine
 
 RETRIES = 2  # of a shard whose worker died: once may be a node's fault, three times is the shard's
 

@@ -1,26 +1,27 @@
-"""`params.yaml`, read strictly: an unknown key or a wrong type is an error that names it."""
+"""`params.yaml`, read once and strictly: an unknown key or a wrong type is an error that names it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from uncertsam.base.errors import UserError, suggestion
-from uncertsam.base.registry import method_names
+from uncertsam.base.registry import load_method, method_names
 from uncertsam.config.arms import ARMS
 from uncertsam.config.clicking import Clicking
 from uncertsam.config.guarantees import Guarantees
 from uncertsam.config.sections import (
-    Answers,
+    Ablate,
     Base,
-    Clock,
-    Control,
+    Compare,
     Dataset,
     Encode,
     Engine,
     Fit,
+    FitCombination,
     Model,
     Predict,
     Pretrain,
@@ -28,100 +29,74 @@ from uncertsam.config.sections import (
     SplitContract,
     Subset,
     Tabulate,
+    Time,
     Tracking,
-    TrainingLeg,
     check_dataset_names,
 )
-from uncertsam.config.training import TrainFusion, TrainVariance
+from uncertsam.config.training import FitLaplace, TrainFusion, TrainVariance
 
 FILE = Path("params.yaml")
-
-
-__all__ = [
-    "Answers",
-    "Base",
-    "Clock",
-    "Control",
-    "Dataset",
-    "Encode",
-    "Engine",
-    "Fit",
-    "Model",
-    "Params",
-    "Predict",
-    "Pretrain",
-    "Refine",
-    "SplitContract",
-    "Subset",
-    "Tabulate",
-    "Tracking",
-    "TrainingLeg",
-    "check",
-]
-
 S = TypeVar("S", bound=BaseModel)
-SECTIONS: dict[str, type[BaseModel]] = {
-    "base": Base, "model": Model, "split": SplitContract, "encode": Encode, "fit": Fit, "predict": Predict,
-    "tabulate": Tabulate, "control": Control, "answers": Answers, "clock": Clock, "tracking": Tracking,
-    "pretrain": Pretrain, "train_variance": TrainVariance, "train_fusion": TrainFusion, "refine": Refine,
-    "guarantees": Guarantees, "clicking": Clicking, "engine": Engine,
-}  # fmt: skip
-LISTS = {"datasets", "methods"}
-NAMED: dict[str, type[BaseModel]] = {"data": Dataset, "subset": Subset}  # by the names that they give
+Names = Annotated[list[str], Field(min_length=1)]
 
 
-class Params:
-    """The whole file. What is there is checked at once, but for the methods' own sections: their models import torch.
+@dataclass(frozen=True)
+class Methods(Mapping[str, Any]):
+    """The parameters of each method, as its module's `Params`, in the order of the report.
 
-    Raises UserError naming the first key that is wrong: unknown, of a wrong type or value, or naming what is not there.
+    They are checked when they are asked for, since the modules import torch. Raises UserError naming a wrong key.
     """
 
-    def __init__(self, values: dict[str, Any], path: Path = FILE) -> None:
-        self.values, self.path = values, path
-        clash = sorted({*SECTIONS, *LISTS, *NAMED}.intersection(method_names()))
-        if clash:
-            raise UserError(f"{path}: {clash[0]} is a section and a method.", "Rename the method's file.")
-        self._check_names("unknown section", values, {*SECTIONS, *LISTS, *NAMED, *method_names()})
-        for key, model in SECTIONS.items():
-            if key in values:
-                self.section(key, model)
-        for key, model in NAMED.items():
-            for name in self._keys(key):
-                check(path, f"{key}.{name}", values[key][name], model)
-        there = [*self._keys("data"), *self._keys("subset")]
-        check_dataset_names(there, f"{path}: data and subset", "Give it another name, everywhere in the file.")
-        for key, known in (("datasets", there), ("methods", method_names())):
-            if key in values:
-                self._check_names(f"{key}: there is no", self.names(key), known)
-        if "answers" in values:
-            self._check_names(
-                "answers.references: there is no", self.section("answers", Answers).references, method_names()
-            )
-        for key, model in (("guarantees", Guarantees), ("clicking", Clicking)):
-            if key in values:
-                chosen: Any = self.section(key, model)
-                self._check_names(f"{key}.methods: there is no", chosen.methods, method_names())
-                self._check_names(f"{key}.datasets: there is no", chosen.datasets or [], there)
-        if "data" in values:
-            self._check_sources(there)
+    path: Path
+    entries: Mapping[str, Mapping[str, Any]]
 
-    def _check_sources(self, there: Collection[str]) -> None:
-        """Whatever is fitted, trained or controlled names datasets that are there."""
-        for key in ("fit", "combined_fitted", "train_variance", "train_fusion"):
-            section = self.values.get(key)
-            if isinstance(section, dict) and "dataset" in section:
-                self._check_names(f"{key}.dataset: there is no", [section["dataset"]], there)
-        if "train_fusion" in self.values:
-            fusion = self.section("train_fusion", TrainFusion)
-            self._check_names("train_fusion.domains: there is no", fusion.domains or [], there)
-            self._check_names("train_fusion: there is no arm", fusion.every_arm, ARMS)
-        if "control" in self.values:
-            control = self.section("control", Control)
-            self._check_names("control.datasets: there is no", control.datasets or [], there)
-            self._check_names("control.calibrate: there is no", [control.calibrate], there)
+    def __getitem__(self, name: str) -> Any:
+        return check(self.path, f"methods.{name}", self.entries[name], load_method(name).Params)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+class Config(BaseModel, extra="forbid"):
+    """The whole file, a field per section.
+
+    weights: the section `models`, the file of weights of each model. entries: the section `methods`, see `methods`.
+    """
+
+    base: Base
+    weights: dict[str, Path] = Field(alias="models", min_length=1)
+    datasets: Names
+    data: dict[str, Dataset]
+    split: SplitContract
+    subset: dict[str, Subset] = {}
+    encode: Encode
+    fit: Fit
+    predict: Predict
+    entries: dict[str, dict[str, Any]] = Field(alias="methods", min_length=1)
+    fit_laplace: FitLaplace
+    fit_combination: FitCombination
+    train_variance: TrainVariance
+    train_fusion: TrainFusion
+    refine: Refine
+    tabulate: Tabulate
+    ablate: Ablate
+    compare: Compare
+    guarantees: Guarantees
+    clicking: Clicking
+    time: Time
+    pretrain: Pretrain
+    engine: Engine = Engine()
+    tracking: Tracking = Tracking()
+
+    _path: Path = PrivateAttr(FILE)
+    _values: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path = FILE) -> "Params":
+    def read(cls, path: Path = FILE) -> "Config":
+        """Raises UserError where the file is missing or no YAML, and as `of`."""
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -131,59 +106,122 @@ class Params:
             raise UserError(f"{path} is not YAML ({' '.join(str(error).split())}).", "Correct what it names.") from None
         if not isinstance(values, dict):
             raise UserError(f"{path} holds no sections.", "Restore it, for instance with `uncertsam use demo`.")
-        return cls(values, path)
+        return cls.of(values, path)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], path: Path = FILE) -> "Config":
+        """The sections `values` of a file. Raises UserError naming the first key that is wrong.
+
+        Wrong is what is unknown, of a wrong type or value, and a name of what is not there.
+        """
+        named = [name for key in ("data", "subset") if isinstance(values.get(key), dict) for name in values[key]]
+        check_dataset_names(named, f"{path}: data and subset", "Give it another name, everywhere in the file.")
+        config = check(path, "", {key: {} if value is None else value for key, value in values.items()}, cls)
+        config._path, config._values = path, dict(values)
+        for key, names, known in config._references():
+            for name in names:
+                if name not in known:
+                    raise UserError(f"{path}: {key}: there is no {name!r}.", suggestion(str(name), known))
+        return config
+
+    def _references(self) -> Iterator[tuple[str, Sequence[str], Collection[str]]]:
+        """Which key names what: key, its names, and those that it may name."""
+        there, methods = [*self.data, *self.subset], method_names()
+        yield "base.model", [self.base.model], self.weights
+        yield "datasets", self.datasets, there
+        for key, names in {
+            "methods": list(self.entries),
+            "compare.references": self.compare.references,
+            "guarantees.methods": self.guarantees.methods,
+            "clicking.methods": self.clicking.methods,
+        }.items():
+            yield key, names, methods
+        for part in ("fit", "fit_combination", "train_variance", "train_fusion"):
+            yield f"{part}.dataset", [getattr(self, part).dataset], there
+        for part in ("ablate", "guarantees", "clicking"):
+            yield f"{part}.datasets", getattr(self, part).datasets or [], there
+        yield "ablate.calibrate", [self.ablate.calibrate], there
+        yield "train_fusion.domains", self.train_fusion.domains or [], there
+        yield "train_fusion.arms", self.train_fusion.arms, ARMS
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The file as it stands there."""
+        return self._values
+
+    @property
+    def methods(self) -> Methods:
+        """What is compared, with its parameters."""
+        return Methods(self._path, self.entries)
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The models there are, by name."""
+        return {name: Model(name=name, weights=path) for name, path in self.weights.items()}
+
+    @property
+    def model(self) -> Model:
+        """The one that experiments and the report read: `base.model`."""
+        return self.models[self.base.model]
+
+    def model_named(self, name: str) -> Model:
+        """Raises UserError where `models` has no such name."""
+        if name not in self.weights:
+            raise UserError(f"{self._path}: models: there is no {name!r}.", suggestion(name, self.weights))
+        return self.models[name]
+
+    def combination(self, model: type[S]) -> S:
+        """The section `fit_combination` as its own model, which imports torch."""
+        return check(self._path, "fit_combination", self.fit_combination.model_dump(), model)
 
     def fitted_on(self, benchmark: Path) -> list[Path]:
         """The splits that posterior, variance network and combination are fitted on, under `benchmark`."""
-        sources = {"fit": "fit", "train_variance": "fit", "combined_fitted": "calibrate"}
-        named = [(self.values[key]["dataset"], split) for key, split in sources.items() if key in self.values]
+        named = [
+            (self.fit.dataset, "fit"),
+            (self.train_variance.dataset, "fit"),
+            (self.fit_combination.dataset, "calibrate"),
+        ]
         return [folder for name, split in dict.fromkeys(named) if (folder := benchmark / name / split).is_dir()]
-
-    def section(self, key: str, model: type[S]) -> S:
-        """One section (dots descend: `data.shadow`), checked. Raises UserError naming the key that is wrong."""
-        value: Any = self.values
-        for part in key.split("."):
-            if not isinstance(value, dict) or part not in value:
-                raise UserError(f"{self.path}: section {key!r} is missing.", "Add it, or run `uncertsam use PROFILE`.")
-            value = value[part]
-        return check(self.path, key, value, model)
-
-    def names(self, key: str) -> list[str]:
-        """A list of names, `datasets` or `methods`."""
-        value = self.values.get(key)
-        if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-            raise UserError(f"{self.path}: {key} is not a list of names.", f"Write {key}: [NAME, ...].")
-        return value
-
-    def _keys(self, key: str) -> list[Any]:
-        """The names in a section of named entries, such as `data`."""
-        value = self.values.get(key) or {}
-        if not isinstance(value, dict):
-            raise UserError(f"{self.path}: {key} holds no names.", f"Write {key}: {{NAME: ...}}.")
-        return list(value)
-
-    def _check_names(self, problem: str, names: Iterable[Any], known: Collection[str]) -> None:
-        for name in names:
-            if name not in known:
-                raise UserError(f"{self.path}: {problem} {name!r}.", suggestion(str(name), known))
 
 
 def check(path: Path, key: str, value: Any, model: type[S]) -> S:
-    """`value` (None: nothing is set) as the section `key` of the file `path`. Raises UserError naming a wrong key."""
+    """`value` (None: nothing is set) as the section `key` of the file `path`. Raises UserError naming a wrong key.
+
+    key: "" for the whole file.
+    """
     try:
         return model.model_validate({} if value is None else value)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join([key, *map(str, first["loc"])])
-        known = _fields(model, first["loc"])
-        mend = suggestion(str(first["loc"][-1]), known) if first["type"] == "extra_forbidden" else "Correct the value."
-        raise UserError(f"{path}: {name}: {first['msg'][0].lower()}{first['msg'][1:]}.", mend) from None
+        first = min(error.errors(), key=lambda one: one["type"] == "missing")  # a misspelt key is one of each
+        place, kind = first["loc"], first["type"]
+        name = ".".join(filter(None, [key, *map(str, place)]))
+        if not key and len(place) == 1 and kind in ("missing", "extra_forbidden"):
+            problem, mend = _section_problem(name, kind, model)
+        else:
+            problem, mend = f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}.", "Correct the value."
+        if kind == "list_type":
+            mend = f"Write {place[-1]}: [NAME, ...]."
+        elif kind == "extra_forbidden":
+            mend = suggestion(str(place[-1]), _fields(model, place))
+        raise UserError(f"{path}: {problem}", mend) from None
+
+
+def _section_problem(name: str, kind: str, model: type[BaseModel]) -> tuple[str, str]:
+    if kind == "missing":
+        return f"section {name!r} is missing.", "Add it, or run `uncertsam use PROFILE`."
+    return f"unknown section {name!r}.", ""
 
 
 def _fields(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """The keys that are known where `place` (of an error) is, in a model within the model."""
+    """The keys that are known where `place` (of an error) is: in a model, or in an entry of a list or mapping."""
+    kind: Any = model
     for part in place[:-1]:
-        field = model.model_fields.get(str(part))
-        if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
-    return list(model.model_fields)
+        fields = _by_key(kind)
+        kind = fields[str(part)].annotation if fields else get_args(kind)[-1]
+    return list(_by_key(kind))
+
+
+def _by_key(kind: Any) -> dict[str, Any]:
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return {}
+    return {field.alias or name: field for name, field in kind.model_fields.items()}

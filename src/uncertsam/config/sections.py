@@ -1,4 +1,4 @@
-"""The sections of `params.yaml` that belong to the pipeline; a method's own section is its module's `Params`."""
+"""The sections of `params.yaml` that belong to the pipeline; a method's own parameters are its module's `Params`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -45,10 +45,14 @@ class _Section(BaseModel):
 
 
 class Base(_Section):
-    """What every stage shares. `threads`: CPU threads per process, null for the machine's choice."""
+    """What every stage shares. threads: CPU threads per process, null for the machine's choice.
+
+    model: the one of `models` that experiments and the report read.
+    """
 
     profile: str
     seed: int
+    model: str
     device: str = "cpu"
     threads: PositiveInt | None = None
 
@@ -107,6 +111,12 @@ class Fit(_Section):
     dataset: str
 
 
+class FitCombination(BaseModel, extra="allow", frozen=True):
+    """`dataset`: on whose `calibrate` split entropies are weighted; the other keys: `CombinationParams`."""
+
+    dataset: str
+
+
 class Predict(_Section):
     """Which split is predicted and reported: never one that anything was fitted on."""
 
@@ -128,12 +138,13 @@ class Refine(_Section):
     gate: StrictBool
 
 
-class Control(_Section):
+class Ablate(_Section):
     """The controls (see `profiles/controls_registration.md`): which masks, and which values are tried one at a time.
 
     datasets: null for all that are reported. images: of each; masks: of each image, null for all; `seed` draws them.
-    subset: SHA-256 of the list of masks, null for any. samples: N of Laplace. calibrate: the dataset on so many
-    `calibrate_images` of whose calibrate split prior precision and temperature are chosen from their lists.
+    subset: SHA-256 of the list of masks, null for any. samples: N of Laplace; factorial_samples: where N is not what
+    is changed. calibrate: the dataset on so many `calibrate_images` of whose calibrate split prior precision and
+    temperature are chosen from their lists.
     """
 
     datasets: list[str] | None = Field(min_length=1)
@@ -142,13 +153,14 @@ class Control(_Section):
     seed: int
     subset: str | None = None
     samples: list[PositiveInt] = Field(min_length=1)
+    factorial_samples: PositiveInt = 1000
     prior_precisions: list[PositiveFloat] = Field(min_length=1)
     temperatures: list[PositiveFloat] = Field(min_length=1)
     calibrate: str
     calibrate_images: PositiveInt
 
 
-class Answers(_Section):
+class Compare(_Section):
     """How methods are compared with the `references`, fixed before anything is judged.
 
     metrics: of the full region. resamples: of the bootstrap. alpha: of tests and intervals. margin: a difference of
@@ -162,7 +174,7 @@ class Answers(_Section):
     margin: float = Field(gt=0)
 
 
-class Clock(_Section):
+class Time(_Section):
     """How cost is taken: so many masks of as many images as that needs, answered `repeats` times by each method."""
 
     masks: PositiveInt

@@ -1,10 +1,31 @@
-"""How trained parts are trained. Read by `params.py`, so nothing heavy is imported here."""
+"""How parts are fitted and trained. Read by `params.py`, so nothing heavy is imported here."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from uncertsam.config.arms import arm_named
+
+
+class FitLaplace(BaseModel, extra="forbid", frozen=True):
+    """What the fit of the Laplace posterior depends on.
+
+    likelihood: of a mask: one coin per pixel (the paper's words), or one categorical over all pixels (its code).
+    prior_precision: of the weights, or "marglik" to maximise the marginal likelihood. temperature: divides the
+    curvature, hence > 1 widens the posterior. resolution: side to which logits and masks are resized. objects: how
+    many random objects per image, or "all". The last three: see `prompt_sequence`.
+    """
+
+    likelihood: Literal["bernoulli", "softmax_pixels"] = "bernoulli"
+    prior_precision: PositiveFloat | Literal["marglik"] = 1.0
+    temperature: PositiveFloat = 1.0
+    resolution: PositiveInt = 128
+    objects: PositiveInt | Literal["all"] = 1
+    steps: PositiveInt = 8
+    box_probability: float = Field(0.5, ge=0, le=1)
+    foreground_probability: float = Field(0.5, ge=0, le=1)
 
 
 class TrainParams(BaseModel, extra="forbid", frozen=True):
@@ -51,8 +72,8 @@ class TrainVariance(TrainParams, frozen=True):
 class TrainFusion(TrainParams, frozen=True):
     """Training of dense embedding fusion (paper, App. A and D), whatever the arm.
 
-    arms: those trained on the `fit` split of `dataset`. left_out: those trained on other datasets than the one that
-    they are tested on; domains: on which (null: all reported datasets with a fit split). init: see `build_fusion`.
+    arms: trained on the `fit` split of `dataset`; those with a domain left out (`ARMS`) on the others of `domains`
+    (null: all reported datasets with a fit split). init: see `build_fusion`.
     laplace: the first pass's mean probability in closed form, or of so many `samples`. token, gate: of the first pass
     where it is SAM's, and of the second. resolution: as for the variance network. weight_decay_ones: of the arms with
     a map of ones, where it is another one (the authors' code: 0.001).
@@ -60,7 +81,6 @@ class TrainFusion(TrainParams, frozen=True):
 
     dataset: str
     arms: list[str]
-    left_out: list[str] = []
     domains: list[str] | None = None
     init: Literal["faithful", "identity", "mask_prompt"] = "identity"
     laplace: Literal["closed", "samples"] = "closed"
@@ -70,13 +90,9 @@ class TrainFusion(TrainParams, frozen=True):
     resolution: PositiveInt | Literal["input"] = "input"
     weight_decay_ones: NonNegativeFloat | None = None
 
-    @property
-    def every_arm(self) -> list[str]:
-        """All arms, those with a domain left out last."""
-        return [*self.arms, *self.left_out]
-
     def splits(self, benchmark: Path, reported: Sequence[str]) -> list[Path]:
         """Every split that an arm may be trained on, under `benchmark`."""
-        domains = (self.domains or reported) if self.left_out else []
+        leaves_out = any(arm_named(arm).left_out for arm in self.arms)
+        domains = (self.domains or reported) if leaves_out else []
         folders = [benchmark / name / "fit" for name in dict.fromkeys([self.dataset, *domains])]
         return [folder for folder in folders if folder.is_dir()]

@@ -15,7 +15,6 @@ from jaxtyping import Bool, UInt8
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split, read_split
-from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.ranking import ratio
 from uncertsam.models.mask_points import centre, corners
 
@@ -72,19 +71,18 @@ def _asker(model: Any, picture: Picture) -> Ask:
     """Encode once; then (points [k, 2] in pixels, their labels) give token 0's mask at the picture's size."""
     import torch
 
-    from uncertsam.models.geometry import to_input
-    from uncertsam.models.prompts import in_input
+    from uncertsam.models.prompts import to_prompts
     from uncertsam.models.store import encode
 
-    height, width = picture.shape[:2]
-    embedding = encode(model, to_input(picture, model.image_size)[None], torch.float32)
+    size: tuple[int, int] = picture.shape[:2]
+    embedding = encode(model, model.geometry.to_input(picture)[None], torch.float32)
 
     def ask(points: np.ndarray, labels: np.ndarray) -> Mask:
         where, kinds = torch.from_numpy(points).float()[None], torch.from_numpy(labels)[None]
-        prompts = in_input((height, width), model.image_size, points=where, labels=kinds)
+        prompts = to_prompts(model.geometry, size, points=where, labels=kinds)
         with torch.inference_mode():
             decoded = model.decode(embedding, prompts)
-        return np.asarray(upsample(decoded.logits[0, 0].numpy(), height, width) > 0)
+        return np.asarray(model.geometry.to_picture(decoded.logits[0, 0].numpy(), size) > 0)
 
     return ask
 

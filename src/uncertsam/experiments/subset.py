@@ -14,7 +14,7 @@ from uncertsam.statistics.schema import COUNT, WORD, Schema
 
 MASKS = Schema(
     "controls_subset.csv",
-    "Run the control stage.",
+    "Run the ablate stage.",
     {"dataset": WORD, "split": WORD, "image_id": COUNT, "image_sha256": WORD, "mask_id": COUNT, "mask_sha256": WORD},
     ["dataset", "image_id", "mask_id"],
     refers={"controls.parquet": ["dataset", "image_id", "mask_id"]},
@@ -29,7 +29,7 @@ def drawn(split: Split, images: int, masks: int | None, seed: int) -> Split:
     """
     hashes = {record.id: _image_hash(split, record.id) for record in split if split.annotations[record.id]}
     if not hashes:
-        raise UserError(f"{split.root} has no masks to control.", "Leave the dataset out of control.datasets.")
+        raise UserError(f"{split.root} has no masks to control.", "Leave the dataset out of ablate.datasets.")
     kept = sorted(chosen(hashes, images, seed))
     annotations = {i: _masks(split.annotations[i], hashes[i], masks, seed) for i in kept}
     return replace(split, images={i: split.images[i] for i in kept}, annotations=annotations)
@@ -53,7 +53,7 @@ def listing(splits: Mapping[str, Split]) -> pd.DataFrame:
 
 
 def digest(rows: pd.DataFrame) -> str:
-    """The SHA-256 of a list, as `control.subset` registers it."""
+    """The SHA-256 of a list, as `ablate.subset` registers it."""
     return hashlib.sha256(rows[COLUMNS].to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 
@@ -63,7 +63,7 @@ def check_registered(rows: pd.DataFrame, registered: str | None) -> None:
     if registered is not None and registered != found:
         raise UserError(
             f"The controls' masks are not those registered: their list has the hash {found}, not {registered}.",
-            "Restore the data, or register this list anew: control.subset.",
+            "Restore the data, or register this list anew: ablate.subset.",
         )
 
 

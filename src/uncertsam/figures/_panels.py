@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from uncertsam.figures.examples import Example, MethodMap
 from uncertsam.figures.overlay import BOX, counts, ends_of, frame, resized
 from uncertsam.figures.style import PAPER
-from uncertsam.metrics.masks import upsample
 
 ENTROPY = "predictive entropy [nats]"
 BINARY: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255}
@@ -36,9 +35,10 @@ class MaskPanel:
 
 
 def cells_of(example: Example) -> list[MaskPanel]:
-    """Every method's maps, upsampled as for the metrics."""
-    shape = example.truth.shape
-    return [MaskPanel(m, upsample(m.logits, *shape), upsample(m.uncertainty, *shape)) for m in example.maps]
+    """Every method's maps, at the image's resolution as for the metrics."""
+    size = example.truth.shape
+    large = [(m, m.layout.to_picture) for m in example.maps]
+    return [MaskPanel(m, to_picture(m.logits, size), to_picture(m.uncertainty, size)) for m, to_picture in large]
 
 
 def scales_of(cells: Sequence[MaskPanel]) -> Scales:

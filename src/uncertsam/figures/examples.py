@@ -13,6 +13,7 @@ from uncertsam.base.files import read_table
 from uncertsam.data.format import Split
 from uncertsam.figures.style import method_style
 from uncertsam.metrics.stored import Predictions
+from uncertsam.models.layout import Layout
 from uncertsam.statistics.selection import TOO_SMALL
 
 RULES = {"median": 2, "lower quartile": 4}  # of the masks ordered by IoU: every second, every fourth
@@ -32,10 +33,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class MethodMap:
-    """What one method says about one mask: low-resolution maps, as predicted, and its scores by metric."""
+    """What one method says about one mask: low-resolution maps, as predicted, and its scores by metric.
+
+    layout: of the model.
+    """
 
     method: str
     measure: str
+    layout: Layout
     logits: Float[np.ndarray, "h w"]
     uncertainty: Float[np.ndarray, "h w"]
     scores: dict[str, float]
@@ -151,7 +156,7 @@ def _read_map(
     mine = scores[(scores["image_id"] == choice.image_id) & (scores["mask_id"] == choice.mask_id)]
     box = (float(row["x0"]), float(row["y0"]), float(row["x1"]), float(row["y1"]))
     values = {str(metric): float(value) for metric, value in zip(mine["metric"], mine["value"], strict=True)}
-    return MethodMap(method, stored.measure.title, stored.logits, stored.uncertainty, values), box
+    return MethodMap(method, stored.measure.title, stored.layout, stored.logits, stored.uncertainty, values), box
 
 
 def _scores(results: pd.DataFrame, dataset: str, method: str) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def forest(
     if drawn.empty:
         raise UserError(
             f"Nothing was compared with {reference} by {', '.join(metrics)}.",
-            "Add them to answers.references and answers.metrics.",
+            "Add them to compare.references and compare.metrics.",
         )
     names = in_order(drawn["method"], METHODS)
     body = ROW * len(names)

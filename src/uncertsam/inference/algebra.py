@@ -50,40 +50,41 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Samples:
-    """Equally likely logits. iou: predicted quality of each mask. object_score: logit that there is an object.
+    """Equally likely logits. iou: predicted quality of each mask.
 
+    object_logit: that there is an object, NaN where the model does not predict it.
     chunks: gives them in portions over samples, anew on each call; all of them together may not fit in memory.
     maps: what the method alone knows, by the name of a measure. parts: named shares of U, which add up to it, or none.
     """
 
     chunks: Callable[[], Iterable[Float[Tensor, "s n h w"]]]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
     maps: Maps = field(default_factory=dict)
     parts: Maps = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Logits that are normal, pixel by pixel. iou, object_score: as in `Samples`."""
+    """Logits that are normal, pixel by pixel. iou, object_logit: as in `Samples`."""
 
     mean: Float[Tensor, "n h w"]
     variance: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
 
 
 @dataclass(frozen=True)
 class Combined:
     """Several ensembles, already summed up; uncertainty: by the method's measure.
 
-    logits: of the mean probability, in +-16.12. parts, iou, object_score: as in `Samples`.
+    logits: of the mean probability, in +-16.12. parts, iou, object_logit: as in `Samples`.
     """
 
     logits: Float[Tensor, "n h w"]
     uncertainty: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
     parts: Maps = field(default_factory=dict)
 
 
@@ -120,12 +121,12 @@ class Plain:
     def __call__(self, inputs: Inputs) -> Samples:
         selected = select(inputs.decoded, self.policy)
         maps = {self.measure.name: self.own(selected.logits)} if self.own else {}
-        return Samples(lambda: [selected.logits[None]], selected.iou, inputs.decoded.object_score, maps)
+        return Samples(lambda: [selected.logits[None]], selected.iou, inputs.decoded.known_object_logit, maps)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Per object: logit of the mean probability in +-16.12, predicted IoU, object score; on the inputs' device.
+    """Per object: logit of the mean probability in +-16.12, predicted IoU, object logit; on the inputs' device.
 
     measure: which U is. maps: what U and further measures are read off, beside the logits. parts: the shares of U by
     their source, where a method tells them.
@@ -133,7 +134,7 @@ class Answer:
 
     logits: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
     measure: Measure
     maps: Maps = field(default_factory=dict)
     parts: Maps = field(default_factory=dict)
@@ -159,7 +160,7 @@ class Answer:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Answer":
         maps, parts = ({name: change(m) for name, m in of.items()} for of in (self.maps, self.parts))
-        return Answer(change(self.logits), change(self.iou), change(self.object_score), self.measure, maps, parts)
+        return Answer(change(self.logits), change(self.iou), change(self.object_logit), self.measure, maps, parts)
 
 
 @torch.inference_mode()
@@ -190,7 +191,7 @@ def portions(inputs: Inputs, objects: int | None = None) -> Iterator[Inputs]:
 def joined(answers: Sequence[Answer]) -> Answer:
     """Answers about different objects as one."""
     first = answers[0]
-    logits, iou, score = (torch.cat([getattr(one, f) for one in answers]) for f in ("logits", "iou", "object_score"))
+    logits, iou, score = (torch.cat([getattr(one, f) for one in answers]) for f in ("logits", "iou", "object_logit"))
     maps = {name: torch.cat([one.maps[name] for one in answers]) for name in first.maps}
     parts = {name: torch.cat([one.parts[name] for one in answers]) for name in first.parts}
     return Answer(logits, iou, score, first.measure, maps, parts)
@@ -226,16 +227,16 @@ def read_off(outcome: Outcome, measure: Measure, every: bool = False) -> Answer:
     """An outcome as the answer that it stands for. every: as in `answer`."""
     if isinstance(outcome, Combined):
         maps = {measure.name: outcome.uncertainty}
-        return Answer(outcome.logits, outcome.iou, outcome.object_score, measure, maps, outcome.parts)
+        return Answer(outcome.logits, outcome.iou, outcome.object_logit, measure, maps, outcome.parts)
     wanted = bool({*measure.inputs} & {*SPREAD})
     if isinstance(outcome, Moments):
         logits = mean_logit(outcome)
         return Answer(
-            logits, outcome.iou, outcome.object_score, measure, _spread(outcome, logits) if every or wanted else {}
+            logits, outcome.iou, outcome.object_logit, measure, _spread(outcome, logits) if every or wanted else {}
         )
     sign, tail, apart, count = summed(outcome.chunks(), every or wanted)
     maps = {**outcome.maps, **(apart if count > 1 or wanted else {})}  # a single sample has nothing to differ from
-    return Answer(logit_of_tail(sign, tail), outcome.iou, outcome.object_score, measure, maps, outcome.parts)
+    return Answer(logit_of_tail(sign, tail), outcome.iou, outcome.object_logit, measure, maps, outcome.parts)
 
 
 def _spread(moments: Moments, logits: Masks) -> dict[str, Masks]:

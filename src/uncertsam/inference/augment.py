@@ -56,11 +56,6 @@ def maybe_grey(image: Picture, probability: float, generator: torch.Generator) -
     return np.array(Image.fromarray(image).convert("L").convert("RGB"))
 
 
-def squared(image: Picture, size: int) -> UInt8[np.ndarray, "s s 3"]:
-    """Resized to the model's square input, as `to_input` does, which then leaves it alone."""
-    return np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
-
-
 def _turn_hue(picture: Image.Image, turns: float) -> Image.Image:
     """Hue shifted by -0.5 to 0.5 turns. Through 8-bit HSV: even a shift of 0 rounds the colours."""
     shift = int(turns * 255)

@@ -13,12 +13,13 @@ from torch import Tensor
 from uncertsam.inference.algebra import Inputs, Samples
 from uncertsam.inference.augment import Picture, Symmetry
 from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY, Measure
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import Decoded, Embedding
 from uncertsam.models.select import TokenPolicy, select
 from uncertsam.models.store import DTYPES, encode
 
-Vote = tuple[Float[Tensor, "m h w"], Float[Tensor, " m"], Float[Tensor, " m"]]  # logits, predicted IoU, object score
-View = Callable[[Picture, int, torch.Generator], Float[Tensor, "3 s s"]]
+Vote = tuple[Float[Tensor, "m h w"], Float[Tensor, " m"], Float[Tensor, " m"]]  # logits, predicted IoU, object logit
+View = Callable[[Picture, Geometry, torch.Generator], Float[Tensor, "3 s s"]]
 
 
 class ViewParams(TokenPolicy, frozen=True):
@@ -61,7 +62,7 @@ class Views:
             yield encode(inputs.model, together, DTYPES[self.params.dtype])
 
     def _picture(self, inputs: Inputs, image: Picture, k: int) -> Float[Tensor, "3 s s"]:
-        view = self.view(image, inputs.model.image_size, inputs.generator(f"{self.name}/{k}"))
+        view = self.view(image, inputs.model.geometry, inputs.generator(f"{self.name}/{k}"))
         return self.symmetries[k].apply(view)
 
 
@@ -86,11 +87,11 @@ class _SeenMembers:
 def vote(decoded: Decoded, policy: TokenPolicy) -> Vote:
     """The picked mask of each prompt; drops the rest of what the decoder said, which is some ten times as large."""
     selected = select(decoded, policy)
-    return selected.logits, selected.iou, decoded.object_score
+    return selected.logits, selected.iou, decoded.known_object_logit
 
 
 def pooled(votes: Iterable[Vote], members: int) -> Samples:
-    """Votes on n objects, member after member, as equally likely samples; IoU and object score are the means.
+    """Votes on n objects, member after member, as equally likely samples; IoU and object logit are the means.
 
     All logits are held, 4 * members * n * h * w bytes: decoding them again would cost far more than that.
     """

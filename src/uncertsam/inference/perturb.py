@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, NonNegativeFloat
 from torch import Tensor
 
 from uncertsam.inference.algebra import Inputs
-from uncertsam.inference.augment import Boxes, Jitter, Picture, jittered, maybe_grey, move_boxes, squared
-from uncertsam.models.geometry import to_input
+from uncertsam.inference.augment import Boxes, Jitter, Picture, jittered, maybe_grey, move_boxes
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.prompts import Prompts, jitter_boxes
 
 
@@ -29,11 +29,13 @@ class BoxNoise(BaseModel, extra="forbid", frozen=True):
     limit: NonNegativeFloat = 20.0
 
 
-def train_view(colours: Colours, image: Picture, size: int, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
+def train_view(
+    colours: Colours, image: Picture, geometry: Geometry, generator: torch.Generator
+) -> Float[Tensor, "3 s s"]:
     """A random member's picture as the model's input: colours change after the resize, as in training."""
-    first = jittered(squared(image, size), colours.jitter, generator)
+    first = jittered(geometry.resize(image), colours.jitter, generator)
     grey = maybe_grey(first, colours.greyscale, generator)
-    return to_input(jittered(grey, colours.second_jitter, generator), size)
+    return geometry.to_input(jittered(grey, colours.second_jitter, generator))
 
 
 def moved_prompts(inputs: Inputs, k: int, noise: BoxNoise) -> Prompts:

@@ -2,15 +2,15 @@
 
 index.parquet      row, image_id, mask_id, x0, y0, x1, y1 (the box, original pixels, inclusive), iou_predicted,
                    object_score
-maps.safetensors   float32 [n, h, w], low resolution of the square input: logits, and what the measures of U are read
-                   off beside them (see `metrics.uncertainty`); part_<name>, the shares of U, where a method tells them
-meta.json          method, dataset, model and its hash, params, measure {name, label, unit}: the method's own
+maps.safetensors   float32 [n, h, w], at the resolution of the decoder: logits, and what the measures of U are read off
+                   beside them (see `metrics.uncertainty`); part_<name>, the shares of U, where a method tells them
+meta.json          method, dataset, model and its hash, its layout, params, measure {name, label, unit}: the method's
 """
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -28,8 +28,9 @@ from uncertsam.compute.shards import cut
 from uncertsam.data.format import Annotation, ImageRecord, Split
 from uncertsam.inference._maps import MapWriter
 from uncertsam.inference.algebra import Answer, Inputs, Method, answer
+from uncertsam.models.layout import Layout
 from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.prompts import Prompts, box_of_mask, in_input
+from uncertsam.models.prompts import Prompts, box_of_mask, to_prompts
 from uncertsam.models.store import Embeddings
 
 COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
@@ -53,6 +54,10 @@ class PredictionTask:
     seed: int
 
     @property
+    def layout(self) -> Layout:
+        return self.model.geometry
+
+    @property
     def questions(self) -> "PromptSet":
         return PromptSet(self.model, self.embeddings, self.split, self.dataset, self.seed)
 
@@ -71,6 +76,8 @@ class _Asked(Protocol):
 
     @property
     def split(self) -> Split: ...
+    @property
+    def layout(self) -> Layout: ...
 
     def answers(self, images: Shard) -> list[Found]: ...
 
@@ -87,7 +94,7 @@ class PromptSet:
 
     def of(self, image: ImageRecord, boxes: Float[Tensor, "n 4"]) -> Inputs:
         """Boxes on one image."""
-        return self.given(image, in_input((image.height, image.width), self.model.image_size, boxes))
+        return self.given(image, to_prompts(self.model.geometry, (image.height, image.width), boxes))
 
     def given(self, image: ImageRecord, prompts: Prompts) -> Inputs:
         """Any prompts on one image; the generators of the members know the image and nothing of the order of work."""
@@ -119,7 +126,7 @@ def predict_cell(cell: _Asked, out: Path, meta: dict[str, Any], each: Each = map
     no masks.
     """
     images = iter(cell.split)
-    with _writing(cell.split, [Written(out, meta)]) as (rows,):
+    with _writing(cell.split, cell.layout, [Written(out, meta)]) as (rows,):
         for shard in each(cell.answers, cut(tuple(cell.split.images), IMAGES)):
             for boxes, given in shard:
                 rows.add(next(images), boxes, given)
@@ -129,7 +136,7 @@ def predict_cell(cell: _Asked, out: Path, meta: dict[str, Any], each: Each = map
 def predict_cells(questions: PromptSet, ask: Ask, cells: Sequence[Written]) -> pd.DataFrame:
     """As `predict_cell`, for answers that are found together, in the order of `cells`; returns the last one's index."""
     split = questions.split
-    with _writing(split, cells) as several:
+    with _writing(split, questions.model.geometry, cells) as several:
         for image in tqdm(split, "predict", disable=None):
             boxes = boxes_of(split, image)
             for rows, given in zip(several, ask(questions.of(image, boxes), image.id), strict=True):
@@ -159,7 +166,7 @@ class _Rows:
 
 
 @contextmanager
-def _writing(split: Split, cells: Sequence[Written]) -> Iterator[list[_Rows]]:
+def _writing(split: Split, layout: Layout, cells: Sequence[Written]) -> Iterator[list[_Rows]]:
     """Cells that are there, whole, after the block, unless it fails."""
     masks = sum(len(split.annotations[image.id]) for image in split)
     if not masks:
@@ -174,7 +181,8 @@ def _writing(split: Split, cells: Sequence[Written]) -> Iterator[list[_Rows]]:
         yield several
         for folder, rows in zip(folders, several, strict=True):
             rows.index().to_parquet(folder / "index.parquet", index=False)
-            (folder / "meta.json").write_text(json.dumps(rows.meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            meta = rows.meta | {"layout": asdict(layout)}
+            (folder / "meta.json").write_text(json.dumps(meta, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def boxes_of(split: Split, image: ImageRecord) -> Float[Tensor, "n 4"]:
@@ -183,7 +191,7 @@ def boxes_of(split: Split, image: ImageRecord) -> Float[Tensor, "n 4"]:
 
 
 def _rows(annotations: list[Annotation], boxes: Float[Tensor, "n 4"], found: Answer) -> Iterator[list[float]]:
-    for annotation, box, iou, score in zip(annotations, boxes, found.iou, found.object_score, strict=True):
+    for annotation, box, iou, score in zip(annotations, boxes, found.iou, found.object_logit, strict=True):
         yield [annotation.image_id, annotation.id, *map(float, box), float(iou), float(score)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from uncertsam.data.format import Split, read_split
 from uncertsam.inference.predictions import Found, PredictionTask, PromptSet, Shard
+from uncertsam.models.layout import Layout
 from uncertsam.models.spec import ModelSpec, Spec
 from uncertsam.models.store import open_embeddings
 
@@ -50,6 +51,10 @@ class TaskSpec(Spec):
     @property
     def split(self) -> Split:
         return self.questions.opened.split
+
+    @property
+    def layout(self) -> Layout:
+        return self.questions.opened.model.geometry
 
     def answers(self, images: Shard) -> list[Found]:
         """As `PredictionTask.answers`."""

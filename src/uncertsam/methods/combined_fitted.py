@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from uncertsam.inference.algebra import Combined, Inputs
 from uncertsam.methods.joint.combination import Combination
 from uncertsam.methods.joint.combination import load as load_combination
-from uncertsam.methods.joint.ensembles import JointParams, pictures, spread
+from uncertsam.methods.joint.ensembles import pictures, spread
 from uncertsam.methods.posterior.state import LaplaceState, load
 from uncertsam.metrics.uncertainty import Measure
 from uncertsam.models.promptable import Embedding, PromptableModel
@@ -19,10 +21,8 @@ FITTED: str | None = "combination"
 MEASURE = Measure("expected_error", "expected error")
 
 
-class Params(JointParams, frozen=True):
-    """The ensembles, and the dataset on whose `calibrate` split the weights are fitted."""
-
-    dataset: str
+class Params(BaseModel, extra="forbid", frozen=True):
+    """None: the ensembles are those that the combination was fitted on."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,6 @@ class _CombinedFitted:
 
     combination: Combination
     state: LaplaceState
-    params: JointParams
     measure: Measure = MEASURE
 
     def __call__(self, inputs: Inputs) -> Combined:
@@ -39,7 +38,7 @@ class _CombinedFitted:
 
     def for_image(self, inputs: Inputs) -> "_SeenFitted":
         """Encode the pictures."""
-        return _SeenFitted(pictures(inputs, self.params), self)
+        return _SeenFitted(pictures(inputs, self.combination.params), self)
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,10 @@ class _SeenFitted:
         return self.method.measure
 
     def __call__(self, inputs: Inputs) -> Combined:
-        found = spread(inputs, self.embeddings, self.method.state, self.method.params)
-        return Combined(found.logits, self.method.combination(found.entropies), found.iou, found.object_score)
+        found = spread(inputs, self.embeddings, self.method.state, self.method.combination.params)
+        return Combined(found.logits, self.method.combination(found.entropies), found.iou, found.object_logit)
 
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> _CombinedFitted:
-    """Raises UserError where there is no fitted combination, or it is not this model's or these parameters'."""
-    combination = load_combination(fitted, model, params.model_dump(mode="json"))
-    return _CombinedFitted(combination, load(fitted and fitted / "laplace", model), params)
+    """Raises UserError where there is no fitted combination, or it is not this model's."""
+    return _CombinedFitted(load_combination(fitted, model), load(fitted and fitted / "laplace", model))

@@ -49,7 +49,7 @@ class _SeenSum:
 
     def __call__(self, inputs: Inputs) -> Combined:
         found = spread(inputs, self.embeddings, self.state, self.params)
-        return Combined(found.logits, found.entropies[:3].sum(0), found.iou, found.object_score)
+        return Combined(found.logits, found.entropies[:3].sum(0), found.iou, found.object_logit)
 
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> _CombinedSum:

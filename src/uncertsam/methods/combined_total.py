@@ -59,7 +59,7 @@ class _SeenTotal:
     measure: Measure
 
     def __call__(self, inputs: Inputs) -> Samples:
-        iou, score = inputs.decoded.iou[:, 0], inputs.decoded.object_score
+        iou, score = inputs.decoded.scores[:, 0], inputs.decoded.known_object_logit
         grid = self._grid(inputs)
         return Samples(lambda: [grid.flatten(0, 2)], iou, score, parts=decompose(grid.sigmoid())[1])
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from uncertsam.inference.augment import Picture, Symmetry
 from uncertsam.inference.ensemble import ViewParams, Views
-from uncertsam.models.geometry import to_input
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import PromptableModel
 
 FITTED: str | None = None
@@ -46,6 +46,6 @@ def build(params: Params, model: PromptableModel, fitted: Path | None) -> Views:
     return Views("tta_geometric", _view, [SYMMETRIES[name] for name in params.symmetries], params)
 
 
-def _view(image: Picture, size: int, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
+def _view(image: Picture, geometry: Geometry, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
     """The plain input."""
-    return to_input(image, size)
+    return geometry.to_input(image)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from uncertsam.inference.augment import Jitter, Picture, Symmetry, jittered
 from uncertsam.inference.ensemble import ViewParams, Views
-from uncertsam.models.geometry import to_input
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import PromptableModel
 
 FITTED: str | None = None
@@ -32,6 +32,6 @@ def build(params: Params, model: PromptableModel, fitted: Path | None) -> Views:
     return Views("tta_hue", partial(view, Jitter(hue=params.hue)), [Symmetry()] * params.members, params)
 
 
-def view(jitter: Jitter, image: Picture, size: int, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
+def view(jitter: Jitter, image: Picture, geometry: Geometry, generator: torch.Generator) -> Float[Tensor, "3 s s"]:
     """A random member's picture as the model's input: hue changes before the resize, as in the paper's code."""
-    return to_input(jittered(image, jitter, generator), size)
+    return geometry.to_input(jittered(image, jitter, generator))

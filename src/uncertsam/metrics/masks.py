@@ -1,7 +1,7 @@
 """All metrics of one mask at the image's own resolution. What is measured, and when there is no answer:
 
-Both maps are upsampled alike (`upsample`), the mask is logit > 0, a pixel is wrong where the mask differs from the
-truth M, and the error that Pearson and Spearman follow is |P - M|. Void pixels count nowhere.
+Both maps are upsampled alike (`Layout.to_picture`), the mask is logit > 0, a pixel is wrong where the mask differs
+from the truth M, and the error that Pearson and Spearman follow is |P - M|. Void pixels count nowhere.
 
     iou, dice                    overlap of mask and truth; NaN where both are empty
     boundary_iou_0.02, _0.01     overlap of the inner boundaries, found on the whole image; NaN where both are empty
@@ -18,7 +18,6 @@ mark by the suffix `_`.)
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -40,14 +39,6 @@ METRICS = OVERLAPS + PIXEL_METRICS
 RANKING = ("pearson", "spearman", "aurc", "augrc", "auroc")  # of any measure; the others do not look at U
 PIXEL, MASK = LEVELS = ("pixel", "mask")  # what a number is about: pixels, or one mask as a whole
 Key = tuple[str, str, str, str]  # measure, level, metric, region
-
-
-def upsample(low: Float[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "height width"]:
-    """A low-resolution map at the image's size: bilinear, half-pixel centres, no antialiasing, no crop.
-
-    It equals torch's `interpolate(mode="bilinear", align_corners=False)`, and keeps a constant exactly constant.
-    """
-    return cv2.resize(low, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def measure_mask(
@@ -73,8 +64,8 @@ def examine_mask(side: TruthSide, stored: StoredMask, ranks: Ranks = "bits") -> 
     """
     size = side.truth.shape
     own, *others = stored.measures
-    logits = upsample(stored.logits, *size)
-    metrics, pixels = _measured(side, logits, upsample(stored.uncertainty, *size), ranks)
+    logits, uncertainty = stored.large(size)
+    metrics, pixels = _measured(side, logits, uncertainty, ranks)
     found = {
         (own.name, MASK if metric in OVERLAPS else PIXEL, metric, region): v for (metric, region), v in metrics.items()
     }
@@ -86,7 +77,7 @@ def examine_mask(side: TruthSide, stored: StoredMask, ranks: Ranks = "bits") -> 
     }
     found |= {(own.name, MASK, metric, "full"): value for metric, value in whole.items()}
     for measure in others:
-        again = pixels.by(side, upsample(measure.of(stored.maps), *size), ranks)
+        again = pixels.by(side, stored.layout.to_picture(measure.of(stored.maps), size), ranks)
         found |= {(measure.name, PIXEL, metric, "full"): value for metric, value in again.ranking().items()}
         found |= {(measure.name, MASK, m, "full"): value for m, value in scores(again.doubt, places).items()}
     return found, pixels.curves() if pixels.uncertainty.size else None

@@ -56,9 +56,9 @@ def measure_cell(
 ) -> Measures:
     """Measure every mask of one (model, method, dataset), by every measure that its maps support.
 
-    `predictions` holds a cell (see `stored`), `benchmark_split` is <DATASET>/<split>. `each` calls a pure
-    function for every shard, in their order, or as if (`Pool.map`, say); `ranks` as in `measure_mask`. Memory does not
-    grow with the images, but for the table.
+    `predictions` is a cell's folder, `benchmark_split` is <DATASET>/<split>. `each` calls a pure function for every
+    shard, in their order, or as if (`Pool.map`, say); `ranks` as in `measure_mask`. Memory does not grow with the
+    images, but for the table.
     Raises UserError where the predicted masks are not exactly those of the split, or a file is missing or broken.
     """
     split = read_split(benchmark_split)

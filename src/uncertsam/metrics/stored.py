@@ -12,21 +12,28 @@ from safetensors import SafetensorError, safe_open
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_json, read_table
 from uncertsam.metrics.uncertainty import MEASURES, Measure, supported
+from uncertsam.models.layout import Layout, Size, read_layout
 
 AGAIN = "Delete its folder, then run the predict stage (or refine) again."  # finished cells are kept
 PART = "part_"  # what the names of shares of U begin with; they are no measures
 
 Low = Float[np.ndarray, "h w"]
+Large = Float[np.ndarray, "height width"]
 Rows = Mapping[int, tuple[int, float]]  # mask id -> row of the maps, predicted IoU
 
 
 @dataclass(frozen=True)
 class StoredMask:
-    """The low-resolution maps of one mask, the method's own measure, and the IoU that the model predicts."""
+    """The low-resolution maps of one mask, the method's own measure, the predicted IoU, and the layout of the model."""
 
     maps: Mapping[str, Low]
     measure: Measure
     iou: float
+    layout: Layout
+
+    def large(self, size: Size) -> tuple[Large, Large]:
+        """Logits and U at the picture's size."""
+        return self.layout.to_picture(self.logits, size), self.layout.to_picture(self.uncertainty, size)
 
     @property
     def logits(self) -> Low:
@@ -50,6 +57,7 @@ class Predictions:
 
     root: Path
     rows: Rows
+    layout: Layout
     measure: Measure
     maps: Mapping[str, Any]
 
@@ -69,7 +77,7 @@ class Predictions:
         lost = [name for name in ("logits", *measure.inputs) if name not in maps]
         if lost:
             raise UserError(f"{path} holds no {lost[0]}.", AGAIN)
-        return cls(root, rows, measure, maps)
+        return cls(root, rows, read_layout(root), measure, maps)
 
     def of(self, mask_id: int) -> StoredMask:
         """One mask. Raises UserError where its maps hold NaN or infinity."""
@@ -77,7 +85,7 @@ class Predictions:
         maps = {name: values[row] for name, values in self.maps.items()}
         if not all(np.isfinite(values).all() for values in maps.values()):
             raise UserError(f"{self.root / 'maps.safetensors'} holds NaN or infinity for mask {mask_id}.", AGAIN)
-        return StoredMask(maps, self.measure, iou)
+        return StoredMask(maps, self.measure, iou, self.layout)
 
 
 def read_measure(root: Path) -> Measure:

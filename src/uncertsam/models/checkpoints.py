@@ -1,35 +1,34 @@
 """Named models and their weights: read without executing anything, with a checked hash.
 
-Beside the weights lies a manifest, `<weights>.json`: SHA-256, and for the embedded model what it was trained on.
-SAM 2's own checkpoints come without one; their hash is recorded at the first use and checked ever after.
+A kind of model is a file of this package with `names()`, `network(name, facts)` (fresh weights, by name and manifest)
+and `Model` (network, name, digest, weights -> `PromptableModel`).
+
+Beside the weights lies a manifest, `<weights>.json`: name and SHA-256, and for an embedded model its trunk, its image
+size and what it was trained on. Other checkpoints come without one; their hash is recorded at the first use and checked
+ever after.
 """
 
+import importlib
 import json
 import logging
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from uncertsam.base.checkout import DEFAULT, embedded
+from uncertsam.base.checkout import shipped
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256, write_json, written_aside
+from uncertsam.base.registry import modules_defining
 from uncertsam.models.promptable import PromptableModel
 
-CONFIGS = {  # name -> the configuration that ships inside sam2
-    "sam2_tiny": "configs/sam2/sam2_hiera_t.yaml",
-    "sam2_small": "configs/sam2/sam2_hiera_s.yaml",
-    "sam2_base_plus": "configs/sam2/sam2_hiera_b+.yaml",
-    "sam2_large": "configs/sam2/sam2_hiera_l.yaml",
-    "sam2.1_tiny": "configs/sam2.1/sam2.1_hiera_t.yaml",
-    "sam2.1_small": "configs/sam2.1/sam2.1_hiera_s.yaml",
-    "sam2.1_base_plus": "configs/sam2.1/sam2.1_hiera_b+.yaml",
-    "sam2.1_large": "configs/sam2.1/sam2.1_hiera_l.yaml",
-}
+if TYPE_CHECKING:
+    from uncertsam.models.nano import NanoSam
+
 NO_WEIGHTS = (
     SafetensorError, pickle.UnpicklingError, RuntimeError, LookupError, TypeError, ValueError, OSError, EOFError
 )  # fmt: skip
@@ -37,26 +36,39 @@ log = logging.getLogger(__name__)
 
 
 def names() -> tuple[str, ...]:
-    """Of all models: those that come with the package, then Meta's."""
-    return *embedded(), *CONFIGS
+    """Of all models: those that come with the package, then the other kinds'."""
+    return tuple(name for kind in _kinds() for name in kind.names())
+
+
+def _kinds() -> list[Any]:
+    found = modules_defining("models", "network")
+    return [importlib.import_module(f"uncertsam.models.{module}") for module in found]
+
+
+def kind_of(name: str) -> Any:
+    """The module that knows a model. Raises UserError on an unknown name."""
+    for kind in _kinds():
+        if name in kind.names():
+            return kind
+    raise UserError(f"There is no model named {name!r}.", f"It is one of {', '.join(names())}.")
 
 
 def load_model(name: str, weights: Path, device: torch.device) -> PromptableModel:
     """A model in evaluation mode. Raises UserError on an unknown name and on missing, altered or foreign weights."""
-    network = build_network(name)
+    kind, shipped_facts = kind_of(name), read_manifest(shipped(f"{name}.safetensors"))
     digest = _checked_digest(weights)
-    state = read_state(weights)
+    state, network = read_state(weights), kind.network(name, shipped_facts | read_manifest(weights))
     try:
         network.load_state_dict(state)
     except (RuntimeError, TypeError) as error:
         detail = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(
             f"{weights} does not hold the weights of {name} ({detail[:160]}).",
-            "Give a name and a file that belong together: model.name and model.weights in params.yaml, or --name and "
-            "--model in the shell.",
+            "Give a name and a file that belong together: `models` in params.yaml, or --name and --model in the shell.",
         ) from None
     _record(weights, name, digest)
-    return PromptableModel(network.float().eval().to(device), name, digest, weights.absolute())
+    model: PromptableModel = kind.Model(network.float().eval().to(device), name, digest, weights.absolute())
+    return model
 
 
 def device_named(name: str) -> torch.device:
@@ -71,24 +83,17 @@ def device_named(name: str) -> torch.device:
 
 
 def build_network(name: str) -> Any:
-    """The architecture of a named model with fresh weights."""
-    if name in embedded():
-        from uncertsam.models.nano import NanoSam
-
-        return NanoSam()
-    if name not in CONFIGS:
-        raise UserError(f"There is no model named {name!r}.", f"It is one of {', '.join(names())}.")
-    from sam2.build_sam import build_sam2
-
-    return build_sam2(CONFIGS[name], ckpt_path=None, device="cpu", apply_postprocessing=False)
+    """The architecture of a named model with fresh weights. Raises UserError on an unknown name."""
+    return kind_of(name).network(name, read_manifest(shipped(f"{name}.safetensors")))
 
 
-def save_embedded(network: nn.Module, weights: Path, facts: dict[str, Any]) -> None:
-    """Write half-precision weights and the manifest that names their hash and what they were trained on."""
+def save_embedded(network: "NanoSam", name: str, weights: Path, facts: dict[str, Any]) -> None:
+    """Write half-precision weights and their manifest. facts: what they were trained on."""
     state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
     with written_aside(weights) as aside:
         save_file({k: v.contiguous() for k, v in state.items()}, aside)
-    write_json(manifest_path(weights), {**facts, "name": DEFAULT, "sha256": sha256(weights)})
+    about = {"name": name, "trunk": network.trunk, "image_size": network.image_size, "sha256": sha256(weights)}
+    write_json(manifest_path(weights), {**facts, **about})
 
 
 def manifest_path(weights: Path) -> Path:
@@ -110,9 +115,7 @@ def read_manifest(weights: Path) -> dict[str, Any]:
 
 def _checked_digest(weights: Path) -> str:
     if not weights.is_file():
-        raise UserError(
-            f"The weights {weights} are missing.", "Put them there, or change model.weights in params.yaml."
-        )
+        raise UserError(f"The weights {weights} are missing.", "Put them there, or change `models` in params.yaml.")
     digest, manifest = sha256(weights), read_manifest(weights)
     if manifest and manifest.get("sha256") != digest:
         raise UserError(

@@ -1,7 +1,8 @@
-"""`sam2_nano`: SAM 2's prompt encoder and mask decoder behind a small convolutional trunk.
+"""The embedded models: SAM 2's prompt encoder and mask decoder behind a small convolutional trunk.
 
-The modules are sam2's own; only the trunk is ours. It replaces Hiera because it learns about four times as fast per
-second on a CPU. The attribute names are those of `sam2.modeling.sam2_base.SAM2Base`, so one wrapper drives both.
+The decoder's modules are sam2's own; only the trunk is not. It replaces Hiera because it learns about four times as
+fast per second on a CPU. The attribute names are those of `sam2.modeling.sam2_base.SAM2Base`, so that one wrapper
+drives both.
 """
 
 from collections.abc import Sequence
@@ -63,19 +64,23 @@ class _ConvTrunk(nn.Module):
         return maps
 
 
+# name in a manifest -> gives maps at strides 4, 8, 16 and 32 and lists their widths in `channel_list`
+TRUNKS: dict[str, type[nn.Module]] = {"conv": _ConvTrunk, "efficientnet_lite0": EfficientNetLite0}
+
+
 class NanoSam(nn.Module):
     """A SAM-2-shaped network of under 6 M parameters; logits come at a quarter of its input's side.
 
-    trunk: gives maps at strides 4, 8, 16 and 32 and names their widths in `channel_list`. image_size: a multiple of 32;
-    prompts are coordinates in [0, 1] inside, so the weights fit every size.
+    trunk: one of `TRUNKS`. image_size: a multiple of 32; prompts are coordinates in [0, 1] inside, so the weights fit
+    every size.
     """
 
     directly_add_no_mem_embed = False  # there is no video memory to leave out
 
-    def __init__(self, trunk: nn.Module | None = None, image_size: int = IMAGE_SIZE) -> None:
+    def __init__(self, trunk: str = "conv", image_size: int = IMAGE_SIZE) -> None:
         super().__init__()
-        self.image_size, cells = image_size, image_size // STRIDE
-        self.image_encoder = _image_encoder(trunk or _ConvTrunk())
+        self.trunk, self.image_size, cells = trunk, image_size, image_size // STRIDE
+        self.image_encoder = _image_encoder(TRUNKS[trunk]())
         self.sam_prompt_encoder = PromptEncoder(
             embed_dim=WIDTH,
             image_embedding_size=(cells, cells),
@@ -83,19 +88,14 @@ class NanoSam(nn.Module):
             mask_in_chans=16,
         )
         self.sam_mask_decoder = _mask_decoder()
+        if trunk == "efficientnet_lite0":
+            self.image_encoder.to(memory_format=torch.channels_last)
 
     def forward_image(self, image: Float[Tensor, "b 3 s s"]) -> dict[str, list[Tensor]]:
         """The three feature maps as `SAM2Base.forward_image` returns them: finest first, two already projected."""
         maps = self.image_encoder(image)["backbone_fpn"]
         decoder = self.sam_mask_decoder
         return {"backbone_fpn": [decoder.conv_s0(maps[0]), decoder.conv_s1(maps[1]), maps[2]]}
-
-
-def nano(image_size: int) -> NanoSam:
-    """`sam2_nano`: EfficientNet-Lite0 under SAM 2's prompt encoder and decoder, its encoder in channels_last."""
-    network = NanoSam(EfficientNetLite0(), image_size)
-    network.image_encoder.to(memory_format=torch.channels_last)
-    return network
 
 
 def _image_encoder(trunk: nn.Module) -> ImageEncoder:

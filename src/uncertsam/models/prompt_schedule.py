@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from uncertsam.models.geometry import scale_boxes, scale_points
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.prompts import (
     BACKGROUND,
     FOREGROUND,
@@ -21,7 +21,7 @@ from uncertsam.models.prompts import (
 
 def prompt_sequence(
     mask: Bool[Tensor, "h w"],
-    size: int,
+    geometry: Geometry,
     generator: torch.Generator,
     steps: int = 8,
     box_probability: float = 0.5,
@@ -29,7 +29,7 @@ def prompt_sequence(
 ) -> Prompts:
     """All steps for one object, in `steps` + 1 slots, so that sequences of several objects stack.
 
-    mask: the object, at any resolution. size: side of the model's input, in whose pixels the points are given.
+    mask: the object, at any resolution. geometry: of the model, in the pixels of whose input the points are given.
     Step 1 is a jittered box or a click on the object; every later step a click on the object or beside it, uniform
     without repetition. A side that has no pixels left leaves its clicks to the other; where neither has, the rest is
     padding. Raises ValueError on an empty mask.
@@ -39,10 +39,10 @@ def prompt_sequence(
     wanted = torch.rand(steps, generator=generator) < foreground_probability
     wanted[0] = True
     at, labels = _clicks(mask, wanted[1:] if boxed else wanted, generator)
-    height, width = mask.shape
-    points = scale_points(at, height, width, size)
+    points = geometry.to_grid(at, mask.shape)
     if boxed:
-        corners = from_boxes(jitter_boxes(scale_boxes(box[None], height, width, size), size, generator))
+        exact = geometry.boxes_to_grid(box[None], mask.shape)
+        corners = from_boxes(jitter_boxes(exact, geometry.image_size, generator))
         points, labels = torch.cat([corners.points[0], points]), torch.cat([corners.labels[0], labels])
     return _padded(points, labels, steps + 1)
 

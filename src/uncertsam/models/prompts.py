@@ -1,4 +1,4 @@
-"""Prompts in the pixels of the model's square input, ready for the prompt encoder."""
+"""Prompts in the pixels of the model's input, ready for the prompt encoder."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from uncertsam.models.geometry import scale_boxes, scale_points
+from uncertsam.models.geometry import Geometry
+from uncertsam.models.layout import Size
 
 PAD, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -1, 0, 1, 2, 3
 
@@ -41,21 +42,20 @@ def from_boxes(boxes: Float[Tensor, "n 4"]) -> Prompts:
     return Prompts(boxes.reshape(-1, 2, 2), labels.contiguous())
 
 
-def in_input(
-    picture: tuple[int, int],
-    size: int,
+def to_prompts(
+    geometry: Geometry,
+    size: Size,
     boxes: Float[Tensor, "n 4"] | None = None,
     points: Float[Tensor, "n k 2"] | None = None,
     labels: Int[Tensor, "n k"] | None = None,
 ) -> Prompts:
-    """What is asked in a picture's pixels, in those of the model's square input; a box stands before the clicks.
+    """Boxes and points in the pixels of a picture as prompts in those of the model's input; a box stands first.
 
-    picture: its height and width. size: side of the input. boxes: inclusive. points, labels: both or none, as in
-    `Prompts`.
+    size: of the picture. boxes: inclusive. points, labels: both or none, as in `Prompts`.
     """
-    found = [] if boxes is None else [from_boxes(scale_boxes(boxes, *picture, size))]
+    found = [] if boxes is None else [from_boxes(geometry.boxes_to_grid(boxes, size))]
     if points is not None and labels is not None:
-        found.append(Prompts(scale_points(points, *picture, size), labels))
+        found.append(Prompts(geometry.to_grid(points, size), labels))
     return Prompts(torch.cat([one.points for one in found], 1), torch.cat([one.labels for one in found], 1))
 
 

@@ -17,7 +17,7 @@ class TokenPolicy(BaseModel, extra="forbid", frozen=True):
     """How one mask is picked from all tokens; the defaults are SAM 2's own rule.
 
     token: 0, the single-mask token; or "dynamic", SAM 2's rule: token 0 where it is stable, else the token of best
-    predicted IoU. gate: replace the logits by -1024 where the object score is not positive.
+    predicted IoU. gate: replace the logits by -1024 where the object logit is not positive.
     stability_delta, stability_threshold: the dynamic rule's two numbers, at SAM 2's values.
     """
 
@@ -38,20 +38,22 @@ class Selected:
 
 def select(decoded: Decoded, policy: TokenPolicy) -> Selected:
     """Pick one mask per prompt."""
-    token = torch.zeros_like(decoded.object_score, dtype=torch.long)
+    token = torch.zeros_like(decoded.scores[:, 0], dtype=torch.long)
     if policy.token == "dynamic":
-        best = 1 + decoded.iou[:, 1:].argmax(1)
+        best = 1 + decoded.scores[:, 1:].argmax(1)
         token = torch.where(_stable(decoded.logits[:, 0], policy), token, best)
     row = torch.arange(len(token), device=token.device)
     logits = decoded.logits[row, token]
     if policy.gate:
-        logits = gate(logits, decoded.object_score)
-    return Selected(logits, token, decoded.iou[row, token])
+        logits = gate(logits, decoded.object_logit)
+    return Selected(logits, token, decoded.scores[row, token])
 
 
-def gate(logits: Float[Tensor, "*s n h w"], object_score: Float[Tensor, " n"]) -> Float[Tensor, "*s n h w"]:
-    """-1024 everywhere in the masks of objects whose score is not positive."""
-    return torch.where(object_score[:, None, None] > 0, logits, GATED)
+def gate(
+    logits: Float[Tensor, "*s n h w"], object_logit: Float[Tensor, " n"] | None, empty: float | Tensor = GATED
+) -> Float[Tensor, "*s n h w"]:
+    """`empty` everywhere in the masks of objects whose logit is not positive; no change without object logits."""
+    return logits if object_logit is None else torch.where(object_logit[:, None, None] > 0, logits, empty)
 
 
 def _stable(logits: Float[Tensor, "n h w"], policy: TokenPolicy) -> Bool[Tensor, " n"]:

@@ -1,7 +1,7 @@
 """The embeddings of a dataset: encoded once, in shards that are read by image; or streamed, when disk is dearer.
 
 index.json             {"model_sha256", "dtype", "stream", "images": {"<split>": {"<image id>": [shard, row]}}}
-00000.safetensors      image [n c h w], skip0, skip1
+00000.safetensors      map0, map1, ...: the embedding's maps [n c h w]
 """
 
 import json
@@ -20,13 +20,11 @@ from torch import Tensor
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import written_aside
 from uncertsam.data.format import Split, read_split, splits_of
-from uncertsam.models.geometry import to_input
 from uncertsam.models.promptable import Embedding, PromptableModel
 from uncertsam.models.spec import ModelSpec, Spec
 
 AGAIN = "Run the encode stage again."
 INDEX = "index.json"
-PARTS = ("image", "skip0", "skip1")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -46,7 +44,7 @@ class StreamedEmbeddings:
         self.model, self.dtype = model, dtype
 
     def read(self, split: Split, image_id: int) -> Embedding:
-        image = to_input(split.pixels(image_id), self.model.image_size)
+        image = self.model.geometry.to_input(split.pixels(image_id))
         return encode(self.model, image[None], self.dtype)
 
 
@@ -61,10 +59,10 @@ class _StoredEmbeddings:
         path = self.folder / f"{shard:05d}.safetensors"
         try:
             with safe_open(path, "pt") as file:
-                image, first, second = (file.get_slice(part)[row : row + 1] for part in PARTS)
+                maps = [file.get_slice(f"map{i}")[row : row + 1] for i in range(len(file.keys()))]
         except (OSError, SafetensorError) as error:
             raise UserError(f"{path} cannot be read ({error}).", AGAIN) from None
-        return Embedding(image, (first, second)).to(self.device, torch.float32)
+        return Embedding(tuple(maps)).to(self.device, torch.float32)
 
     def _place(self, split: str, image_id: int) -> tuple[int, int]:
         try:
@@ -96,7 +94,7 @@ def open_embeddings(folder: Path, model: PromptableModel) -> Embeddings:
 
 
 Shard = tuple[str, tuple[int, ...]]  # a split and the ids of some of its images
-Rows = dict[str, Tensor]  # of a shard, on the CPU: image [n c h w], skip0, skip1
+Rows = dict[str, Tensor]  # of a shard, on the CPU: the embedding's maps [n c h w] by name
 
 
 @dataclass(frozen=True)
@@ -126,15 +124,14 @@ class _Encoder(Spec):
     def prepare(self, shard: Shard) -> Float[Tensor, "n 3 s s"]:
         """The pictures of a shard, normalised."""
         name, ids = shard
-        pixels = self.splits[name].pixels
-        return torch.stack([to_input(pixels(i), self.opened.image_size) for i in ids])
+        pixels, to_input = self.splits[name].pixels, self.opened.geometry.to_input
+        return torch.stack([to_input(pixels(i)) for i in ids])
 
     def finish(self, ready: Float[Tensor, "n 3 s s"]) -> Rows:
         """The rows of these pictures."""
         dtype = DTYPES[self.dtype]
-        embedding = encode(self.opened, ready, dtype)
-        tensors = dict(zip(PARTS, (embedding.image, *embedding.skips), strict=True))
-        return {name: t.to(dtype).cpu().contiguous() for name, t in tensors.items()}
+        maps = encode(self.opened, ready, dtype).maps
+        return {f"map{i}": each.to(dtype).cpu().contiguous() for i, each in enumerate(maps)}
 
 
 Each = Callable[[Callable[[Shard], Rows], Sequence[Shard]], Iterable[Rows]]
@@ -172,7 +169,7 @@ def _announce(model: PromptableModel, count: int, dtype: torch.dtype) -> int:
     """Print what the store will take before it is written."""
     empty = torch.zeros(1, 3, model.image_size, model.image_size)
     probe = encode(model, empty, dtype)
-    per_image = dtype.itemsize * sum(t.numel() for t in (probe.image, *probe.skips))
+    per_image = dtype.itemsize * sum(each.numel() for each in probe.maps)
     print(f"{count} images take {count * per_image / 2**20:.1f} MiB of embeddings ({per_image / 2**20:.2f} MiB each)")
     return count * per_image
 

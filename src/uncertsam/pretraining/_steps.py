@@ -100,7 +100,7 @@ def _object_losses(
     each = mask_loss(decoded.logits[:, 1:].flatten(0, 1), small.repeat_interleave(tokens - 1, 0)).view(count, -1)
     several = each.min(1).values + 0.02 * each.mean(1)
     reached = iou_of_logits(decoded.logits.flatten(0, 1), small.repeat_interleave(tokens, 0)).view(count, tokens)
-    quality = (decoded.iou - reached).abs().mean(1)
-    seen = F.binary_cross_entropy_with_logits(decoded.object_score, there)
+    quality = (decoded.scores - reached).abs().mean(1)
+    seen = F.binary_cross_entropy_with_logits(decoded.known_object_logit, there)
     loss = ((single + several + quality) * there).sum() / there.sum().clamp(min=1) + seen
     return loss, {"loss": float(loss.detach()), "iou": float((reached[:, 0] * there).sum() / there.sum())}

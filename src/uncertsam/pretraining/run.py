@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from uncertsam.base.rng import derive_seed, numpy_generator
 from uncertsam.models.checkpoints import read_state
-from uncertsam.models.nano import NanoSam, nano
-from uncertsam.models.promptable import PromptableModel
+from uncertsam.models.nano import NanoSam
+from uncertsam.models.sam2 import Sam2Model
 from uncertsam.pretraining._steps import SceneBatches, step_loss
 from uncertsam.pretraining.materials import Materials
 from uncertsam.training.schedule import learning_rate_factor
@@ -63,14 +63,14 @@ def pretrain(
     averaged network at the last leg's size. Without an optimiser in `state` the moments restart with a warm-up.
     """
     torch.manual_seed(derive_seed(seed, "initial weights"))
-    network = nano(legs[0].size)
+    network = _fresh(legs[0])
     network.load_state_dict(start, strict=False)
     state = state or {"leg": 0, "step": 0, "network": network.state_dict()}
     with _no_opencv_threads():
         for number in range(state["leg"], len(legs)):
             before = sum(leg.steps for leg in legs[:number])
             state = _train(legs[number], number, before, state, materials, seed, keep, every, log)
-    network = nano(legs[-1].size)
+    network = _fresh(legs[-1])
     network.load_state_dict(state["average"])
     return network
 
@@ -81,33 +81,39 @@ def decoder_of(weights: Path) -> dict[str, Tensor]:
     return {name: tensor.float() for name, tensor in state.items() if not name.startswith("image_encoder")}
 
 
+def _fresh(leg: Leg) -> NanoSam:
+    """`sam2_nano` at a leg's size."""
+    return NanoSam("efficientnet_lite0", leg.size)
+
+
 def _train(
     leg: Leg, number: int, before: int, state: State, materials: Materials, seed: int, keep: Keep, every: int, log: Log
 ) -> State:  # fmt: skip
     """One leg from `state` on: AdamW, clipped at 1; the state after it, which is the next leg's start."""
-    model = PromptableModel(nano(leg.size), "sam2_nano", "")
-    model.network.load_state_dict(state["network"])
-    average = state.get("average") or _copied(model.network.state_dict())
-    optimiser, first = _optimiser(model.network, leg), int(state["step"])
+    network = _fresh(leg)
+    model = Sam2Model(network, "sam2_nano", "")
+    network.load_state_dict(state["network"])
+    average = state.get("average") or _copied(network.state_dict())
+    optimiser, first = _optimiser(network, leg), int(state["step"])
     if "optimiser" in state and first:
         optimiser.load_state_dict(state["optimiser"])
     warm_from = first if first and "optimiser" not in state else state.get("warm_from", 0)
     batches = _batches(replace(materials, whole=leg.whole), leg, derive_seed(seed, number), first)
-    model.network.train()
+    network.train()
     for step in tqdm(range(first, leg.steps), f"leg {number}", initial=first, total=leg.steps, disable=None):
         if step % every == 0 and step > first:
-            keep(_state(number, step, model.network, average, optimiser, warm_from))
+            keep(_state(number, step, network, average, optimiser, warm_from))
         _set_rates(optimiser, leg, step, before + step, warm_from)
         rng = numpy_generator(seed, "interaction", before + step)
         corrections = leg.corrections if before + step >= COOL_IN else 0.0
         loss, values = step_loss(model, next(batches), rng, corrections)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        _keep_average(average, model.network, before + step)
+        _keep_average(average, network, before + step)
         log(before + step, values)
-    done = _state(number + 1, 0, model.network, average, optimiser, 0)
+    done = _state(number + 1, 0, network, average, optimiser, 0)
     keep(done)
     return done
 

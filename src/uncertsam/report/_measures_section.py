@@ -51,5 +51,5 @@ def _table(title: str, means: pd.DataFrame, names: dict[str, str]) -> dict[str, 
     return {"title": title, "columns": list(names.values()), "rows": rows}
 
 
-def _shown(value: float) -> str:
+def _shown(value: Any) -> str:
     return "–" if pd.isna(value) else f"{value:.3f}"

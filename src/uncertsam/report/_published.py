@@ -59,15 +59,16 @@ def beside(frame: pd.DataFrame, found: Mapping[str, Known], params: Mapping[str,
         for name in DATASETS
     ]  # fmt: skip
     sizes = {name: f"{values['all', '', name]:,.0f}" for name in ("images", "masks")}
-    model, sam = (dict(params.get(name) or {}) for name in ("model", "sam"))
+    base, methods = (dict(params.get(name) or {}) for name in ("base", "methods"))
+    model, sam = str(base.get("model", "")), dict(methods.get("sam") or {})
     return {
         "lines": lines,
         "shared": len(shared),
         "bound": f"{values['every', 'every', 'pearson']:g}",
         "sizes": sizes,
         "refined": _refined(paper),
-        "model": str(model.get("name", "")) or "not stated",
-        "same_model": model.get("name") == MODEL,
+        "model": model or "not stated",
+        "same_model": model == MODEL,
         "token": sam.get("token", "not stated"),
         "gate": {True: "on", False: "off"}.get(sam.get("gate", ""), "not stated"),
     }

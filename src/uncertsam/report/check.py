@@ -22,7 +22,7 @@ CLOSE = 1e-4  # recomputing sorts exactly, where the pipeline may use a histogra
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are: `reports/`, data/benchmark, data/predictions; `split` is the reported one."""
+    """Where things are: `reports/`, data/benchmark, data/predictions/MODEL; `split` is the reported one."""
 
     reports: Path
     benchmark: Path

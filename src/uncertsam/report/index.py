@@ -111,7 +111,7 @@ def _found(tabled: pd.DataFrame, judged: list[Verdict]) -> dict[str, Any]:
 def _settings(inputs: Inputs) -> dict[str, Any]:
     """How the run was set."""
     return {
-        "model": str((inputs.params.get("model") or {}).get("name", "")),
+        "model": str((inputs.params.get("base") or {}).get("model", "")),
         "split": inputs.split,
         "fitted": inputs.fitted,
         "params": yaml.safe_dump(dict(inputs.params), sort_keys=False, allow_unicode=True) if inputs.params else "",

@@ -9,7 +9,7 @@ from typing import Any
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_json, write_json
 from uncertsam.catalogue import DATASETS, dataset_label
-from uncertsam.config.params import Answers
+from uncertsam.config.sections import Compare
 from uncertsam.data.format import read_split, splits_of
 from uncertsam.report._claims import NO, UNTOLD, YES, JudgedClaim, answered, claims, confounds, judge
 from uncertsam.report._evidence import Evidence
@@ -36,7 +36,7 @@ class Sources:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-def gather(sources: Sources, knobs: Answers, seed: int) -> Evidence:
+def gather(sources: Sources, knobs: Compare, seed: int) -> Evidence:
     """The evidence of a run. Raises UserError where a table or a split is missing."""
     named = {"refinement": sources.refinement, "controls": sources.controls}
     tables = {"results": by_every_measure(RESULTS.read(sources.results))}
@@ -50,7 +50,7 @@ def gather(sources: Sources, knobs: Answers, seed: int) -> Evidence:
         tables=tables,
         facts={name: facts_of(split) for name, split in splits.items()},
         known=known,
-        model=str((sources.params.get("model") or {}).get("name", "")),
+        model=str((sources.params.get("base") or {}).get("model", "")),
         resamples=knobs.resamples,
         alpha=knobs.alpha,
         margin=knobs.margin,
@@ -123,10 +123,10 @@ def check_reproduction(content: Any) -> list[str]:
 
 def read_counts(path: Path) -> dict[str, int]:
     """The verdicts' counts of a written `reproduction.json`. Raises UserError where it is missing or broken."""
-    content = read_json(path, "Run the judge stage.")
+    content = read_json(path, "Run the check_claims stage.")
     wrong = check_reproduction(content)
     if wrong:
-        raise UserError(f"{path}: {wrong[0]}.", "Run the judge stage again.")
+        raise UserError(f"{path}: {wrong[0]}.", "Run the check_claims stage again.")
     counts: dict[str, int] = content["counts"]
     return counts
 

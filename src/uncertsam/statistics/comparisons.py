@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import BASELINES, METHODS, UNTRUE_LABELS, in_order, metric_facts
-from uncertsam.config.params import Answers
+from uncertsam.config.sections import Compare
 from uncertsam.metrics.masks import METRICS
 from uncertsam.metrics.ranking import ratio
 from uncertsam.statistics._significance import detectable, holm, signed_rank
@@ -33,7 +33,7 @@ FEW, UNTRUE, SET_ASIDE = "n too small", "labels are not ground truth", "syntheti
 _DECIDED = Column(empty=True, repeats=False)
 ANSWERS = Schema(
     "answers.csv",
-    "Run the answer stage (or tabulate_refined).",
+    "Run the compare stage (or tabulate_refined).",
     {**dict.fromkeys(PAIR, WORD), "scope": Column("str", words=("dataset", "overall")), "dataset": WORD,
      **dict.fromkeys(("difference", "low", "high", "error", "detectable"), NUMBER),
      **dict.fromkeys(("effect", "p", "p_holm"), _DECIDED), **dict.fromkeys(("n_datasets", *COUNTS), COUNT),
@@ -56,7 +56,7 @@ class Plan:
     seed: int = 0
 
     @classmethod
-    def of(cls, knobs: Answers, seed: int) -> "Plan":
+    def of(cls, knobs: Compare, seed: int) -> "Plan":
         return cls(knobs.metrics, knobs.references, knobs.resamples, knobs.alpha, seed)
 
 
@@ -128,7 +128,7 @@ def absent(frame: pd.DataFrame, plan: Plan) -> list[str]:
 def _check(plan: Plan) -> None:
     for name in plan.metrics:
         if name not in METRICS:
-            raise UserError(f"answers.metrics: there is no metric {name!r}.", f"Known are {', '.join(METRICS)}.")
+            raise UserError(f"compare.metrics: there is no metric {name!r}.", f"Known are {', '.join(METRICS)}.")
 
 
 def _paired(dataset: str, part: pd.DataFrame, plan: Plan) -> _Paired | None:

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import FILE, Tracking, check
+from uncertsam.config.params import FILE, check
+from uncertsam.config.sections import Tracking
 
 # the state of the code: these three change while the pipeline runs, and are recorded by other means
 NOT_CODE = (":!params.yaml", ":!dvc.lock", ":!reports")

@@ -127,14 +127,15 @@ def _answers(stage: str) -> bool:
 
 
 def _is_fit(stage: str, method: str) -> bool:
-    """A fit without cells serves every method that its name begins: fit_laplace serves laplace_closed."""
-    family = next((stage.removeprefix(verb) for verb in FITTED_BY if stage.startswith(verb)), None)
+    """A fit serves every method that its name begins: fit_laplace serves laplace_closed."""
+    name = stage.partition("@")[0]
+    family = next((name.removeprefix(verb) for verb in FITTED_BY if name.startswith(verb)), None)
     return family is not None and f"{method}_".startswith(f"{family}_")
 
 
 def _of_method(params: dict[str, str], method: str) -> dict[str, str]:
     """Of the parameters of all methods, those of one, and what they share."""
-    shared = ("base.", "model.", "predict.", f"{method}.")
+    shared = ("base.", "predict.", f"methods.{method}.")
     return {name: value for name, value in params.items() if name.startswith(shared)}
 
 

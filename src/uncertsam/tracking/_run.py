@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, SupportsFloat
 
-from uncertsam.config.params import Tracking
+from uncertsam.config.sections import Tracking
 from uncertsam.tracking import _record as spool
 from uncertsam.tracking._place import (
     Place,

@@ -4,7 +4,7 @@
 
 fusion             mask [n, c, h, w], uncertainty [n, 1, 4h, 4w] -> dense embedding [n, c, h, w]
 variance network   source [n, c, h, w], tokens [n, t, c] -> log-variances [n, k, 4h, 4w]
-last-layer laplace hidden [n, d] -> variances of the last layer's outputs [n, c]
+last-layer laplace hidden [n, d] -> variances of the last layer's outputs [n, c]; of a model with one head
 """
 
 import json
@@ -132,7 +132,8 @@ def _laplace(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str])
 
     from uncertsam.methods.posterior.state import LaplaceState
 
-    return _called(LaplaceState.of(manifest, load_file(folder / card["file"])).output_variance, "hidden")
+    state = LaplaceState.of(manifest, load_file(folder / card["file"]))
+    return _called(lambda hidden: state.output_variance([hidden])[0], "hidden")
 
 
 def _called(function: Callable[..., Any], *names: str) -> "Callable[[Arrays], np.ndarray]":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from uncertsam.base.rng import torch_generator
 from uncertsam.data.format import ImageRecord, Split
-from uncertsam.models.geometry import to_input
+from uncertsam.models.layout import Size
 from uncertsam.models.prompt_schedule import prompt_sequence, stack
 from uncertsam.models.promptable import Embedding, PromptableModel
 from uncertsam.models.prompts import Prompts
@@ -30,6 +30,11 @@ class Example:
     prompts: Prompts
     masks: Bool[Tensor, "n h w"]
     generator: Callable[[str], torch.Generator]
+
+    @property
+    def size(self) -> Size:
+        """Height and width of the image, pixels."""
+        return self.masks.shape[1:]
 
 
 @runtime_checkable
@@ -92,13 +97,13 @@ class SplitExamples:
     def _prompts(self, mask: Bool[Tensor, "h w"], generator: torch.Generator) -> Prompts:
         knobs = self.params
         chances = (knobs.steps, knobs.box_probability, knobs.foreground_probability)
-        return prompt_sequence(mask, self.model.image_size, generator, *chances)
+        return prompt_sequence(mask, self.model.geometry, generator, *chances)
 
     def _embedding(self, image_id: int, mirrored: bool) -> Embedding:
         if not mirrored:
             return self.store.read(self.split, image_id)
         pixels = np.ascontiguousarray(self.split.pixels(image_id)[:, ::-1])
-        return encode(self.model, to_input(pixels, self.model.image_size)[None], self.dtype)
+        return encode(self.model, self.model.geometry.to_input(pixels)[None], self.dtype)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from small_models import same_pass
 from uncertsam.app.api.pictures import pixels_of
 from uncertsam.app.api.prompts import question
 from uncertsam.base.errors import UserError
-from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import box_of_mask
+from uncertsam.models.sam2 import Sam2Model
 from uncertsam.predictor import UncertaintyPredictor
 
 SIZE = (60, 80)  # H, W
@@ -229,7 +229,7 @@ def test_a_pickled_predictor_answers_as_the_one_before(nano, fitted_parts, pictu
     with pytest.raises(UserError, match="a.safetensors cannot be read"):
         pickle.loads(sent).set_image(picture)
     with pytest.raises(UserError, match="no file of weights that another process could load"):
-        pickle.dumps(UncertaintyPredictor(PromptableModel(nano.network, "wrapped", "0"), params={}))
+        pickle.dumps(UncertaintyPredictor(Sam2Model(nano.network, "wrapped", "0"), params={}))
 
 
 def test_an_answer_needs_a_picture_and_a_known_method(predictor, nano, sections, fitted_parts):
@@ -259,6 +259,6 @@ def test_a_missing_fitted_part_says_how_to_get_it(nano, sections, tmp_path):
 def test_a_part_fitted_on_another_model_is_refused(sections, fitted_parts):
     from uncertsam.models.checkpoints import build_network
 
-    other = PromptableModel(build_network("sam2_nano").eval(), "sam2_nano", "f" * 64)
+    other = Sam2Model(build_network("sam2_nano").eval(), "sam2_nano", "f" * 64)
     with pytest.raises(UserError, match="was fitted on sam2_nano"):
         UncertaintyPredictor(other, ["laplace"], fitted_parts, sections)

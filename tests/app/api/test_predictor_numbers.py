@@ -11,7 +11,6 @@ from small_models import same_pass
 
 from uncertsam.base.registry import load_method, method_names
 from uncertsam.inference.predictions import PredictionTask, predict_cell
-from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.metrics.stored import read_measure
 from uncertsam.models.store import StreamedEmbeddings
@@ -57,8 +56,10 @@ def test_every_method_answers_a_pictures_boxes_as_the_pipeline_does(name, nano, 
         answers = predictor.predict_boxes(rows[["x0", "y0", "x1", "y1"]].to_numpy())
         for row, answer in zip(rows.itertuples(), answers, strict=True):
             assert same_pass(answer.logits, maps["logits"][row.row])
-            assert same_pass(answer.uncertainty, upsample(maps["uncertainty"][row.row], image.height, image.width))
-            assert same_pass([answer.iou, answer.object_score], [row.iou_predicted, row.object_score])
+            assert same_pass(
+                answer.uncertainty, nano.geometry.to_picture(maps["uncertainty"][row.row], (image.height, image.width))
+            )
+            assert same_pass([answer.iou, answer.object_logit], [row.iou_predicted, row.object_score])
 
 
 @pytest.mark.parametrize("name", ["sam", "laplace", "prompt"])

@@ -27,8 +27,7 @@ def test_a_wrapped_predictors_picture_is_taken_over(sam2):
     wrapped = UncertaintyPredictor.wrap(sam2, params={})
     with torch.inference_mode():
         picture = wrapped.model.encode(sam2._transforms(NOISE)[None])
-    torch.testing.assert_close(wrapped._seen.embedding.image, picture.image, atol=1e-4, rtol=1e-4)
-    for ours, theirs in zip(wrapped._seen.embedding.skips, picture.skips, strict=True):
+    for ours, theirs in zip(wrapped._seen.embedding.maps, picture.maps, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
     answer = wrapped.predict(box=BOX)
     assert answer.mask.shape == (48, 80) and np.isfinite(answer.uncertainty).all()
@@ -90,7 +89,7 @@ def test_fitted_parts_find_a_wrapped_model_by_its_file(nano, sections, fitted_pa
 def test_a_model_is_found_by_name_by_path_and_by_the_name_of_its_file(nano, weights_file, sections, tmp_path):
     for source in ("sam2_nano", weights_file, str(weights_file)):
         assert UncertaintyPredictor.from_pretrained(source, device="cpu", params=sections).model.digest == nano.digest
-    save_embedded(build_network("sam2_nano"), tmp_path / "mine.safetensors", {})
+    save_embedded(build_network("sam2_nano"), "sam2_nano", tmp_path / "mine.safetensors", {})
     made = UncertaintyPredictor.from_pretrained(tmp_path / "mine.safetensors", params=sections)
     assert made.model.name == "sam2_nano" and made.model.digest != nano.digest
 

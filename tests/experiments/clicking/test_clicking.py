@@ -27,6 +27,7 @@ from uncertsam.experiments.clicking.table import (
 )
 from uncertsam.inference.algebra import Answer
 from uncertsam.metrics.uncertainty import Measure
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT
 from uncertsam.report._consistency import contradictions
@@ -43,10 +44,10 @@ class Sketch(PromptableModel):
     It says exactly where it is wrong, or, misled, where it is right. `asked`: all prompts that it was given.
     """
 
-    device = torch.device("cpu")
+    device, width, last_layers, no_mask = torch.device("cpu"), 4, (), torch.zeros(4)
 
     def __init__(self):
-        self.image_size, self.asked = WIDTH, []
+        self.geometry, self.asked = Geometry(WIDTH, WIDTH // 4), []
 
     def read(self, split, image_id):
         """It looks at no picture."""

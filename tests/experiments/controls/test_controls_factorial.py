@@ -36,7 +36,7 @@ def seen(inputs: Inputs) -> Inputs:
     logits[:2, 0] = torch.where(logits[:2, 0] > 0, 9.0, -9.0)  # stable
     logits[2:, 0] *= 1e-3  # unstable
     score = torch.tensor([3.0, -3.0, 3.0, -3.0, 3.0])
-    found.__dict__["decoded"] = replace(decoded, logits=logits, object_score=score)
+    found.__dict__["decoded"] = replace(decoded, logits=logits, object_logit=score)
     return found
 
 

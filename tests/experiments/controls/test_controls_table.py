@@ -101,7 +101,7 @@ def test_the_waterfall_runs_from_sam_to_laplace_without_a_gap(frame, tmp_path):
         assert drawn["method"].tolist() == [SAM, *FACTORS, LA]
         assert drawn["begin"].iloc[1] == pytest.approx(drawn["value"].iloc[0])
         assert (drawn["begin"] + drawn["value"]).iloc[4] == pytest.approx(drawn["value"].iloc[5])
-    with pytest.raises(UserError, match="control stage"):
+    with pytest.raises(UserError, match="ablate stage"):
         steps(frame, ["dice"])
 
 
@@ -165,11 +165,11 @@ def test_damage_is_found_and_named(places, says):
 
 def test_a_broken_or_missing_table_is_refused_with_the_mend(places):
     (places / "controls.csv").write_text("a\n1\n")
-    with pytest.raises(UserError, match="control stage"):
+    with pytest.raises(UserError, match="ablate stage"):
         CONTROLS.read(places / "controls.csv")
     edited(places / "controls_subset.csv", lambda t: t.drop(columns="split"))
-    with pytest.raises(UserError, match=r"subset\.csv has the columns.*control stage"):
+    with pytest.raises(UserError, match=r"subset\.csv has the columns.*ablate stage"):
         MASKS.read(places / "controls_subset.csv")
     (places / "controls.csv").unlink()
-    with pytest.raises(UserError, match=r"controls.csv is missing.*control stage"):
+    with pytest.raises(UserError, match=r"controls.csv is missing.*ablate stage"):
         contradictions(Tables(places), "controls")

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from uncertsam.base.rng import torch_generator
 from uncertsam.inference.algebra import Inputs
-from uncertsam.models.geometry import scale_boxes
 from uncertsam.models.promptable import Embedding, PromptableModel
 from uncertsam.models.prompts import box_of_mask, from_boxes
 from uncertsam.models.select import TokenPolicy
@@ -38,7 +37,7 @@ def ask(model: PromptableModel, embedding: Embedding) -> Callable[[Tensor], Inpu
     """The boxes of masks, as asked of the one image."""
 
     def make(masks: Tensor) -> Inputs:
-        boxes = scale_boxes(torch.stack([box_of_mask(m) for m in masks]), *masks.shape[1:], model.image_size)
+        boxes = model.geometry.boxes_to_grid(torch.stack([box_of_mask(m) for m in masks]), masks.shape[1:])
         return Inputs(model, embedding, from_boxes(boxes), lambda: None, lambda name: torch_generator(0, name))
 
     return make

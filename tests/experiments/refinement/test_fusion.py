@@ -12,7 +12,7 @@ from uncertsam.experiments.refinement.first_pass import FromSam
 from uncertsam.experiments.refinement.fusion import EVERY, Fusion, build_fusion, fuse, load, save
 from uncertsam.inference.algebra import Plain, answer
 from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
-from uncertsam.models.promptable import PromptableModel
+from uncertsam.models.sam2 import Sam2Model
 from uncertsam.models.select import TokenPolicy
 
 
@@ -125,4 +125,4 @@ def test_another_arm_and_another_model_are_refused(model, saved):
     with pytest.raises(UserError, match="holds the arm la, not la_ones"):
         load(saved, "la_ones", model)
     with pytest.raises(UserError, match=r"fitted on random_nano .*the model is other .*train_fusion"):
-        load(saved, "la", PromptableModel(model.network, "other", "1" * 64))
+        load(saved, "la", Sam2Model(model.network, "other", "1" * 64))

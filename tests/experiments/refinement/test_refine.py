@@ -13,7 +13,7 @@ from uncertsam.experiments.refinement.fusion import build_fusion
 from uncertsam.inference.algebra import Plain, answer, objects_at_once
 from uncertsam.inference.measures import entropy
 from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
-from uncertsam.models.geometry import to_square
+from uncertsam.models.geometry import Geometry, to_square
 from uncertsam.models.prompts import Prompts
 
 
@@ -81,7 +81,7 @@ def test_memory_is_bounded_at_five_hundred_objects(model, refiner, ask, masks, m
 
 
 def test_true_masks_become_confident_logits_that_are_softened_at_the_outline_alone(masks):
-    logits = truth_logits(masks, 256)
+    logits = truth_logits(masks, Geometry(256, 64))
     assert logits.shape == (3, 64, 64)
     assert logits.abs().max() == pytest.approx(16.118, abs=1e-3)
     assert ((logits > 0) != (to_square(masks, 64) > 0)).sum() < 5  # the outline's own cells
@@ -90,7 +90,7 @@ def test_true_masks_become_confident_logits_that_are_softened_at_the_outline_alo
 
 def test_the_bound_is_sam_with_the_truth_as_mask_prompt(model, ask, masks, policy):
     inputs = ask(masks)
-    told = replace(inputs.prompts, masks=truth_logits(masks, model.image_size)[:, None])
+    told = replace(inputs.prompts, masks=truth_logits(masks, model.geometry)[:, None])
     expected = answer(Plain(policy, PREDICTIVE_ENTROPY), replace(inputs, prompts=told))
     assert same_pass(truth_as_prompt(inputs, masks, policy).logits, expected.logits)
 

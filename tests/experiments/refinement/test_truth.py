@@ -15,6 +15,7 @@ from uncertsam.experiments.refinement._loss import FusionLoss
 from uncertsam.experiments.refinement._refine import truth_logits
 from uncertsam.experiments.refinement.fusion import build_fusion
 from uncertsam.models.checkpoints import load_model
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.select import TokenPolicy, select
 from uncertsam.models.store import StreamedEmbeddings
 from uncertsam.training.engine import one_device, train
@@ -32,12 +33,12 @@ PARAMS = TrainFusion(
 class Told:
     """What the tests whisper to the module: the truth of the image at hand, and SAM 2's error on it."""
 
-    size: int
+    geometry: Geometry
     masks: list[Tensor] = field(default_factory=list)
     error: list[Tensor] = field(default_factory=list)
 
     def first(self, inputs) -> Tensor:
-        truth = truth_logits(self.masks[0], self.size)
+        truth = truth_logits(self.masks[0], self.geometry)
         plain = select(inputs.decoded, TokenPolicy(token=0, gate=False)).logits
         self.error[:] = [(plain.sigmoid() - truth.sigmoid()).abs()]
         return truth
@@ -45,8 +46,8 @@ class Told:
 
 def test_a_module_that_is_told_the_true_mask_and_error_beats_no_refinement(monkeypatch, tmp_path) -> None:
     model = load_model("sam2_nano", ROOT / "checkpoints" / "sam2_nano.safetensors", torch.device("cpu"))
-    model.network.requires_grad_(False)
-    split, told = read_split(ROOT / "data" / "golden"), Told(model.image_size)
+    model.freeze()
+    split, told = read_split(ROOT / "data" / "golden"), Told(model.geometry)
     monkeypatch.setattr(refine, "uncertainty_map", lambda kind, logits: told.error[0])
     fusion = build_fusion(model, "identity", 0)
     plain = FusionLoss(model, fusion, told.first, "entropy", TokenPolicy(token=0, gate=False), PARAMS.steps, 64)

@@ -15,8 +15,8 @@ from uncertsam.app.api.pictures import Rgb, identity
 from uncertsam.base.errors import UserError
 from uncertsam.data.raw.images import Photo
 from uncertsam.inference.algebra import Method
-from uncertsam.models.geometry import to_input
 from uncertsam.models.promptable import Embedding, PromptableModel
+from uncertsam.models.sam2 import Sam2Model, encoded_by
 from uncertsam.models.store import DTYPES, encode
 
 
@@ -58,7 +58,7 @@ def see(
 ) -> list[EncodedImage]:
     """Encode pictures together. ids: None for a hash of the pixels. dtype: of the encoder, as in `encode.dtype`."""
     begun = time.perf_counter()
-    inputs = torch.stack([to_input(photo.pixels, model.image_size) for photo in several])
+    inputs = torch.stack([model.geometry.to_input(photo.pixels) for photo in several])
     embedding = encode(model, inputs, DTYPES[dtype])
     seconds = (time.perf_counter() - begun) / len(several)
     found = []
@@ -82,28 +82,22 @@ def model_of(predictor: Any, weights: Path | None, name: str | None) -> Promptab
     if network.training or any(p.dtype != torch.float32 for p in network.parameters()):
         raise UserError("The wrapped model is not in evaluation mode and float32.", "Call .eval() and .float() on it.")
     if weights is None:
-        return PromptableModel(network, name or "wrapped", _hashed(list(network.state_dict().values())))
+        return Sam2Model(network, name or "wrapped", _hashed(list(network.state_dict().values())))
     loaded = load(weights, "cpu", name)
-    if not _equal(network.state_dict(), loaded.network.state_dict()):
+    if not (isinstance(loaded, Sam2Model) and loaded.holds(network)):
         raise UserError(
             f"The wrapped model has other weights than {weights}.", "Name the file that it was loaded from."
         )
-    return PromptableModel(network, loaded.name, loaded.digest, loaded.weights)
+    return Sam2Model(network, loaded.name, loaded.digest, loaded.weights)
 
 
 def seen_by(predictor: Any, dataset: str) -> EncodedImage | None:
     """The picture that a `SAM2ImagePredictor` has encoded; None where there is none, or a batch of them."""
-    features = getattr(predictor, "_features", None)
-    if not getattr(predictor, "_is_image_set", False) or predictor._is_batch or features is None:
+    found = encoded_by(predictor)
+    if found is None:
         return None
-    first, second = (part.float() for part in features["high_res_feats"])
-    embedding = Embedding(features["image_embed"].float(), (first, second))
-    height, width = map(int, predictor._orig_hw[0])
-    return EncodedImage((height, width), embedding, dataset, _hashed([embedding.image])[:16])
-
-
-def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key].cpu(), other[key]) for key in one)
+    size, embedding = found
+    return EncodedImage(size, embedding, dataset, _hashed(embedding.maps[:1])[:16])
 
 
 def _hashed(tensors: Sequence[Tensor]) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ class _Reply:
     low_uncertainty: Low
     low_parts: dict[str, Low]
     iou: float
-    object_score: float
+    object_logit: float | None
     timings: dict[str, float]
 
 
@@ -45,7 +46,7 @@ def ask(
     """
     if not asked:
         return []
-    prompts = _together([one.prompts(*seen.size, model.image_size) for one in asked]).to(model.device)
+    prompts = _together([one.prompts(seen.size, model.geometry) for one in asked]).to(model.device)
     inputs = Inputs(model, seen.embedding, prompts, seen.picture, generator)
     ready, prepared = _ready(seen, name, method, inputs)
     begun = time.perf_counter()
@@ -81,6 +82,6 @@ def _ready(seen: EncodedImage, name: str, method: Method, inputs: Inputs) -> tup
 def _replies(found: Answer, parts: Maps, seconds: dict[str, float]) -> Iterator[_Reply]:
     logits, uncertainty = found.logits.cpu().numpy(), found.uncertainty.cpu().numpy()
     named = {name: part.cpu().numpy() for name, part in parts.items()}
-    for i, (iou, score) in enumerate(zip(found.iou.tolist(), found.object_score.tolist(), strict=True)):
+    for i, (iou, score) in enumerate(zip(found.iou.tolist(), found.object_logit.tolist(), strict=True)):
         low = {name: part[i] for name, part in named.items()}
-        yield _Reply(logits[i], uncertainty[i], low, iou, score, seconds)
+        yield _Reply(logits[i], uncertainty[i], low, iou, None if isnan(score) else score, seconds)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from uncertsam.base.checkout import PARAMS, checkout, embedded, fitted_here, home, shipped
 from uncertsam.base.errors import UserError, suggestion
-from uncertsam.config.params import FILE, Params, check
+from uncertsam.config.params import FILE, Config, check
 
 if TYPE_CHECKING:
     import torch
@@ -19,14 +19,19 @@ CHECKPOINTS = Path("checkpoints")  # below a checkout, or the current folder
 Sections = Mapping[str, Mapping[str, Any]]
 
 
-def sections(params: Sections | Path | None) -> tuple[Path, Sections]:
-    """The parameters by section, and the file that they are from; None: the checkout's, else the package's own."""
+def method_params(params: Sections | Path | None) -> tuple[Path, Sections]:
+    """The parameters by method, and the file that they are from; None: the checkout's, else the package's own."""
     if isinstance(params, Mapping):
         return FILE, params
+    path = params_file(params)
+    return path, Config.read(path).entries
+
+
+def params_file(path: Path | None = None) -> Path:
+    """The file, None: the checkout's, else the package's own."""
     folder = checkout()
     own = folder / FILE if folder else PARAMS
-    path = params or (own if own.is_file() else PARAMS)
-    return path, Params.read(path).values
+    return path or (own if own.is_file() else PARAMS)
 
 
 def load(name_or_path: str | Path, device: str, name: str | None = None) -> "PromptableModel":
@@ -99,13 +104,13 @@ def build(
 ) -> tuple["Method", Any]:
     """A method, ready, and its parameters. Raises UserError on an unknown one, and where its fitted part is of no use.
 
-    fitted: the folder of fitted parts, None as in `part_of`. given: the file of the parameters and its sections; a
-    method without a section gets its own defaults.
+    fitted: the folder of fitted parts, None as in `part_of`. given: a file, and its parameters by method; a method
+    without any gets its own defaults.
     """
     from uncertsam.base.registry import load_method
 
     kind, (path, values) = load_method(name), given
-    params = check(path, name, values.get(name), kind.Params)
+    params = check(path, f"methods.{name}", values.get(name), kind.Params)
     part = part_of(kind.FITTED, model, fitted) if kind.FITTED else None
     if part is not None and not part.is_dir():
         raise UserError(f"The method {name} needs the fitted part {part}, which is missing.", _made(part, fitted))
@@ -118,7 +123,7 @@ def part_of(name: str, model: "PromptableModel", fitted: Path | None = None) -> 
     None: what the pipeline or `uncertsam fit` made; where that is missing, the package's, if it has one that belongs
     to these very weights.
     """
-    own = (fitted or fitted_here()) / name
+    own = (fitted or fitted_here(model.name)) / name
     carried = shipped(f"fitted/{model.name}/{name}")
     return carried if fitted is None and not own.is_dir() and _belongs(carried, model) else own
 
@@ -136,7 +141,7 @@ def _made(part: Path, fitted: Path | None) -> str:
         return f"Make it: `uncertsam fit{out}` with the same --model (seconds, on a synthetic world)."
     if checkout():
         return "Make it: `dvc repro`."
-    return "`dvc repro` makes it, in a checkout of UncertSAM; then name that checkout's data/fitted as --fitted."
+    return "`dvc repro` makes it, in a checkout of UncertSAM; then name that checkout's data/fitted/MODEL as --fitted."
 
 
 def _fetched(name: str) -> str:
@@ -154,9 +159,10 @@ def _published() -> dict[str, str]:
 
 
 def _known(name: str) -> str:
-    names = [*embedded(), *_published()]
-    if name not in names:
-        raise UserError(f"There is no model named {name!r}.", suggestion(name, names))
+    from uncertsam.models.checkpoints import names
+
+    if name not in names():
+        raise UserError(f"There is no model named {name!r}.", suggestion(name, [*names()]))
     return name
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from uncertsam.app.api.prompts import Question
 from uncertsam.base.errors import UserError
-from uncertsam.metrics.masks import upsample
+from uncertsam.models.layout import Layout
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,20 +47,22 @@ class Origin:
 class Prediction:
     """One object's answer. Maps are made at the picture's resolution [H, W] when asked for, as the pipeline does.
 
-    size: H, W. logits: logit of the mean probability, in +-16.12, on the low-resolution grid of the square input;
-    low_uncertainty, low_parts: the same for U and what it is made of. iou: predicted IoU in [0, 1]. object_score: logit
-    that there is an object. timings: seconds for encoding the picture, for what the method does once per picture, and
-    for this object. pixels: the picture, None where only its features are known. seen: what was done to it.
+    size: H, W. layout: of the model. logits: logit of the mean probability, in +-16.12, on the decoder's grid;
+    low_uncertainty, low_parts: the same for U and what it is made of. iou: predicted IoU in [0, 1]. object_logit: that
+    there is an object, None where the model does not predict it. timings: seconds for encoding the picture, for what
+    the method does once per picture, and for this object. pixels: the picture, None where only its features are known.
+    seen: what was done to it.
     """
 
     origin: Origin
     question: Question
     size: tuple[int, int]
+    layout: Layout
     logits: Low
     low_uncertainty: Low
     low_parts: Mapping[str, Low]
     iou: float
-    object_score: float
+    object_logit: float | None
     timings: Mapping[str, float]
     pixels: UInt8[np.ndarray, "height width 3"] | None = field(repr=False, default=None)
     seen: tuple[str, ...] = ()
@@ -72,23 +74,26 @@ class Prediction:
     @cached_property
     def mask(self) -> Bool[np.ndarray, "height width"]:
         """Where the mean probability is above one half."""
-        return upsample(self.logits, *self.size) > 0
+        return self._large(self.logits) > 0
 
     @cached_property
     def probability(self) -> Float[np.ndarray, "height width"]:
         """The mean probability of the object, in [1e-7, 1 - 1e-7]."""
-        z = upsample(self.logits, *self.size)
+        z = self._large(self.logits)
         return (1 / (1 + np.exp(-z))).astype(np.float32)
 
     @cached_property
     def uncertainty(self) -> Float[np.ndarray, "height width"]:
         """U, which grows with doubt; its unit is `origin.unit`."""
-        return upsample(self.low_uncertainty, *self.size)
+        return self._large(self.low_uncertainty)
 
     @cached_property
     def decomposition(self) -> dict[str, Float[np.ndarray, "height width"]]:
         """What U is made of, by name; empty where the method has no parts."""
-        return {name: upsample(part, *self.size) for name, part in self.low_parts.items()}
+        return {name: self._large(part) for name, part in self.low_parts.items()}
+
+    def _large(self, low: Low) -> Float[np.ndarray, "height width"]:
+        return self.layout.to_picture(low, self.size)
 
     @cached_property
     def score(self) -> float:

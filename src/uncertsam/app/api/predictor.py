@@ -34,10 +34,10 @@ class UncertaintyPredictor:
     """Answers prompts on one picture at a time, by any method of `uncertsam.methods`; feels like SAM 2's predictor.
 
     model: shared by all methods. methods: built at once, so that what they lack is known at once; the first is the
-    default, and others are built when they are asked for. fitted: the folder of fitted parts, None for data/fitted of
-    the checkout (elsewhere uncertsam_fitted), else what the package has for an embedded model. params: the methods'
-    sections, or a file of them, None for params.yaml of the checkout, else the package's own. seed: of all random
-    numbers. max_megapixels: of a picture.
+    default, and others are built when they are asked for. fitted: the folder of fitted parts, None for
+    data/fitted/MODEL of the checkout (elsewhere uncertsam_fitted/MODEL), else what the package has for an embedded
+    model. params: those of each method, or a file with a section `methods`, None for params.yaml of the checkout, else
+    the package's own. seed: of all random numbers. max_megapixels: of a picture.
 
     It can be pickled, for spawned processes, Ray or joblib. What travels is the model's file, name, hash and device,
     parameters and seed: the model is loaded again at its first use there. The picture that is set stays here.
@@ -62,7 +62,7 @@ class UncertaintyPredictor:
         self._known: dict[str, str] = {}
         self.seed, self.max_megapixels = seed, max_megapixels
         self.fitted = None if fitted is None else Path(fitted)
-        self._given = loading.sections(Path(params) if isinstance(params, str) else params)
+        self._given = loading.method_params(Path(params) if isinstance(params, str) else params)
         self._built: dict[str, tuple[Method, Any]] = {}
         self._seen: EncodedImage | None = None
         self.default = methods[0]
@@ -162,7 +162,7 @@ class UncertaintyPredictor:
         Raises UserError without a picture and on a prompt that makes no sense.
         """
         seen = self._looked_at()
-        side = self.model.network.sam_prompt_encoder.mask_input_size[0]
+        side = self.model.geometry.mask_size
         asked = question(seen.size, box, points, labels, mask, side)
         return self._ask(seen, [asked], method, decompose)[0]
 
@@ -220,7 +220,7 @@ class UncertaintyPredictor:
         replies = ask(self.model, seen, asked, name, built, generator, decompose)
         origin = self._origin(seen, name)
         return [
-            Prediction(origin, one, seen.size, **vars(reply), pixels=seen.pixels, seen=seen.notes)
+            Prediction(origin, one, seen.size, self.model.geometry, **vars(reply), pixels=seen.pixels, seen=seen.notes)
             for one, reply in zip(asked, replies, strict=True)
         ]
 

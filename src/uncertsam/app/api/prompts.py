@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Float, Int
 
 from uncertsam.base.errors import UserError
-from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, in_input
+from uncertsam.models.geometry import Geometry
+from uncertsam.models.layout import Size
+from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, to_prompts
 
 BOX = "A box is x0, y0, x1, y1 in pixels, left, top, right, bottom, counted from 0, both ends inside."
 POINT = "A point is x, y in pixels counted from 0; its label 1 on the object, 0 beside it."
@@ -32,18 +34,18 @@ class Question:
     mask: Float[np.ndarray, "h w"] | None = None
     notes: tuple[str, ...] = ()
 
-    def prompts(self, height: int, width: int, size: int) -> Prompts:
-        """In the pixels of the model's square input, the box before the clicks."""
+    def prompts(self, size: Size, geometry: Geometry) -> Prompts:
+        """In the pixels of the model's input, the box before the clicks. size: of the picture."""
         points, labels = torch.from_numpy(self.points)[None], torch.from_numpy(self.labels)[None]
         box = None if self.box is None else torch.tensor([self.box])
-        found = in_input((height, width), size, box, points, labels)
+        found = to_prompts(geometry, size, box, points, labels)
         if not found.labels.numel():
             found = Prompts(torch.zeros(1, 1, 2), torch.tensor([[PAD]]))
         return found if self.mask is None else replace(found, masks=torch.from_numpy(self.mask)[None, None])
 
 
 def question(
-    size: tuple[int, int], box: Any = None, points: Any = None, labels: Any = None, mask: Any = None, side: int = 0
+    size: Size, box: Any = None, points: Any = None, labels: Any = None, mask: Any = None, side: int = 0
 ) -> Question:
     """Check what is asked about a picture of `size` (H, W); `side`: of the logits that the model takes as a mask.
 

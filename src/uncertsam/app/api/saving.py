@@ -68,7 +68,7 @@ def facts(prediction: Prediction) -> dict[str, Any]:
         "notes": list(prediction.notes),
         "score": prediction.score,
         "iou_predicted": prediction.iou,
-        "object_score": prediction.object_score,
+        "object_score": prediction.object_logit,
         "uncertainty_png": {"low": low, "high": high, "value": "low + pixel / 65535 * (high - low)"},
         "decomposition": {name: float(part.mean(dtype=np.float64)) for name, part in prediction.decomposition.items()},
         "coco": prediction.to_coco(),

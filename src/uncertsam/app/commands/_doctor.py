@@ -12,7 +12,7 @@ from typing import Literal
 
 from uncertsam.base.checkout import embedded
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import FILE, Base, Model, Params
+from uncertsam.config.params import FILE, Config
 
 State = Literal["ok", "note", "broken"]
 GIB = 2**30
@@ -108,8 +108,7 @@ def carried(root: Path) -> Iterator[Diagnosis]:
 
 def parameters(root: Path) -> Iterator[Diagnosis]:
     """params.yaml can be read."""
-    params = Params.read(root / FILE)
-    yield Diagnosis("parameters", "ok", f"profile {params.section('base', Base).profile}")
+    yield Diagnosis("parameters", "ok", f"profile {Config.read(root / FILE).base.profile}")
 
 
 def device(root: Path) -> Iterator[Diagnosis]:
@@ -118,7 +117,7 @@ def device(root: Path) -> Iterator[Diagnosis]:
 
     from uncertsam.models.checkpoints import device_named
 
-    chosen = device_named(Params.read(root / FILE).section("base", Base).device)
+    chosen = device_named(Config.read(root / FILE).base.device)
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     yield Diagnosis(
         "device", "ok", f"{chosen}; GPUs: {', '.join(gpus) or 'none'}; CPU threads: {torch.get_num_threads()}"
@@ -131,7 +130,7 @@ def weights(root: Path) -> Iterator[Diagnosis]:
 
     from uncertsam.models.checkpoints import load_model
 
-    chosen = Params.read(root / FILE).section("model", Model)
+    chosen = Config.read(root / FILE).model
     path = root / chosen.weights
     if not path.is_file():
         load = f"uncertsam download {chosen.name} --out {chosen.weights.parent}"
@@ -144,18 +143,18 @@ def weights(root: Path) -> Iterator[Diagnosis]:
 
 def data(root: Path) -> Iterator[Diagnosis]:
     """The datasets of params.yaml are prepared; a source on this machine is there."""
-    params = Params.read(root / FILE)
-    names = params.names("datasets")
+    config = Config.read(root / FILE)
+    names = config.datasets
     ready = [name for name in names if any((root / "data" / "benchmark" / name).glob("*/annotations/dataset.json"))]
     if len(ready) < len(names):
         lacking = ", ".join(name for name in names if name not in ready)
         yield Diagnosis("data", "note", f"not prepared yet: {lacking}.", "dvc repro")
     else:
         yield Diagnosis("data", "ok", f"{len(names)} datasets are prepared")
-    for name, entry in params.values.get("data", {}).items():
-        if entry["acquire"] == "local" and not (root / entry["source"]).exists():
+    for name, entry in config.data.items():
+        if entry.acquire == "local" and not (root / entry.source).exists():
             yield Diagnosis(
-                "data", "note", f"the source of {name}, {entry['source']}, is gone.", f"Correct data.{name}.source."
+                "data", "note", f"the source of {name}, {entry.source}, is gone.", f"Correct data.{name}.source."
             )
 
 
@@ -167,19 +166,19 @@ def fitted(root: Path) -> Iterator[Diagnosis]:
     from uncertsam.base.registry import load_method
     from uncertsam.models.checkpoints import load_model
 
-    params = Params.read(root / FILE)
-    chosen = params.section("model", Model)
+    config = Config.read(root / FILE)
+    chosen = config.model
     if not (root / chosen.weights).is_file():
         return
     model = load_model(chosen.name, root / chosen.weights, torch.device("cpu"))
     done: set[str | None] = {None}
-    for name in params.names("methods"):
+    for name in config.methods:
         part = load_method(name).FITTED
         if part in done:
             continue
         done.add(part)
         try:
-            build(name, model, None, (root / FILE, params.values))
+            build(name, model, None, (root / FILE, config.entries))
             yield Diagnosis("fitted", "ok", f"{_below(root, part_of(str(part), model))} fits the model")
         except UserError as error:
             yield Diagnosis("fitted", "note", error.problem, error.mend)

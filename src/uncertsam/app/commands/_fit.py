@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uncertsam.base.errors import UserError
 
 if TYPE_CHECKING:
+    from uncertsam.config.params import Config
     from uncertsam.data.format import Split
     from uncertsam.methods.posterior.state import LaplaceState
     from uncertsam.models.promptable import PromptableModel
@@ -18,7 +19,7 @@ WORLD, LAYOUT = "everything", "sa1b"  # the world with many kinds of masks, and 
 
 def fit(
     model: "PromptableModel",
-    values: Mapping[str, Any],
+    config: "Config",
     folder: Path | None,
     out: Path,
     count: int,
@@ -27,7 +28,7 @@ def fit(
 ) -> tuple["LaplaceState", list[dict[str, str]]]:
     """Fit on all of `folder` (images/ and masks/), or on `count` generated pictures where it is None; write `out`.
 
-    values: the sections of params.yaml, of which `laplace`, `split` and `base.seed` are read. options: of the adapter
+    config: of which `fit_laplace`, `split` and `base.seed` are read. options: of the adapter
     that reads `folder`: `nifti` for volumes, else `folder`. What the embedded model was trained on is left out. Returns
     the posterior, and the files that were of no use, each {file, reason}. Raises UserError where `out` is there already
     and not to be replaced (`force`), and where there are no pictures to fit on.
@@ -39,8 +40,8 @@ def fit(
         raise UserError(f"{out} is there already.", "Replace it with --force, or choose another --out.")
     name = folder.resolve().name if folder else WORLD
     with TemporaryDirectory() as scratch:
-        split = _split(Path(scratch), name, folder, count, values, dict(options or {}))
-        state = _fitted(model, split, name, values)
+        split = _split(Path(scratch), name, folder, count, config, dict(options or {}))
+        state = _fitted(model, split, name, config)
         save(state, out, {name: sha256(split.root / "annotations" / "dataset.json")})
         return state, split.info["skipped"]
 
@@ -59,7 +60,7 @@ def option(text: str) -> tuple[str, Any]:
 
 
 def _split(
-    scratch: Path, name: str, folder: Path | None, count: int, values: Mapping[str, Any], options: dict[str, Any]
+    scratch: Path, name: str, folder: Path | None, count: int, config: "Config", options: dict[str, Any]
 ) -> "Split":
     """The pictures in the benchmark's format."""
     from uncertsam.base.checkout import shipped
@@ -69,16 +70,15 @@ def _split(
     from uncertsam.data.raw.preprocess import preprocess
     from uncertsam.data.splits import read_reserved
 
-    raw, benchmark, seed = scratch / name, scratch / "benchmark", values.get("base", {}).get("seed", 0)
+    raw, benchmark, seed = scratch / name, scratch / "benchmark", config.base.seed
     if folder is None:
         acquire.generate(WORLD, {"count": count, "seed": seed}, raw)
     else:
         acquire.local(folder, raw)
-    adapter, contract = (adapter_of(folder) or "folder") if folder else LAYOUT, values.get("split", {})
+    adapter, contract = (adapter_of(folder) or "folder") if folder else LAYOUT, config.split
     reserved = read_reserved(shipped("pretrain_images.json"))
-    salt, near = contract.get("salt", "uncertsam"), contract.get("near", 3)
     try:
-        preprocess(raw, benchmark, name, adapter, options, {"fit": 1.0}, reserved, salt, near)
+        preprocess(raw, benchmark, name, adapter, options, {"fit": 1.0}, reserved, contract.salt, contract.near)
     except UserError as error:
         raise UserError(error.problem, _as_typed(error.mend)) from None
     # a set of few groups comes out as `test`, which is no more than its name here
@@ -93,17 +93,14 @@ def _as_typed(mend: str) -> str:
     return f"{mend} Here an option is given as --option 'kind: binary'." if "option" in mend or "`" in mend else mend
 
 
-def _fitted(model: "PromptableModel", split: "Split", name: str, values: Mapping[str, Any]) -> "LaplaceState":
+def _fitted(model: "PromptableModel", split: "Split", name: str, config: "Config") -> "LaplaceState":
     import torch
     from tqdm import tqdm
 
-    from uncertsam.methods.laplace import Params
     from uncertsam.methods.posterior.examples import read_examples
-    from uncertsam.methods.posterior.fit import FitParams, fit
+    from uncertsam.methods.posterior.fit import fit
     from uncertsam.models.store import StreamedEmbeddings
 
-    section = Params(**values.get("laplace", {}))
-    knobs = FitParams(**section.model_dump(include=set(FitParams.model_fields)))
-    store, seed = StreamedEmbeddings(model, torch.float32), values.get("base", {}).get("seed", 0)
-    examples = read_examples(model, store, split, knobs, seed, name)
+    store, knobs = StreamedEmbeddings(model, torch.float32), config.fit_laplace
+    examples = read_examples(model, store, split, knobs, config.base.seed, name)
     return fit(model, examples, knobs, lambda some: tqdm(some, "fit", len(split), disable=None))

@@ -77,7 +77,8 @@ def predict(
 def fit(
     folder: Annotated[Path | None, typer.Argument(help="images/ and masks/; without: generated pictures")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="a folder for it; default: data/fitted of a checkout, else uncertsam_fitted")
+        Path | None,
+        typer.Option(help="a folder for it; default: data/fitted/MODEL of a checkout, else uncertsam_fitted"),
     ] = None,
     count: Annotated[int, typer.Option(help="how many pictures are generated", min=1)] = 12,
     model: Model = "sam2_nano",
@@ -95,15 +96,17 @@ def fit(
     from uncertsam.app.api import loading
     from uncertsam.app.commands import _fit as fitting
     from uncertsam.base.checkout import fitted_here
+    from uncertsam.config.params import Config
 
     if folder is not None and not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Give one with images/ and masks/.")
-    place = (out or fitted_here()) / "laplace"
-    values = loading.sections(None)[1]
+    config = Config.read(loading.params_file())
     options = dict(map(fitting.option, option or []))
     if options and folder is None:
         raise UserError("--option says how a folder is read, and there is none.", "Name the folder.")
-    state, skipped = fitting.fit(loading.load(model, device, name), values, folder, place, count, force, options)
+    loaded = loading.load(model, device, name)
+    place = (out or fitted_here(loaded.name)) / "laplace"
+    state, skipped = fitting.fit(loaded, config, folder, place, count, force, options)
     found = {"out": str(place), "images": state.images, "prior_precision": float(state.prior_precision)}
     text = f"fitted Laplace on {state.images} pictures, prior precision {found['prior_precision']:.4g}: {place}"
     if not as_json:

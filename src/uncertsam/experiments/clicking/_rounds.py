@@ -18,10 +18,9 @@ from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES
 from uncertsam.experiments.clicking.policies import Click, anywhere, around, error_centre, most_unsure, places
 from uncertsam.inference.algebra import Answer, Method, answer
 from uncertsam.inference.predictions import PromptSet
-from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.ranking import ratio
 from uncertsam.models.mask_points import centre, corners
-from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, in_input
+from uncertsam.models.prompts import BACKGROUND, FOREGROUND, PAD, Prompts, to_prompts
 
 Row = tuple[str, int, int, str, str, int, float]  # as `table.COLUMNS`
 
@@ -106,17 +105,19 @@ class ClickingTask(PromptSet):
         return answer(method, self.given(image, self.prompts(image, objects))).cpu()
 
     def prompts(self, image: ImageRecord, objects: Sequence[Clicked]) -> Prompts:
-        """In the pixels of the model's square input; a click that there was none of is padding."""
+        """In the pixels of the model's input; a click that there was none of is padding."""
         points = torch.tensor([[click or (0, 0) for click in o.clicks] for o in objects]).reshape(len(objects), -1, 2)
         labels = torch.tensor(
             [[PAD if click is None else o.label(click) for click in o.clicks] for o in objects], dtype=torch.int64
         )
         boxes = torch.from_numpy(np.stack([o.box for o in objects])) if self.knobs.start == "box" else None
         size = image.height, image.width
-        return in_input(size, self.model.image_size, boxes, points.float(), labels.reshape(len(objects), -1))
+        return to_prompts(self.model.geometry, size, boxes, points.float(), labels.reshape(len(objects), -1))
 
-    @staticmethod
-    def large(found: Answer, image: ImageRecord) -> Iterator[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]]:
+    def large(
+        self, found: Answer, image: ImageRecord
+    ) -> Iterator[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]]:
         """Logits and uncertainty of every object at the picture's size."""
+        size, to_picture = (image.height, image.width), self.model.geometry.to_picture
         for logits, unsure in zip(found.logits.numpy(), found.uncertainty.numpy(), strict=True):
-            yield upsample(logits, image.height, image.width), upsample(unsure, image.height, image.width)
+            yield to_picture(logits, size), to_picture(unsure, size)

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError, suggestion
 from uncertsam.base.registry import load_method
 from uncertsam.config.clicking import Clicking
-from uncertsam.config.params import Params
+from uncertsam.config.params import Config
 from uncertsam.data.format import Split, read_split
 from uncertsam.experiments.clicking._rounds import ClickingTask
 from uncertsam.experiments.clicking.table import COLUMNS
@@ -28,13 +28,13 @@ def subset(benchmark: Path, split: str, reported: Sequence[str], knobs: Clicking
     return {n: drawn(read_split(benchmark / n / split), knobs.images, knobs.masks, knobs.seed) for n in names}
 
 
-def built(params: Params, knobs: Clicking, model: PromptableModel, fitted: Path) -> dict[str, Method]:
+def built(config: Config, model: PromptableModel, fitted: Path) -> dict[str, Method]:
     """The methods that are asked, with their fitted parts."""
-    there, found = params.names("methods"), {}
-    for name in [name for name in knobs.methods if name in there] or there[:1]:
+    there, found = config.methods, {}
+    for name in [name for name in config.clicking.methods if name in there] or list(there)[:1]:
         kind = load_method(name)
         part = fitted / kind.FITTED if kind.FITTED else None
-        found[name] = kind.build(params.section(name, kind.Params), model, part)
+        found[name] = kind.build(there[name], model, part)
     return found
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from uncertsam.experiments.controls.design import CELLS, FACTORS
 from uncertsam.inference.algebra import Inputs, Masks, Samples, mean_logit
 from uncertsam.methods.laplace import Laplace
-from uncertsam.models.select import GATED, TokenPolicy, select
+from uncertsam.models.select import GATED, TokenPolicy, gate, select
 
 COARSE = 0.01  # the authors' clamp of a probability in bfloat16
 
@@ -40,7 +40,7 @@ def factorial(inputs: Inputs, laplace: Laplace) -> dict[str, Masks]:
     laplace: the method without its gate. A mask of another token than 0 has no posterior, because the Bayesian layer
     feeds token 0 alone: there Laplace is that token's plain answer.
     """
-    drawn, score = laplace(inputs), inputs.decoded.object_score[:, None, None]
+    drawn, there = laplace(inputs), inputs.decoded.object_logit
     found: dict[frozenset[str], Masks] = {}
     for precision, read in READINGS.items():
         sampled, empty = read(drawn), read(_certain(torch.full_like(inputs.decoded.logits[:, 0], GATED), drawn))
@@ -50,7 +50,7 @@ def factorial(inputs: Inputs, laplace: Laplace) -> dict[str, Masks]:
             bayes = {"map": plain, "laplace": torch.where((chosen.token == 0)[:, None, None], sampled, plain)}
             for level, logits in bayes.items():
                 found[_changed(token, "nogate", precision, level)] = logits
-                found[_changed(token, "gate", precision, level)] = torch.where(score > 0, logits, empty)
+                found[_changed(token, "gate", precision, level)] = gate(logits, there, empty)
     return {name: found[changed] for changed, name in CELLS.items()}
 
 
@@ -60,7 +60,7 @@ def _policies() -> dict[str, TokenPolicy]:
 
 def _certain(logits: Tensor, like: Samples) -> Samples:
     """Logits without any spread, as a sample of one."""
-    return Samples(lambda: [logits[None]], like.iou, like.object_score)
+    return Samples(lambda: [logits[None]], like.iou, like.object_logit)
 
 
 def _changed(*levels: str) -> frozenset[str]:

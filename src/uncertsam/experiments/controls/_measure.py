@@ -17,8 +17,9 @@ from uncertsam.inference.algebra import Inputs, Masks, Method, mean_logit, objec
 from uncertsam.inference.measures import entropy
 from uncertsam.inference.predictions import PromptSet, boxes_of
 from uncertsam.methods.laplace import Laplace
-from uncertsam.metrics.masks import METRICS, measure_mask, upsample
+from uncertsam.metrics.masks import METRICS, measure_mask
 from uncertsam.metrics.region import TruthSide
+from uncertsam.models.layout import Layout, Size
 from uncertsam.statistics.table import COLUMNS
 
 Controls = Callable[[Inputs], Mapping[str, Masks]]  # control -> logit of its mean probability [n, h, w]; U: its entropy
@@ -71,12 +72,12 @@ def _of_image(asked: PromptSet, image: ImageRecord, controls: Controls) -> Itera
         for control, logits in answers.items():
             key = logits[row].numpy().tobytes()
             if key not in known:
-                known[key] = _measure(side, logits[row], image)
+                known[key] = _measure(side, logits[row], asked.model.geometry, (image.height, image.width))
             yield annotation, control, known[key]
 
 
-def _measure(side: TruthSide, logits: torch.Tensor, image: ImageRecord) -> Values:
+def _measure(side: TruthSide, logits: torch.Tensor, layout: Layout, size: Size) -> Values:
     maps = logits, entropy(logits[None])[0]
-    large, uncertainty = (upsample(low.numpy(), image.height, image.width) for low in maps)
+    large, uncertainty = (layout.to_picture(low.numpy(), size) for low in maps)
     found = measure_mask(side, large, uncertainty)
     return {metric: found[metric, REGION] for metric in METRICS}

@@ -53,7 +53,7 @@ def steps(frame: pd.DataFrame, metrics: Sequence[str], dataset: str = POOLED) ->
     found = mine[mine["kind"] == "shapley"].set_index(key)
     wanted = pd.MultiIndex.from_product([metrics, STEPS], names=key)
     if not wanted.isin(found.index).all():
-        raise UserError(f"The controls have no {', '.join(metrics)} of {dataset}.", "Run the control stage again.")
+        raise UserError(f"The controls have no {', '.join(metrics)} of {dataset}.", "Run the ablate stage again.")
     rows = found.loc[wanted].reset_index()
     change = rows["value"].where(rows["method"].isin(list(FACTORS)), 0.0)
     start = rows["value"].where(rows["method"] == SAM).groupby(rows["metric"]).transform("first")

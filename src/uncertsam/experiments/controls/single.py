@@ -10,20 +10,20 @@ from typing import TypeVar
 
 import torch
 
-from uncertsam.config.params import Control
+from uncertsam.config.sections import Ablate
+from uncertsam.config.training import FitLaplace
 from uncertsam.inference.algebra import Method
 from uncertsam.methods.laplace import Laplace
 from uncertsam.methods.laplace_closed import LaplaceClosed
-from uncertsam.methods.posterior.fit import FitParams
 from uncertsam.methods.posterior.state import LaplaceState
 
-Fit = Callable[[FitParams], LaplaceState]
+Fit = Callable[[FitLaplace], LaplaceState]
 Judge = Callable[[LaplaceState], float]  # mean NLL on the calibration images
 K = TypeVar("K")
 
 
 def single_controls(
-    state: LaplaceState, params: FitParams, knobs: Control, fit: Fit, judge: Judge
+    state: LaplaceState, params: FitLaplace, knobs: Ablate, fit: Fit, judge: Judge
 ) -> dict[str, Method]:
     """Control -> method. state: fitted with `params`. fit: fits anew. judge: what "validation" minimises."""
     sampled: dict[str, Method] = {f"laplace_n{n}": Laplace(state, n, False) for n in knobs.samples}
@@ -60,14 +60,14 @@ def best(candidates: Mapping[K, LaplaceState], judge: Judge) -> K:
     return min(candidates, key=lambda key: judge(candidates[key]))
 
 
-def _likelihoods(state: LaplaceState, params: FitParams, fit: Fit) -> dict[str, LaplaceState]:
+def _likelihoods(state: LaplaceState, params: FitLaplace, fit: Fit) -> dict[str, LaplaceState]:
     return {
         f"laplace_{name}": _fitted(state, params, params.model_copy(update={"likelihood": name}), fit)
         for name in ("bernoulli", "softmax_pixels")
     }
 
 
-def _priors(state: LaplaceState, params: FitParams, knobs: Control, fit: Fit, judge: Judge) -> dict[str, LaplaceState]:
+def _priors(state: LaplaceState, params: FitLaplace, knobs: Ablate, fit: Fit, judge: Judge) -> dict[str, LaplaceState]:
     grid = {precision: with_prior(state, precision) for precision in knobs.prior_precisions}
     return {
         "laplace_prior_1": with_prior(state, 1.0),
@@ -76,12 +76,12 @@ def _priors(state: LaplaceState, params: FitParams, knobs: Control, fit: Fit, ju
     }
 
 
-def _temperatures(state: LaplaceState, knobs: Control, judge: Judge) -> dict[str, LaplaceState]:
+def _temperatures(state: LaplaceState, knobs: Ablate, judge: Judge) -> dict[str, LaplaceState]:
     grid = {temperature: with_temperature(state, temperature) for temperature in knobs.temperatures}
     named = {f"laplace_temperature_{temperature:g}": each for temperature, each in grid.items()}
     return named | {"laplace_temperature_validation": grid[best(grid, judge)]}
 
 
-def _fitted(state: LaplaceState, params: FitParams, wanted: FitParams, fit: Fit) -> LaplaceState:
+def _fitted(state: LaplaceState, params: FitLaplace, wanted: FitLaplace, fit: Fit) -> LaplaceState:
     """What is fitted already is not fitted again."""
     return state if wanted == params else fit(wanted)

@@ -30,10 +30,10 @@ CASE = ["method", "metric", "region"]
 KEY = ["kind", "dataset", *CASE]
 TOO_SMALL = "n too small"
 Settings = Mapping[str, Mapping[str, float]]  # control -> {"prior_precision": ..., "temperature": ...}
-AGAIN = "Run the control stage again."
+AGAIN = "Run the ablate stage again."
 CONTROLS = Schema(
     "controls.csv",
-    "Run the control stage.",
+    "Run the ablate stage.",
     {"kind": Column("str", words=("mean", "shapley", "difference", "setting")), **dict.fromkeys(KEY[1:], WORD),
      "value": NUMBER, "low": NUMBER, "high": NUMBER, "n_images": COUNT, "n_masks": COUNT, "note": WORD,
      "synthetic": FLAG, "quality": WORD},

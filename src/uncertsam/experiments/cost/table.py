@@ -23,7 +23,7 @@ ENCODER, PLAIN = "encoder", "sam"
 _NUMBERS = ("ms", "ms_low", "ms_high", "ratio", "peak_mb", "state_mb")
 COST = Schema(
     "cost.csv",
-    "Run the clock stage.",
+    "Run the time stage.",
     {"method": WORD, "unit": Column("str", words=("mask", "image")),
      **dict.fromkeys(_NUMBERS, Column(empty=True, repeats=False)), "masks": COUNT, "images": COUNT, "repeats": COUNT,
      "device": Column("str", repeats=False), "threads": Column("int", within=(1.0, math.inf), repeats=False)},

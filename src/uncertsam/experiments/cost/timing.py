@@ -20,7 +20,6 @@ from uncertsam.data.format import Split
 from uncertsam.experiments.cost.table import COLUMNS, ENCODER, PLAIN
 from uncertsam.inference.algebra import Inputs, Method, answer
 from uncertsam.inference.predictions import PromptSet, boxes_of
-from uncertsam.models.geometry import to_input
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.store import Embeddings, encode
 
@@ -105,7 +104,7 @@ def clock(methods: Mapping[str, Timed], asked: Sequence[Inputs], repeats: int, d
     laps = {name: _Laps(peak=max(_peak(one.method, inputs) for inputs in asked)) for name, one in methods.items()}
     encoder = _Laps()
     _encode(model, asked, dtype)
-    for _ in tqdm(range(repeats), "clock", disable=None):
+    for _ in tqdm(range(repeats), "time", disable=None):
         encoder.seconds.append(_timed(partial(_encode, model, asked, dtype), model))
         for name, one in methods.items():
             laps[name].seconds.append(_timed(partial(_answer_all, one.method, asked), model))
@@ -144,7 +143,7 @@ def _answer_all(method: Method, asked: Sequence[Inputs]) -> None:
 
 def _encode(model: PromptableModel, asked: Sequence[Inputs], dtype: torch.dtype) -> None:
     for inputs in asked:
-        encode(model, to_input(inputs.image(), model.image_size)[None], dtype)
+        encode(model, model.geometry.to_input(inputs.image())[None], dtype)
 
 
 def _timed(work: Any, model: PromptableModel) -> float:

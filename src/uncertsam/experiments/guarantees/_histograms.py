@@ -11,7 +11,6 @@ from jaxtyping import Bool, Float, Int
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, Split
-from uncertsam.metrics.masks import upsample
 from uncertsam.metrics.ranking import ratio
 from uncertsam.metrics.stored import Predictions
 
@@ -90,8 +89,7 @@ def _row(
     cell: Predictions, truth: Bool[np.ndarray, "h w"], counted: Bool[np.ndarray, "h w"], annotation: Annotation
 ) -> Row | None:
     """The image id, counts, IoU and mean U of one mask."""
-    stored = cell.of(annotation.id)
-    logits, unsure = (upsample(low, *truth.shape)[counted] for low in (stored.logits, stored.uncertainty))
+    logits, unsure = (large[counted] for large in cell.of(annotation.id).large(truth.shape))
     inside = truth[counted]
     if not inside.any():
         return None

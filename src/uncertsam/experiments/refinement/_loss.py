@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from uncertsam.experiments.refinement._refine import second_pass
 from uncertsam.experiments.refinement.first_pass import FirstPass
 from uncertsam.experiments.refinement.fusion import Fusion
 from uncertsam.inference.algebra import Inputs
+from uncertsam.models.layout import Size
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import Selected, TokenPolicy, select
 from uncertsam.training.accumulate import streamed_sum
@@ -51,16 +51,15 @@ class FusionLoss:
     def _parts(self, example: "Example") -> Iterator[Float[Tensor, ""]]:
         for prompts, masks in portions_and_steps(self.model, example, self.steps, self.side):
             inputs = Inputs(self.model, example.embedding, prompts, _no_picture, example.generator)
-            yield self._of(self._refined(inputs), masks).sum() / len(example.prompts)
+            yield self._of(self._refined(inputs), masks, example.size).sum() / len(example.prompts)
 
     def _refined(self, inputs: Inputs) -> Selected:
         with torch.no_grad():
             logits = self.first(inputs)
         return select(second_pass(self.fusion, self.map, inputs, logits), self.policy)
 
-    def _of(self, chosen: Selected, masks: Float[Tensor, "n s s"]) -> Float[Tensor, " n"]:
-        side = (self.side, self.side)
-        logits = F.interpolate(chosen.logits[:, None], side, mode="bilinear", align_corners=False)[:, 0]
+    def _of(self, chosen: Selected, masks: Float[Tensor, "n s s"], size: Size) -> Float[Tensor, " n"]:
+        logits = self.model.geometry.to_square(chosen.logits[:, None], size, self.side)[:, 0]
         found = (chosen.iou - iou_of_logits(logits, masks)).abs()
         return FOCAL * focal_loss(logits, masks) + DICE * dice_loss(logits.sigmoid(), masks) + IOU * found
 

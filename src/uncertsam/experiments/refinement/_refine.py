@@ -17,7 +17,7 @@ from uncertsam.experiments.refinement.first_pass import FirstPass, uncertainty_m
 from uncertsam.experiments.refinement.fusion import Fusion, fuse
 from uncertsam.inference.algebra import TINY, Answer, Inputs, Masks, Plain, Samples, answer, joined, portions, read_off
 from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
-from uncertsam.models.geometry import to_square
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import Decoded
 from uncertsam.models.select import TokenPolicy, select
 
@@ -38,7 +38,7 @@ class Refiner:
             decoded = second_pass(self.fusion, self.map, inputs, logits)
             chosen = select(decoded, self.policy)
             logits = chosen.logits
-            yield read_off(_sure(logits, chosen.iou, decoded.object_score), PREDICTIVE_ENTROPY)
+            yield read_off(_sure(logits, chosen.iou, decoded.known_object_logit), PREDICTIVE_ENTROPY)
 
 
 def second_pass(fusion: Fusion, kind: Map, inputs: Inputs, logits: Masks) -> Decoded:
@@ -61,21 +61,21 @@ def truth_as_prompt(inputs: Inputs, masks: Bool[Tensor, "n h w"], policy: TokenP
     No fusion module is in it, so it bounds what a better mask prompt could give, not what fusion could.
     """
     model = inputs.model
-    prompts = replace(inputs.prompts, masks=truth_logits(masks, model.image_size)[:, None].to(model.device))
+    prompts = replace(inputs.prompts, masks=truth_logits(masks, model.geometry)[:, None].to(model.device))
     return answer(Plain(policy, PREDICTIVE_ENTROPY), replace(inputs, prompts=prompts))
 
 
-def truth_logits(masks: Bool[Tensor, "n h w"], size: int) -> Float[Tensor, "n s s"]:
-    """Masks as low-resolution logits: +-16.12 (P = 1 - 1e-7) at the model's input size, shrunk to s = size / 4.
+def truth_logits(masks: Bool[Tensor, "n h w"], geometry: Geometry) -> Float[Tensor, "n s s"]:
+    """Masks as low-resolution logits: +-16.12 (P = 1 - 1e-7) at the model's input size, shrunk to s = `mask_size`.
 
     Bilinear with antialiasing, as in the authors' code.
     """
-    target = to_square(masks, size)
+    target = geometry.masks_to_input(masks)
     most = torch.logit(torch.tensor(1 - TINY, dtype=torch.float64)).float()
-    low = (size // 4, size // 4)
+    low = (geometry.mask_size, geometry.mask_size)
     logits = (2 * target - 1) * most
     return F.interpolate(logits[:, None], low, mode="bilinear", align_corners=False, antialias=True)[:, 0]
 
 
-def _sure(logits: Masks, iou: Float[Tensor, " n"], object_score: Float[Tensor, " n"]) -> Samples:
-    return Samples(lambda: [logits[None]], iou, object_score)
+def _sure(logits: Masks, iou: Float[Tensor, " n"], object_logit: Float[Tensor, " n"]) -> Samples:
+    return Samples(lambda: [logits[None]], iou, object_logit)

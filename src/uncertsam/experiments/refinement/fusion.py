@@ -56,22 +56,17 @@ def build_fusion(model: PromptableModel, init: Init, seed: int) -> Fusion:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # modules draw from torch's own generator
-        fusion = Fusion(width_of(model))
+        fusion = Fusion(model.width)
     mix = fusion.mix
     assert mix.bias is not None
     with torch.no_grad():
         if init == "identity":
             mix.weight.zero_()
-            mix.bias.copy_(_prompt_encoder(model).no_mask_embed.weight[0])
+            mix.bias.copy_(model.no_mask)
         if init == "mask_prompt":
             mix.weight.copy_(torch.eye(*mix.weight.shape[:2])[:, :, None, None])
             mix.bias.zero_()
     return fusion.to(model.device).eval()
-
-
-def width_of(model: PromptableModel) -> int:
-    """Channels of the model's dense embedding."""
-    return int(_prompt_encoder(model).embed_dim)
 
 
 def fuse(
@@ -79,7 +74,7 @@ def fuse(
 ) -> Float[Tensor, "n c h w"]:
     """First-pass logits and uncertainty, both at the decoder's resolution, as a dense embedding."""
     with torch.no_grad():
-        mask = _prompt_encoder(model).mask_downscaling(logits[:, None])
+        mask = model.mask_embedding(logits)
     return fusion(mask, uncertainty[:, None])
 
 
@@ -114,7 +109,7 @@ def save(
     """
     about = {
         "arm": arm,
-        "width": width_of(model),
+        "width": model.width,
         "params": dict(params),
         "folds": {fold: facts[fold] for fold in folds},
     }
@@ -127,7 +122,7 @@ def load(folder: Path, arm: str, model: PromptableModel) -> _FusionState:
     saved = PART.open(folder, model)
     if saved.manifest["arm"] != arm:
         raise UserError(f"{folder} holds the arm {saved.manifest['arm']}, not {arm}.", PART.again)
-    folds = {fold: Fusion(width_of(model)) for fold in saved.manifest["folds"]}
+    folds = {fold: Fusion(model.width) for fold in saved.manifest["folds"]}
     weights = saved.weights(BEST, _joined({fold: module.state_dict() for fold, module in folds.items()}))
     for fold, module in folds.items():
         module.load_state_dict(of_fold(weights, fold))
@@ -157,7 +152,3 @@ def _branch(width: int) -> nn.Sequential:
         nn.GELU(),
         nn.Conv2d(second, width, 1),
     )
-
-
-def _prompt_encoder(model: PromptableModel) -> Any:
-    return model.network.sam_prompt_encoder

@@ -68,7 +68,7 @@ class Training:
 
         The network's own weights are frozen, for good.
         """
-        self.model.network.requires_grad_(False)
+        self.model.freeze()
         arm = arm_named(self.arm)
         params = _decayed(self.params, arm)
         fusion = build_fusion(self.model, params.init, derive_seed(self.seed, "fusion", fold))
@@ -146,7 +146,7 @@ def _leave_one_out(domains: Sequence[str], reported: Collection[str]) -> dict[st
     if len(domains) < 2:
         raise UserError(
             f"Leaving one domain out needs two with a fit split; there are {len(domains)}.",
-            "Give several data.NAME.split a share for `fit`, or set train_fusion.left_out to [].",
+            "Give several data.NAME.split a share for `fit`, or take its arm out of train_fusion.arms.",
         )
     found = {left: [name for name in domains if name != left] for left in domains if left in reported}
     return found | ({} if set(reported) <= set(domains) else {EVERY: list(domains)})

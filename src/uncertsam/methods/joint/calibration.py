@@ -20,7 +20,9 @@ def pairs(questions: PromptSet, state: LaplaceState, params: JointParams) -> Ite
             inputs = questions.of(image, boxes_of(questions.split, image))
             embeddings = pictures(inputs, params)
             found = [spread(portion, embeddings, state, params) for portion in portions(inputs)]
-            logits = torch.cat([each.logits for each in found])
-            masks = torch.from_numpy(questions.split.masks(image.id))[:, None].to(logits)
-            truth = F.interpolate(masks, logits.shape[-2:], mode="nearest")[:, 0]
-            yield torch.cat([each.entropies for each in found], 1), (torch.sigmoid(logits) - truth).abs()
+            maps = torch.cat([torch.cat([each.logits[None], each.entropies]) for each in found], 1)
+            side = maps.shape[-1]
+            shown = inputs.model.geometry.to_square(maps, (image.height, image.width), side)
+            masks = torch.from_numpy(questions.split.masks(image.id))[:, None].to(shown)
+            truth = F.interpolate(masks, (side, side), mode="nearest")[:, 0]
+            yield shown[1:], (torch.sigmoid(shown[0]) - truth).abs()

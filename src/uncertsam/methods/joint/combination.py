@@ -4,11 +4,9 @@ It is fitted by least squares with non-negative weights over all pixels of calib
 same; so it can only rise with each entropy. The posterior whose entropies it weighs lies beside it.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,25 +14,32 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.base.errors import UserError
-from uncertsam.methods.joint.ensembles import SOURCES
+from uncertsam.methods.joint.ensembles import SOURCES, JointParams
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.training.fitted import FittedPart
 
 PART = FittedPart(
     "uncertsam combination of entropies, version 2",
     "Run the fit_combination stage again.",
-    {"sources": list, "images": int},
+    {"sources": list, "images": int, "params": dict},
 )
 FILE, NUMBERS = "combination.safetensors", ("offset", "weights")
 LEAST = 5  # images to fit five numbers on
 Pair = tuple[Float[Tensor, "sources n h w"], Float[Tensor, "n h w"]]  # entropies, and |P - M|
 
 
+class CombinationParams(JointParams, frozen=True):
+    """The ensembles, and the dataset on whose `calibrate` split the weights are fitted."""
+
+    dataset: str
+
+
 @dataclass(frozen=True)
 class Combination:
     """Expected error = offset + weights @ entropies.
 
-    weights: per source of `SOURCES`, none negative. model, model_sha256, images, params: of the fit.
+    weights: per source of `SOURCES`, none negative. model, model_sha256, images, params: of the fit; predictions
+    take their ensembles from the last.
     """
 
     offset: float
@@ -42,14 +47,14 @@ class Combination:
     model: str
     model_sha256: str
     images: int
-    params: dict[str, Any]
+    params: CombinationParams
 
     def __call__(self, entropies: Float[Tensor, "sources n h w"]) -> Float[Tensor, "n h w"]:
         """Expected error, at least `offset`."""
         return torch.tensordot(torch.tensor(self.weights).to(entropies), entropies, 1) + self.offset
 
 
-def fit(model: PromptableModel, images: Iterable[Pair], params: Mapping[str, Any]) -> Combination:
+def fit(model: PromptableModel, images: Iterable[Pair], params: CombinationParams) -> Combination:
     """Least squares over images, one at a time. Raises UserError with fewer than `LEAST` images."""
     from scipy.optimize import nnls
 
@@ -66,7 +71,7 @@ def fit(model: PromptableModel, images: Iterable[Pair], params: Mapping[str, Any
     root = np.linalg.cholesky(gram + 1e-9 * np.trace(gram) * np.eye(len(gram))).T  # |columns.T @ x| = |root @ x|
     found = nnls(root[:, :-1], root[:, -1])[0]
     weights = tuple(map(float, found[:-1]))
-    return Combination(float(found[-1]), weights, model.name, model.digest, count, dict(params))
+    return Combination(float(found[-1]), weights, model.name, model.digest, count, params)
 
 
 def save(combination: Combination, folder: Path, posterior: Path, data: Mapping[str, str]) -> None:
@@ -76,21 +81,23 @@ def save(combination: Combination, folder: Path, posterior: Path, data: Mapping[
     facts = {
         "sources": list(SOURCES),
         "images": combination.images,
-        "params": combination.params,
+        "params": combination.params.model_dump(mode="json"),
         "data": dict(data),
     }
     owner = (combination.model, combination.model_sha256)
     PART.save(folder, *owner, {FILE: numbers}, facts, {"laplace": posterior})
 
 
-def load(folder: Path | None, model: PromptableModel, params: Mapping[str, Any]) -> Combination:
-    """Read what `save` wrote. Raises UserError where it is missing, broken, changed, or fitted otherwise."""
+def load(folder: Path | None, model: PromptableModel) -> Combination:
+    """Read what `save` wrote. Raises UserError where it is missing, broken, changed, or of another model."""
     saved = PART.open(folder, model)
     if saved.manifest["sources"] != list(SOURCES):
         raise UserError(f"{folder} was fitted on other entropies.", PART.again)
-    if saved.manifest["params"] != json.loads(json.dumps(dict(params))):
-        raise UserError(f"{folder} was fitted with other parameters.", PART.again)
     like = dict(zip(NUMBERS, (torch.zeros(()), torch.zeros(len(SOURCES))), strict=True))
     found = saved.weights(FILE, like)
-    about = {name: saved.manifest[name] for name in ("model", "model_sha256", "images", "params")}
-    return Combination(found["offset"].item(), tuple(found["weights"].tolist()), **about)
+    about = {name: saved.manifest[name] for name in ("model", "model_sha256", "images")}
+    try:
+        params = CombinationParams(**saved.manifest["params"])
+    except (TypeError, ValueError):
+        raise UserError(f"{folder} does not say with which parameters it was fitted.", PART.again) from None
+    return Combination(found["offset"].item(), tuple(found["weights"].tolist()), **about, params=params)

@@ -47,7 +47,7 @@ class _Spread:
     entropies: Float[Tensor, "sources n h w"]
     logits: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
-    object_score: Float[Tensor, " n"]
+    object_logit: Float[Tensor, " n"]
 
 
 def pictures(inputs: Inputs, params: JointParams) -> list[Embedding]:
@@ -72,7 +72,7 @@ def spread(inputs: Inputs, embeddings: Sequence[Embedding], state: LaplaceState,
     tails = [laplace, *(mean_tail(_samples(inputs, votes)) for votes in (views, prompts))]
     logits = [*(logit_of_tail(*tail) for tail in tails), own]
     pooled = logit_of_tail(*_pooled_tail(tails))
-    return _Spread(torch.stack([*map(entropy, logits)]), pooled, decoded.iou[:, 0], decoded.object_score)
+    return _Spread(torch.stack([*map(entropy, logits)]), pooled, decoded.scores[:, 0], decoded.known_object_logit)
 
 
 def _pooled_tail(tails: Sequence[tuple[Masks, Masks]]) -> tuple[Masks, Masks]:
@@ -85,9 +85,9 @@ def _pooled_tail(tails: Sequence[tuple[Masks, Masks]]) -> tuple[Masks, Masks]:
 def _token(inputs: Inputs, embedding: Embedding, prompts: Prompts, gated: bool) -> Masks:
     same = embedding is inputs.embedding and prompts is inputs.prompts
     decoded = inputs.decoded if same else inputs.model.decode(embedding, prompts)
-    return gate(decoded.logits[:, 0], decoded.object_score) if gated else decoded.logits[:, 0]
+    return gate(decoded.logits[:, 0], decoded.object_logit) if gated else decoded.logits[:, 0]
 
 
 def _samples(inputs: Inputs, votes: Sequence[Masks]) -> Samples:
     decoded = inputs.decoded
-    return Samples(lambda: [torch.stack(list(votes))], decoded.iou[:, 0], decoded.object_score)
+    return Samples(lambda: [torch.stack(list(votes))], decoded.scores[:, 0], decoded.known_object_logit)

@@ -1,7 +1,8 @@
 """The generalised Gauss-Newton diagonal of the last linear layer in closed form, as a backend of laplace-torch.
 
 The logit of a pixel i is linear in the layer's weights: z_i = sum_c (W h + b)_c E_c(i), with h the layer's input and E
-the upscaled features. With p the predicted probabilities, the diagonal per mask is
+the upscaled features; several heads add up, and the diagonal has a block for each. With p the predicted probabilities,
+a head's diagonal per mask is
 
     softmax_pixels: H_b[c] = sum_i p_i (E_c(i) - sum_j p_j E_c(j))^2   one categorical over the pixels
     bernoulli:      H_b[c] = sum_i p_i (1 - p_i) E_c(i)^2              one coin per pixel
@@ -11,12 +12,15 @@ Importing this module imports laplace-torch, which takes seconds: do so where so
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from uncertsam.models.promptable import contract
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # a dependency of laplace-torch compiles with a deprecated decorator
@@ -26,24 +30,24 @@ with warnings.catch_warnings():
 __all__ = ["DiagLaplace", "Head", "LastLayerGgn"]
 
 Likelihood = Literal["bernoulli", "softmax_pixels"]
-Data = Mapping[str, Tensor]  # hidden [n, d], features [n, c, pixels], labels
+Data = Mapping[str, Any]  # of every head a hidden [n, d] and features [n, c, pixels]; labels
 
 
 class Head(nn.Module):
-    """The last layer as a model of its own, in the form that laplace-torch's "classification" wants.
+    """The last layers, one per head, as a model of their own, in the form that laplace-torch's "classification" wants.
 
     softmax_pixels: logits [n, pixels], labels float [n, pixels]. bernoulli: logits [n * pixels, 2], whose first
     column is 0, and labels int [n * pixels].
     """
 
-    def __init__(self, layer: nn.Linear, likelihood: Likelihood) -> None:
+    def __init__(self, layers: Sequence[nn.Linear], likelihood: Likelihood) -> None:
         super().__init__()
         self.likelihood = likelihood
-        self.layer = nn.Linear(layer.in_features, layer.out_features, device=layer.weight.device)
-        self.layer.load_state_dict(layer.state_dict())
+        self.layers = nn.ModuleList(deepcopy(layer).requires_grad_(True) for layer in layers)
 
     def forward(self, data: Data) -> Float[Tensor, "observations classes"]:
-        logits = (self.layer(data["hidden"])[:, None] @ data["features"])[:, 0]
+        outputs = [layer(hidden)[:, None] for layer, hidden in zip(self.layers, data["hidden"], strict=True)]
+        logits = contract(outputs, data["features"])[:, 0]
         if self.likelihood == "softmax_pixels":
             return logits
         return torch.stack([torch.zeros_like(logits), logits], -1).flatten(0, 1)
@@ -65,9 +69,11 @@ class LastLayerGgn(CurvatureInterface):
         with torch.no_grad():
             logits = self.model(x)
             per_mask = _categorical if self.model.likelihood == "softmax_pixels" else _coins
-            bias = per_mask(x["features"], logits)
-            weight = bias.T @ x["hidden"].square()
-            return self.factor * self.lossfunc(logits, y), torch.cat([weight.flatten(), bias.sum(0)])
+            diagonal = []
+            for hidden, features in zip(x["hidden"], x["features"], strict=True):
+                bias = per_mask(features, logits)
+                diagonal += [(bias.T @ hidden.square()).flatten(), bias.sum(0)]
+            return self.factor * self.lossfunc(logits, y), torch.cat(diagonal)
 
 
 def _categorical(features: Float[Tensor, "n c p"], logits: Float[Tensor, "n p"]) -> Float[Tensor, "n c"]:

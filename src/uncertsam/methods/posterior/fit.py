@@ -3,18 +3,19 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
 from uncertsam.base.errors import UserError
+from uncertsam.config.training import FitLaplace
 from uncertsam.inference.algebra import objects_at_once
 from uncertsam.methods.posterior.state import LaplaceState
+from uncertsam.models.geometry import Geometry
 from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack
 from uncertsam.models.promptable import Decoded, Embedding, PromptableModel
 from uncertsam.models.prompts import Prompts
@@ -22,50 +23,32 @@ from uncertsam.models.prompts import Prompts
 if TYPE_CHECKING:
     from uncertsam.methods.posterior.curvature import DiagLaplace, Head
 
+Observed = tuple[dict[str, Any], Float[Tensor, "n pixels"]]  # what a `Head` reads of some objects, and their masks
 Example = tuple[Embedding, Prompts, Bool[Tensor, "n h w"]]  # one image, what is asked about it, and the truth
 
 
-class FitParams(BaseModel, extra="forbid", frozen=True):
-    """What the fit depends on.
-
-    likelihood: of a mask: one coin per pixel (the paper's words), or one categorical over all pixels (its code).
-    prior_precision: of the weights, or "marglik" to maximise the marginal likelihood. temperature: divides the
-    curvature, hence > 1 widens the posterior. resolution: side to which logits and masks are resized. objects: how
-    many random objects per image, or "all". The last three: see `prompt_sequence`.
-    """
-
-    likelihood: Literal["bernoulli", "softmax_pixels"] = "bernoulli"
-    prior_precision: PositiveFloat | Literal["marglik"] = 1.0
-    temperature: PositiveFloat = 1.0
-    resolution: PositiveInt = 128
-    objects: PositiveInt | Literal["all"] = 1
-    steps: PositiveInt = 8
-    box_probability: float = Field(0.5, ge=0, le=1)
-    foreground_probability: float = Field(0.5, ge=0, le=1)
-
-
 def draw_example(
-    masks: Bool[Tensor, "n h w"], size: int, params: FitParams, generator: torch.Generator
+    masks: Bool[Tensor, "n h w"], geometry: Geometry, params: FitLaplace, generator: torch.Generator
 ) -> tuple[Prompts, Bool[Tensor, "m h w"]]:
     """Random objects of one image, each with the same random prefix of its prompt sequence; and their masks.
 
-    size: side of the model's input. Raises ValueError where a chosen mask is empty.
+    geometry: of the model. Raises ValueError where a chosen mask is empty.
     """
     most = len(masks) if params.objects == "all" else params.objects
     chosen = masks[torch.randperm(len(masks), generator=generator)[:most]]
     steps = int(torch.randint(1, params.steps + 1, (1,), generator=generator))
     chances = (params.steps, params.box_probability, params.foreground_probability)
-    sequences = [prompt_sequence(mask, size, generator, *chances) for mask in chosen]
+    sequences = [prompt_sequence(mask, geometry, generator, *chances) for mask in chosen]
     return prefix(stack(sequences), steps), chosen
 
 
 def fit(
     model: PromptableModel,
     examples: Iterable[Example],
-    params: FitParams,
+    params: FitLaplace,
     progress: Callable[[Iterable[Example]], Iterable[Example]] = iter,
 ) -> LaplaceState:
-    """The posterior of the last layer's weights around the model's own. Raises UserError without examples.
+    """The posterior of the last layers' weights around the model's own. Raises UserError without examples.
 
     progress: wraps the examples, as tqdm does. Masks may have any resolution. Token 0 is read, whatever its quality.
     """
@@ -80,30 +63,30 @@ class Summand:
     loss: Float[Tensor, ""]
 
 
-def summands(model: PromptableModel, examples: Iterable[Example], params: FitParams) -> Iterator[list[Summand]]:
+def summands(model: PromptableModel, examples: Iterable[Example], params: FitLaplace) -> Iterator[list[Summand]]:
     """Image by image. A portion is a summand of its own, so that they can be added in one order by whoever does it."""
     from uncertsam.methods.posterior.curvature import DiagLaplace, Head, LastLayerGgn
 
-    head, step = Head(model.last_layer, params.likelihood), objects_at_once(model)
+    head, step = Head(model.last_layers, params.likelihood), objects_at_once(model)
     for embedding, prompts, masks in examples:
         found = []
         for i in range(0, len(masks), step):
             with torch.inference_mode():
                 decoded = model.decode(embedding, prompts[i : i + step])
             alone = DiagLaplace(head, "classification", backend=LastLayerGgn)
-            accumulate(alone, head, decoded, masks[i : i + step], params.resolution)
+            accumulate(alone, head, observed(model, decoded, masks[i : i + step], params.resolution))
             found.append(Summand(alone.H.cpu(), torch.as_tensor(alone.loss).cpu()))
         yield found
 
 
-def summed(model: PromptableModel, images: Iterable[list[Summand]], params: FitParams) -> LaplaceState:
+def summed(model: PromptableModel, images: Iterable[list[Summand]], params: FitLaplace) -> LaplaceState:
     """The posterior, of the summands of every image, added up in the order in which laplace-torch itself would.
 
     Raises UserError without images.
     """
     from uncertsam.methods.posterior.curvature import DiagLaplace, Head, LastLayerGgn
 
-    head, count = Head(model.last_layer, params.likelihood), 0
+    head, count = Head(model.last_layers, params.likelihood), 0
     posterior = DiagLaplace(head, "classification", temperature=params.temperature, backend=LastLayerGgn)
     device = posterior.H.device
     posterior.mean = parameters_to_vector(posterior.params).detach()  # as its own `fit` sets it
@@ -118,15 +101,18 @@ def summed(model: PromptableModel, images: Iterable[list[Summand]], params: FitP
     return _state(posterior, model, params, count)
 
 
-def accumulate(
-    posterior: "DiagLaplace", head: "Head", decoded: Decoded, masks: Bool[Tensor, "n h w"], resolution: int
-) -> None:
+def observed(model: PromptableModel, decoded: Decoded, masks: Bool[Tensor, "n h w"], resolution: int) -> Observed:
+    """Features and masks of one image's objects on a square of `resolution`."""
+    to_square, size = model.geometry.to_square, masks.shape[1:]
+    features = [to_square(head.features, size, resolution).flatten(2) for head in decoded.heads]
+    target = F.interpolate(masks[:, None].to(features[0]), (resolution, resolution), mode="nearest").flatten(1)
+    return {"hidden": [head.hidden[:, 0] for head in decoded.heads], "features": features}, target
+
+
+def accumulate(posterior: "DiagLaplace", head: "Head", seen: Observed) -> None:
     """Add the curvature of one image's objects to the posterior's."""
-    side = (resolution, resolution)
-    features = F.interpolate(decoded.features, side, mode="bilinear", align_corners=False).flatten(2)
-    target = F.interpolate(masks[:, None].to(features), side, mode="nearest").flatten(1)
-    data = {"hidden": decoded.hidden[:, 0], "features": features, "labels": head.labels(target)}
-    posterior.fit(_OneBatch(data), override=False)  # type: ignore[arg-type]
+    data, target = seen
+    posterior.fit(_OneBatch(data | {"labels": head.labels(target)}), override=False)  # type: ignore[arg-type]
 
 
 def set_prior(posterior: "DiagLaplace", prior_precision: float | Literal["marglik"]) -> None:
@@ -139,24 +125,25 @@ def set_prior(posterior: "DiagLaplace", prior_precision: float | Literal["margli
         posterior.optimize_prior_precision(method="marglik", n_steps=300)
 
 
-class _OneBatch(list[dict[str, Tensor]]):
+class _OneBatch(list[dict[str, Any]]):
     """What laplace-torch asks of a DataLoader: batches, and `dataset` for the number of observations."""
 
-    def __init__(self, data: dict[str, Tensor]) -> None:
+    def __init__(self, data: dict[str, Any]) -> None:
         super().__init__([data])
         self.dataset = range(1)
 
 
-def _state(posterior: "DiagLaplace", model: PromptableModel, params: FitParams, images: int) -> LaplaceState:
-    shape = model.last_layer.weight.shape
-    weight, bias = torch.split(posterior.H, [shape.numel(), shape[0]])
+def _state(posterior: "DiagLaplace", model: PromptableModel, params: FitLaplace, images: int) -> LaplaceState:
+    parameters = [p for layer in model.last_layers for p in (layer.weight, layer.bias)]
+    parts = torch.split(posterior.H, [p.numel() for p in parameters])
+    curvatures = [part.reshape(p.shape).clone() for part, p in zip(parts, parameters, strict=True)]
     return LaplaceState(
         model=model.name,
         model_sha256=model.digest,
         images=images,
         params=params.model_dump(),
-        curvature_weight=weight.reshape(shape).clone(),
-        curvature_bias=bias.clone(),
+        curvature_weight=tuple(curvatures[::2]),
+        curvature_bias=tuple(curvatures[1::2]),
         prior_precision=posterior.prior_precision.reshape(()).clone(),
         temperature=torch.tensor(params.temperature),
     )

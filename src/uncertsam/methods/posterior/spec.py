@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from uncertsam.compute.shards import cut
+from uncertsam.config.training import FitLaplace
 from uncertsam.inference.spec import PromptSetSpec
 from uncertsam.methods.posterior.examples import read_examples
-from uncertsam.methods.posterior.fit import FitParams, Summand, summands, summed
+from uncertsam.methods.posterior.fit import Summand, summands, summed
 from uncertsam.methods.posterior.state import LaplaceState
 from uncertsam.models.spec import Spec
 
@@ -22,7 +23,7 @@ class NamedFit(Spec):
     """What to fit on, and how. data: whose `truth` is a fit split."""
 
     data: PromptSetSpec
-    params: FitParams
+    params: FitLaplace
 
     def summands(self, images: Shard) -> Sums:
         """Of some images, by their ids; none depends on the others."""

@@ -37,7 +37,7 @@ class VarianceMethod:
         chosen = select(decoded, self.policy)
         row = torch.arange(len(chosen.token), device=chosen.token.device)
         found = log_variances(self.network, decoded)[row, chosen.token]
-        return Samples(lambda: [chosen.logits[None]], chosen.iou, decoded.object_score, {"log_variance": found})
+        return Samples(lambda: [chosen.logits[None]], chosen.iou, decoded.known_object_logit, {"log_variance": found})
 
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> VarianceMethod:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.methods.variance.network import VarianceNetwork, log_variances
+from uncertsam.models.layout import Size
 from uncertsam.models.promptable import Decoded, PromptableModel
 from uncertsam.training.accumulate import streamed_sum
 from uncertsam.training.batches import portions_and_steps
@@ -44,13 +44,10 @@ class VarianceLoss:
         for prompts, masks in portions_and_steps(self.model, example, self.steps, self.side):
             with torch.no_grad():
                 decoded = self.model.decode(example.embedding, prompts)
-            yield self._of(decoded, masks).sum() / len(example.prompts)
+            yield self._of(decoded, masks, example.size).sum() / len(example.prompts)
 
-    def _of(self, decoded: Decoded, masks: Float[Tensor, "n s s"]) -> Float[Tensor, " n"]:
-        low = log_variances(self.network, decoded)
-        found, logits = self._large(low), self._large(decoded.logits[:, : low.shape[1]].float())
+    def _of(self, decoded: Decoded, masks: Float[Tensor, "n s s"], size: Size) -> Float[Tensor, " n"]:
+        low, to_square = log_variances(self.network, decoded), self.model.geometry.to_square
+        found, logits = (to_square(m, size, self.side) for m in (low, decoded.logits[:, : low.shape[1]].float()))
         squared = (logits.sigmoid() - masks[:, None]).square()
         return (0.5 * (torch.exp(-found) * squared + found)).mean((1, 2, 3))
-
-    def _large(self, maps: Float[Tensor, "n k h w"]) -> Float[Tensor, "n k s s"]:
-        return F.interpolate(maps, (self.side, self.side), mode="bilinear", align_corners=False)

@@ -56,17 +56,12 @@ def build_network(model: PromptableModel, token: Tokens, seed: int) -> VarianceN
     """A fresh network on the model's device. Linear layers: Kaiming normal (fan out), no bias; others PyTorch's."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # modules draw from torch's own generator
-        network = VarianceNetwork(_width_of(model), 1 if token == 0 else TOKENS)
+        network = VarianceNetwork(model.width, 1 if token == 0 else TOKENS)
         for layer in network.hypernetworks.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
     return network.to(model.device).eval()
-
-
-def _width_of(model: PromptableModel) -> int:
-    """Channels of the decoder's transformer."""
-    return int(model.network.sam_mask_decoder.transformer_dim)
 
 
 def log_variances(network: VarianceNetwork, decoded: Decoded) -> Float[Tensor, "n k h w"]:
@@ -84,7 +79,7 @@ def save(
     data: Mapping[str, str],
 ) -> None:
     """Write `folder`, whole or not at all. params: of the training. data: what it was trained on, name -> hash."""
-    facts = {"width": _width_of(model), "params": dict(params), "data": dict(data)}
+    facts = {"width": model.width, "params": dict(params), "data": dict(data)}
     PART.save(folder, model.name, model.digest, {BEST: best, LAST: last}, facts)
 
 

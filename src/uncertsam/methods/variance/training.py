@@ -31,7 +31,7 @@ class Training:
 
     def run(self, resume: ResumeState, log: Log) -> Trained:
         """Train, or go on from `resume`. SAM's own weights are frozen. Raises what `train` raises."""
-        self.model.network.requires_grad_(False)
+        self.model.freeze()
         params = self.params
         network = build_network(self.model, params.token, derive_seed(self.seed, "variance"))
         side = self.model.image_size if params.resolution == "input" else params.resolution

@@ -1,4 +1,4 @@
-"""Control: how much of Laplace's gain is Bayes, and how much another token, gate or precision, on a fixed subset.
+"""Ablate: how much of Laplace's gain is Bayes, and how much another token, gate or precision, on a fixed subset.
 
 Factors, subset and what is judged were registered in profiles/controls_registration.md before anything was run.
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Base, Control, Fit, Model, Params, Predict, Tabulate
+from uncertsam.config.params import Config
 from uncertsam.data.format import Split, read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.experiments.controls.table import CONTROLS, metrics_of, summary
@@ -16,29 +16,29 @@ from uncertsam.statistics.intervals import facts_of
 from uncertsam.statistics.table import PER_MASK, check_table
 
 
-def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports: Path) -> None:
+def main(benchmark: Path, embeddings: Path, fitted: Path, reports: Path) -> None:
     """Write every control's measures; their means, Shapley values and differences with intervals; the list of masks."""
     from uncertsam.experiments.controls.run import ControlInputs
     from uncertsam.experiments.controls.single import settings_of
     from uncertsam.models.checkpoints import device_named, load_model
     from uncertsam.models.store import set_threads
 
-    params = Params.read()
-    base, knobs = params.section("base", Base), params.section("control", Control)
-    chosen = _subset(params, knobs, benchmark)
+    config = Config.read()
+    base, knobs = config.base, config.ablate
+    chosen = _subset(config, benchmark)
     rows = listing(chosen)
     check_registered(rows, knobs.subset)
-    check_unseen(chosen, benchmark / params.section("fit", Fit).dataset / "fit")
-    with tracking.stage("control", knobs.model_dump()) as run:
+    check_unseen(chosen, benchmark / config.fit.dataset / "fit")
+    with tracking.stage("ablate", knobs.model_dump()) as run:
         set_threads(base.threads)
-        model = load_model(params.section("model", Model).name, weights, device_named(base.device))
-        bench = ControlInputs(model, benchmark, embeddings, fitted, params)
+        model = load_model(config.model.name, config.model.weights, device_named(base.device))
+        bench = ControlInputs(model, benchmark, embeddings, fitted, config)
         check_unseen(chosen, bench.calibration().split.root)
         single = bench.single()
         found = bench.run(chosen, single)
         check_table(found)
         facts = {name: facts_of(split) for name, split in chosen.items()}
-        draws = params.section("tabulate", Tabulate).resamples
+        draws = config.tabulate.resamples
         frame = summary(found, facts, settings_of(single), draws, base.seed)
         PER_MASK.write(reports / "controls.parquet", found)
         CONTROLS.write(reports / "controls.csv", frame)
@@ -47,10 +47,10 @@ def main(benchmark: Path, embeddings: Path, weights: Path, fitted: Path, reports
     print(f"controlled {len(rows)} masks of {len(chosen)} datasets in {found['method'].nunique()} ways")
 
 
-def _subset(params: Params, knobs: Control, benchmark: Path) -> dict[str, Split]:
+def _subset(config: Config, benchmark: Path) -> dict[str, Split]:
     """The registered masks of each dataset."""
-    split = params.section("predict", Predict).split
-    names = knobs.datasets or params.names("datasets")
+    split, knobs = config.predict.split, config.ablate
+    names = knobs.datasets or config.datasets
     return {n: drawn(read_split(benchmark / n / split), knobs.images, knobs.masks, knobs.seed) for n in names}
 
 

@@ -1,11 +1,11 @@
-"""Judge: what of the paper reproduces here, what does not, and why; each claim by the rule that stands beside it."""
+"""Check the claims: what of the paper reproduces here, what does not, and why; each by the rule beside it."""
 
 from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Answers, Base, Model, Params, Predict
+from uncertsam.config.params import Config
 from uncertsam.figures.provenance import provenance_line
 from uncertsam.report.reproduction import Judged, Sources, build, gather, write_reproduction
 
@@ -15,13 +15,13 @@ def main(reports: Path, benchmark: Path, out: Path) -> None:
     results, refinement, controls = tables = [
         reports / "results.parquet", reports / "refinement.parquet", reports / "controls.parquet",
     ]  # fmt: skip
-    params = Params.read()
-    knobs, split = params.section("answers", Answers), params.section("predict", Predict).split
-    sources = Sources(results, benchmark, params.names("datasets"), split, refinement, controls, params.values)
-    settings = {"answers": knobs.model_dump(), "split": split, "model": params.section("model", Model).name}
+    config = Config.read()
+    knobs, split = config.compare, config.predict.split
+    sources = Sources(results, benchmark, config.datasets, split, refinement, controls, config.values)
+    settings = {"compare": knobs.model_dump(), "split": split, "model": config.model.name}
     hashes = [sha256(path) for path in tables if path.is_file()]
-    with tracking.stage("judge", knobs.model_dump()) as run:
-        judged = Judged.of(gather(sources, knobs, params.section("base", Base).seed))
+    with tracking.stage("check_claims", knobs.model_dump()) as run:
+        judged = Judged.of(gather(sources, knobs, config.base.seed))
         build(judged, provenance_line(settings, hashes), out)
         write_reproduction(out.with_suffix(".json"), judged)
         run.metrics({"claims": judged.counts})

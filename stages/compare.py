@@ -1,10 +1,10 @@
-"""Answer: is any method better than the model's own entropy, or than the distance to the outline?"""
+"""Compare: is any method better than the model's own entropy, or than the distance to the outline?"""
 
 from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.config.params import Answers, Base, Params, Predict
+from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.statistics.answers import answer_metrics, limits_of_proof, write_answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
@@ -14,11 +14,11 @@ from uncertsam.statistics.table import RESULTS, at_default
 
 def main(results: Path, benchmark: Path, reports: Path) -> None:
     """Compare every method with every reference, by the metrics that params.yaml registers."""
-    params = Params.read()
-    knobs, split = params.section("answers", Answers), params.section("predict", Predict).split
-    plan = Plan.of(knobs, params.section("base", Base).seed)
-    with tracking.stage("answer", knobs.model_dump()) as run:
-        facts = {name: facts_of(read_split(benchmark / name / split)) for name in params.names("datasets")}
+    config = Config.read()
+    knobs, split = config.compare, config.predict.split
+    plan = Plan.of(knobs, config.base.seed)
+    with tracking.stage("compare", knobs.model_dump()) as run:
+        facts = {name: facts_of(read_split(benchmark / name / split)) for name in config.datasets}
         frame = compare(at_default(RESULTS.read(results)), facts, plan)
         ANSWERS.write(reports / "answers.csv", frame)
         write_answers_json(reports / "answers.json", frame, plan)
