@@ -22,6 +22,7 @@ from uncertsam.figures.teaser import error_of, teaser
 from uncertsam.models.layout import Layout
 
 LAYOUT = Layout(32, 8)
+LABELS = {"sureness": {"label": "predictive entropy", "unit": "nats"}, "sameness": {"label": "constant", "unit": "1"}}
 MEASURES = {"sam": "sureness", "laplace": "sureness", "constant": "sameness"}
 masks = arrays.arrays(bool, (5, 7))
 
@@ -82,7 +83,7 @@ def reef(tmp_path: Path) -> tuple[Split, Path, pd.DataFrame]:
     index = index.assign(x0=[35, 10], y0=[22, 5], x1=[54, 29], y1=[37, 19])
     for method, measure in MEASURES.items():
         maps = {name: generator.normal(0, 1, (2, 8, 8)).astype(np.float32) for name in ("logits", measure)}
-        named = {"name": measure, "label": measure, "unit": "nats"}
+        named = {"name": measure, **LABELS[measure]}
         folder = tmp_path / "predictions" / "reef" / method
         write_maps(folder, index, maps | {measure: np.abs(maps[measure]) / 5}, named)
     scores = [table(list(generator.uniform(0, 1, 2)), k, m) for m in MEASURES for k in ("iou", "pearson")]

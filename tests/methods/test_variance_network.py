@@ -123,7 +123,7 @@ def test_the_entropy_is_that_of_the_coin_whose_variance_is_predicted():
     p = np.array([[0.01, 0.1, 0.3, 0.499]], np.float32)
     wanted = -(p * np.log(p) + (1 - p) * np.log1p(-p))
     np.testing.assert_allclose(coin_entropy(np.log(p * (1 - p))), wanted, rtol=1e-4, atol=1e-5)
-    assert float(coin_entropy(np.full((1, 1), 3.0))) == pytest.approx(math.log(2))
+    assert coin_entropy(np.full((1, 1), 3.0)).item() == pytest.approx(math.log(2))
 
 
 def test_other_tokens_may_not_be_read_from_a_network_of_token_zero(model, trained):

@@ -84,7 +84,7 @@ MUTUAL_INFORMATION = Measure(
     "mutual_information", "mutual information", "nats", ("logits", "expected_entropy"), _mutual_information
 )
 VARIANCE_P = Measure("variance_p", "variance of the probability")
-COIN_ENTROPY = Measure("coin_entropy", "entropy of the predicted error", "nats", ("log_variance",), coin_entropy)
+COIN_ENTROPY = Measure("coin_entropy", "predictive entropy", "nats", ("log_variance",), coin_entropy)
 MEASURES = {
     measure.name: measure
     for measure in (
