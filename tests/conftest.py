@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,25 @@ def real_data() -> Path:
 @pytest.fixture
 def root() -> Path:
     return ROOT
+
+
+@pytest.fixture
+def uncertsam(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple]:
+    """Run the command; gives exit code, stdout and the lines that begin with `error`, in one text."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        from uncertsam.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["uncertsam", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        said, told = capsys.readouterr(), stop.value.code or 0
+        lines = [line for line in said.err.splitlines() if line.startswith("error")]
+        lines += [] if isinstance(told, int) else [str(told)]
+        return told if isinstance(told, int) else 1, said.out, "\n".join(lines)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def copied(folder: Path, params: dict[str, Any]) -> Path:
     for name in ("dvc.yaml", "pyproject.toml", "tests/staging.py"):
         shutil.copy(ROOT / name, folder / name)
     (folder / "checkpoints").symlink_to(ROOT / "checkpoints")
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     return folder
 
 

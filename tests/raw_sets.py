@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as masktools
 
-from uncertsam.base.files import sha256, write_json
+from uncertsam.base.files import write_json
 from uncertsam.data.format import Split, read_split
+from uncertsam.data.raw.acquire import local
 from uncertsam.data.raw.adapters.base import Labels
 from uncertsam.data.raw.preprocess import preprocess
 from uncertsam.data.splits import Reserved
@@ -20,13 +21,17 @@ YELLOW, RED, BLUE, WHITE = (255, 255, 0), (255, 0, 0), (0, 0, 255), (255, 255, 2
 TWO = {"min_area": 50}  # pixels, instead of the 1,000 of App. B
 
 
-def save(path: Path, pixels: Pixels) -> None:
+def save(path: Path, pixels: Pixels, orientation: int = 1, **options: Any) -> Path:
+    """A picture file with EXIF's tag of how it is to be turned."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, **({"exif": exif} if orientation != 1 else {}), **options)
+    return path
 
 
-def photo(seed: int = 0) -> Pixels:
-    return np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+def photo(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Pixels:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def squares(value: int = 255) -> Pixels:
@@ -47,14 +52,12 @@ def found(labels: Labels) -> dict[str, int]:
     return {label: int(mask.sum()) for label, mask in labels.masks}
 
 
-def benchmark(root: Path, adapter: str, **options: Any) -> Split:
+def benchmark(root: Path, adapter: str = "folder", **options: Any) -> Split:
     """The raw set as one test split of the benchmark."""
-    paths = sorted(path for path in root.rglob("*") if path.is_file() and path.name != "inventory.json")
-    files = {path.relative_to(root).as_posix(): sha256(path) for path in paths}
-    write_json(root / "inventory.json", {"root": ".", "synthetic": False, "files": files})
-    out = root.parent / f"{root.name}_benchmark"
-    preprocess(root, out, "toy", adapter, options, {"test": 1.0}, Reserved(), "s", 0, progress=False)
-    return read_split(out / "test")
+    place = root.parent / f"{root.name} as benchmark"
+    local(root, place / "raw")
+    preprocess(place / "raw", place / "out", "toy", adapter, options, {"test": 1.0}, Reserved(), "s", 0, progress=False)
+    return read_split(place / "out" / "test")
 
 
 # --- one tiny raw set per layout
@@ -79,6 +82,32 @@ def sbu(root: Path) -> Path:
     for i, folder in enumerate(("SBU-Test", "SBUTrain4KRecoveredSmall")):
         save(root / folder / "ShadowImages" / f"lssd{i}.jpg", photo(i))
         save(root / folder / "ShadowMasks" / f"lssd{i}.png", squares())
+    return root
+
+
+def square(size: int = 10) -> Pixels:
+    mask: Pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[5 : 5 + size, 5 : 5 + size] = 255
+    return mask
+
+
+def istd(root: Path) -> Path:
+    for name, size in {"7-1": 10, "7-2": 10, "12-1": 3}.items():
+        save(root / "test" / "test_A" / f"{name}.png", photo())
+        save(root / "test" / "test_B" / f"{name}.png", square(size))
+        save(root / "test" / "test_C" / f"{name}.png", photo())
+    return root
+
+
+def cod10k(root: Path) -> Path:
+    colours = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    colours[:10, :10], colours[20:30, :10], colours[35, 40] = (255, 0, 0), (0, 255, 0), (0, 255, 0)
+    for name, mask in {"CAM-1": colours, "CAM-2": None, "NonCAM-3": None, "NonCAM-4": colours * 0}.items():
+        save(root / "Test" / "Image" / f"COD10K-{name}.jpg", photo())
+        if mask is not None:
+            save(root / "Test" / "GT_Instance" / f"COD10K-{name}.png", mask)
+    save(root / "Test" / "GT_Object" / "COD10K-CAM-1.png", square())
+    save(root / "Test" / "GT_Object" / "COD10K-CAM-2.png", square())
     return root
 
 
@@ -151,9 +180,10 @@ def volume(seed: int = 0) -> tuple[Pixels, Pixels]:
     return np.rint(voxels).astype(np.int16), labels
 
 
-def nifti_file(path: Path, values: Pixels, affine: Pixels | None = None) -> None:
+def nifti_file(path: Path, values: Pixels, affine: Pixels | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.save(nibabel.Nifti1Image(values, np.eye(4) if affine is None else affine), path)
+    return path
 
 
 def msd(root: Path) -> Path:

@@ -55,7 +55,7 @@ def begin(root: Path, photos: int) -> None:
     shutil.copytree(ROOT / "checkpoints", root / "checkpoints")
     for name in ("pyproject.toml", "dvc.yaml"):
         shutil.copy(ROOT / name, root)
-    (root / "params.yaml").write_text(yaml.safe_dump(settings()))
+    (root / "params.yaml").write_text(yaml.safe_dump(settings(), sort_keys=False))
 
 
 def contents(root: Path) -> dict[str, bytes | None]:

@@ -13,21 +13,6 @@ from PIL import Image, ImageFilter
 
 from uncertsam.app.commands import _doctor
 from uncertsam.app.commands._doctor import examine
-from uncertsam.cli import main
-
-
-@pytest.fixture
-def uncertsam(monkeypatch, capsys):
-    """Run the command; gives exit code, stdout and what `error:` says."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["uncertsam", *map(str, words)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        code = stop.value.code
-        return (code, capsys.readouterr().out, "") if isinstance(code, int) else (1, capsys.readouterr().out, str(code))
-
-    return run
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,56 +32,55 @@ def recorded(tmp_path_factory) -> Path:
     return folder
 
 
-def verdicts(folder: Path) -> dict[str, str]:
-    return {finding.step: finding.verdict for finding in _regression_check.verify(folder, "sam2_nano", WEIGHTS)}
+def verify(folder: Path) -> tuple[dict[str, str], str]:
+    """The verdict on each step, and what is said of them."""
+    findings = _regression_check.verify(folder, "sam2_nano", WEIGHTS)
+    return {finding.step: finding.verdict for finding in findings}, _regression_check.explain(findings)
+
+
+def edited(recorded: Path, folder: Path, change: Callable[[dict], object]) -> Path:
+    """A copy in which something else is expected."""
+    shutil.copytree(recorded, folder)
+    expected = json.loads((folder / "expected.json").read_text())
+    change(expected)
+    (folder / "expected.json").write_text(json.dumps(expected))
+    return folder
 
 
 def test_running_it_again_gives_what_was_recorded(recorded):
-    findings = _regression_check.verify(recorded, "sam2_nano", WEIGHTS)
-    assert {finding.verdict for finding in findings} == {"as recorded"}
-    assert _regression_check.explain(findings) == "everything is as recorded"
+    found, said = verify(recorded)
+    assert set(found.values()) == {"as recorded"} and said == "everything is as recorded"
 
 
 def test_a_changed_metric_is_told_from_a_changed_model(recorded, monkeypatch):
     true = masks.brier
     monkeypatch.setattr(masks, "brier", lambda *given: true(*given) + 0.05)
-    findings = _regression_check.verify(recorded, "sam2_nano", WEIGHTS)
-    found = {finding.step: finding.verdict for finding in findings}
+    found, said = verify(recorded)
     assert found["measure stored maps"] == "CHANGED" and found["predict sam"] == "as recorded"
-    assert "look at measure stored maps first" in _regression_check.explain(findings)
+    assert "look at measure stored maps first" in said
 
 
 def test_a_changed_method_is_named_before_what_follows_from_it(recorded, tmp_path):
-    folder = tmp_path / "golden"
-    shutil.copytree(recorded, folder)
-    expected = json.loads((folder / "expected.json").read_text())
-    expected["params"]["methods"]["boundary_distance"]["scale"] = 0.05
-    (folder / "expected.json").write_text(json.dumps(expected))
-    found = verdicts(folder)
+    def rescaled(expected):
+        expected["params"]["methods"]["boundary_distance"]["scale"] = 0.05
+
+    found, _ = verify(edited(recorded, tmp_path / "a", rescaled))
     assert found["predict boundary_distance"] == "CHANGED" and found["predict sam"] == "as recorded"
 
 
 def test_rounding_is_told_from_change(recorded, tmp_path):
-    folder = tmp_path / "golden"
-    shutil.copytree(recorded, folder)
-    expected = json.loads((folder / "expected.json").read_text())
-    steps = expected["steps"]["predict sam"]
-    steps["mean of logits 0"] += 1e-4
-    (folder / "expected.json").write_text(json.dumps(expected))
-    findings = _regression_check.verify(folder, "sam2_nano", WEIGHTS)
-    assert "differs as machines do" in {finding.verdict for finding in findings}
-    assert "another machine" in _regression_check.explain(findings)
+    def rounded(expected):
+        expected["steps"]["predict sam"]["mean of logits 0"] += 1e-4
+
+    found, said = verify(edited(recorded, tmp_path / "a", rounded))
+    assert "differs as machines do" in found.values() and "another machine" in said
 
 
 def test_other_weights_are_refused(recorded, tmp_path):
-    folder = tmp_path / "golden"
-    shutil.copytree(recorded, folder)
-    expected = json.loads((folder / "expected.json").read_text())
-    (folder / "expected.json").write_text(json.dumps(expected | {"weights": "0" * 64}))
     with pytest.raises(UserError, match="other weights"):
-        _regression_check.verify(folder, "sam2_nano", WEIGHTS)
+        verify(edited(recorded, tmp_path / "a", lambda v: v.update(weights="0" * 64)))
 
 
 def test_a_lost_record_is_a_clear_error(tmp_path):
     with pytest.raises(UserError, match="expected.json cannot be read"):
-        _regression_check.verify(tmp_path, "sam2_nano", WEIGHTS)
+        verify(tmp_path)

@@ -8,7 +8,6 @@ import re
 import resource
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +38,6 @@ from spoiling import (
 from staging import WEIGHTS, arguments, stage
 
 from uncertsam.base.files import remove
-from uncertsam.cli import main as cli
 from uncertsam.data.format import encode_rle
 from uncertsam.inference._maps import MapWriter
 
@@ -265,20 +263,18 @@ REPORTS: dict[str, Spoil] = {
 
 
 @pytest.mark.parametrize("path", REPORTS)
-def test_comparing_a_broken_report_names_the_file(
-    here: Path, finished: Path, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_comparing_a_broken_report_names_the_file(here: Path, finished: Path, path: str, uncertsam: Any) -> None:
     REPORTS[path]()
     for other in {*map(str, Path("reports/figures").glob("*.png"))} - {path}:
         Path(other).unlink()
-    message = command(monkeypatch, "compare", str(finished / "reports"), "reports")
+    message = uncertsam("compare", finished / "reports", "reports")[2]
     assert message.startswith(f"error: {path} cannot be read") and "\n" not in message and "Restore it" in message
 
 
 @pytest.mark.parametrize("path", [path for path in REPORTS if not path.endswith(".png")])
-def test_checking_a_broken_report_names_the_file(here: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checking_a_broken_report_names_the_file(here: Path, path: str, uncertsam: Any) -> None:
     REPORTS[path]()
-    message = command(monkeypatch, "check-reports")
+    message = uncertsam("check-reports")[2]
     assert message.startswith(f"error: {path} cannot be read") and "\n" not in message
     assert "tabulate stage" in message or "dvc repro" in message
 
@@ -288,19 +284,9 @@ def test_checking_a_broken_report_names_the_file(here: Path, path: str, monkeypa
     [("reports/metrics.json", b"{"), ("reports/metrics.json", b"[1]"), ("reports/metrics.json", b'{"cats": 1}'),
      ("reports/intervals.csv", b"\xff"), ("dvc.lock", b"stages: [")],
 )  # fmt: skip
-def test_rebuilding_from_broken_reports_names_the_file(
-    here: Path, path: str, content: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rebuilding_from_broken_reports_names_the_file(here: Path, path: str, content: bytes, uncertsam: Any) -> None:
     holds(path, content)()
     before = contents(here)
-    message = command(monkeypatch, "track", "rebuild")
+    message = uncertsam("track", "rebuild")[2]
     assert message.startswith("error: ") and path in message and "estore it" in message and "\n" not in message
     assert contents(here) == before
-
-
-def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
-    """What `uncertsam` says when it fails."""
-    monkeypatch.setattr(sys, "argv", ["uncertsam", *words])
-    with pytest.raises(SystemExit) as stop:
-        cli()
-    return str(stop.value.code)

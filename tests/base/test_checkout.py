@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from spoiling import contents
 
 from uncertsam.base import checkout
 from uncertsam.base.errors import UserError
-from uncertsam.cli import main
 from uncertsam.models.checkpoints import build_network, save_embedded
 from uncertsam.predictor import UncertaintyPredictor
 
@@ -37,36 +36,25 @@ def theirs(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def contents(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
-    monkeypatch.setattr(sys, "argv", ["uncertsam", *words])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code
-
-
 def test_a_checkout_is_known_by_its_project_not_by_the_names_of_its_files(root, theirs):
     assert checkout.is_checkout(root) and not checkout.is_checkout(theirs)
     assert checkout.checkout() is None and checkout.home() == theirs
 
 
-def test_in_someone_elses_project_the_shipped_model_and_posterior_answer(theirs, monkeypatch):
+def test_in_someone_elses_project_the_shipped_model_and_posterior_answer(theirs, uncertsam):
     before = contents(theirs)
-    assert run(monkeypatch, "predict", "cat.jpg", *BOX, "--method", "laplace", "--out", "../out") == 0
+    assert uncertsam("predict", "cat.jpg", *BOX, "--method", "laplace", "--out", "../out")[0] == 0
     told = json.loads((theirs.parent / "out" / "prediction.json").read_text())
     assert told["params"]["samples"] == 1000  # of the package's own params.yaml
-    assert run(monkeypatch, "doctor") == 0
+    assert uncertsam("doctor")[0] == 0
     assert contents(theirs) == before
 
 
-def test_what_was_fitted_here_goes_before_what_is_shipped(theirs, monkeypatch):
+def test_what_was_fitted_here_goes_before_what_is_shipped(theirs, uncertsam):
     before, scores = contents(theirs), []
     for words in ([], ["fit", "--count", "1"]):
-        assert not words or run(monkeypatch, *words) == 0
-        assert run(monkeypatch, "predict", "cat.jpg", *BOX, "--method", "laplace_closed", "--out", "../out") == 0
+        assert not words or uncertsam(*words)[0] == 0
+        assert uncertsam("predict", "cat.jpg", *BOX, "--method", "laplace_closed", "--out", "../out")[0] == 0
         scores.append(json.loads((theirs.parent / "out" / "prediction.json").read_text())["score"])
     assert scores[0] != scores[1]
     assert contents(theirs).items() >= before.items()
@@ -77,27 +65,27 @@ def test_what_was_fitted_here_goes_before_what_is_shipped(theirs, monkeypatch):
     [["use", "demo"], ["evaluate"], ["report"], ["verify"], ["verify", "--record"], ["score", "scores.csv"],
      ["check-reports"], ["track", "send"], ["track", "rebuild"]],
 )  # fmt: skip
-def test_a_command_on_a_checkout_says_so_and_changes_nothing(theirs, monkeypatch, words):
+def test_a_command_on_a_checkout_says_so_and_changes_nothing(theirs, uncertsam, words):
     before = contents(theirs)
     name = " ".join(word for word in words if word[0] != "-" and word not in ("demo", "scores.csv"))
-    assert str(run(monkeypatch, *words)).startswith(f"error: `uncertsam {name}` works on a checkout of UncertSAM")
+    assert uncertsam(*words)[2].startswith(f"error: `uncertsam {name}` works on a checkout of UncertSAM")
     assert contents(theirs) == before
 
 
-def test_what_is_neither_here_nor_shipped_is_told_with_a_way_to_it(theirs, monkeypatch):
+def test_what_is_neither_here_nor_shipped_is_told_with_a_way_to_it(theirs, uncertsam):
     ask = ("predict", "cat.jpg", *BOX)
-    assert "in a checkout of UncertSAM; then name" in str(run(monkeypatch, *ask, "--method", "variance"))
-    assert "uncertsam download sam2_tiny --out checkpoints" in str(run(monkeypatch, *ask, "--model", "sam2_tiny"))
+    assert "in a checkout of UncertSAM; then name" in uncertsam(*ask, "--method", "variance")[2]
+    assert "uncertsam download sam2_tiny --out checkpoints" in uncertsam(*ask, "--model", "sam2_tiny")[2]
     (theirs / "checkpoints" / "sam2_hiera_tiny.pt").write_bytes(b"as downloaded")
-    assert "sam2_hiera_tiny.pt cannot be read as weights" in str(run(monkeypatch, *ask, "--model", "sam2_tiny"))
+    assert "sam2_hiera_tiny.pt cannot be read as weights" in uncertsam(*ask, "--model", "sam2_tiny")[2]
 
 
-def test_an_embedded_model_needs_no_download(theirs, monkeypatch, capsys):
+def test_an_embedded_model_needs_no_download(theirs, uncertsam):
     before = contents(theirs)
-    assert not run(monkeypatch, "download", "sam2_nano", "--out", "checkpoints")
-    told, path = capsys.readouterr().out.split(": ")
+    code, said, _ = uncertsam("download", "sam2_nano", "--out", "checkpoints")
+    told, path = said.split(": ")
     assert told == "sam2_nano comes with uncertsam, there is nothing to download"
-    assert Path(path.strip()).is_file() and contents(theirs) == before
+    assert code == 0 and Path(path.strip()).is_file() and contents(theirs) == before
 
 
 def test_a_shipped_posterior_is_not_taken_for_other_weights_of_the_same_name(theirs):

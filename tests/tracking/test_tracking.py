@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import shutil
 import socket
 import subprocess
@@ -18,35 +17,6 @@ from uncertsam.tracking._record import SPOOL, read, waiting
 from uncertsam.tracking._send import clean
 
 PARAMS = {"base": {"seed": 0}, "laplace": {"n": 10, "likelihood": "softmax_pixels"}}
-LOCK = """schema: '2.0'
-stages:
-  preprocess@camouflage:
-    cmd: python stages/preprocess.py
-    outs:
-    - path: data/benchmark/camouflage
-      hash: md5
-      md5: 11111111111111111111111111111111.dir
-"""
-
-
-@pytest.fixture
-def home(empty_store, tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith(("DVC_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
-    root = tmp_path / "a home"
-    root.mkdir()
-    (root / "params.yaml").write_text("base: {seed: 0, profile: demo}\n")
-    (root / "dvc.lock").write_text(LOCK)
-    commit = "git init -q && git add -A && git -c user.name=a -c user.email=a@b commit -qm first"
-    subprocess.run(commit, shell=True, cwd=root, check=True)
-    shutil.copy(empty_store, root / "mlflow.db")
-    monkeypatch.chdir(root)
-    return root
-
-
-def record_one(name="predict"):
-    with tracking.stage(name, PARAMS) as run:
-        run.metrics({"iou": 0.5})
 
 
 def test_a_run_reads_back_as_it_was_recorded(home, monkeypatch, runs_in, artifacts_of):
@@ -85,7 +55,7 @@ def test_a_run_reads_back_as_it_was_recorded(home, monkeypatch, runs_in, artifac
     assert run.info.status == "FINISHED"
 
 
-def test_runs_of_one_invocation_share_a_parent_and_an_experiment_has_its_own(home, monkeypatch, runs_in):
+def test_runs_of_one_invocation_share_a_parent_and_an_experiment_has_its_own(home, monkeypatch, runs_in, record_one):
     record_one("encode")
     record_one("predict")
     monkeypatch.setenv("DVC_EXP_NAME", "more-samples")
@@ -99,7 +69,7 @@ def test_runs_of_one_invocation_share_a_parent_and_an_experiment_has_its_own(hom
     assert runs["repro"].data.params == {"base.seed": "0", "base.profile": "demo"}
 
 
-def test_sending_a_record_again_changes_nothing(home, runs_in):
+def test_sending_a_record_again_changes_nothing(home, runs_in, record_one):
     record_one()
     (folder,) = waiting(home)
     copy = shutil.copytree(folder, home / "copy")
@@ -147,7 +117,7 @@ def test_ctrl_c_after_any_step_keeps_the_record_and_makes_no_second_run(
     assert artifacts_of(client, runs["predict"]) == {"params.yaml"}
 
 
-def test_an_unreachable_server_costs_one_line_and_loses_nothing(home, monkeypatch, caplog, runs_in):
+def test_an_unreachable_server_costs_one_line_and_loses_nothing(home, monkeypatch, caplog, runs_in, record_one):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed.getsockname()[1]}")
@@ -162,7 +132,7 @@ def test_an_unreachable_server_costs_one_line_and_loses_nothing(home, monkeypatc
     assert runs_in(home)[1].keys() == {"repro", "predict", "report"}
 
 
-def test_a_broken_record_is_kept_and_holds_up_no_other(home):
+def test_a_broken_record_is_kept_and_holds_up_no_other(home, record_one):
     record_one("encode")
     (folder,) = waiting(home)
     (folder / "run.json").write_text("{")
@@ -172,7 +142,7 @@ def test_a_broken_record_is_kept_and_holds_up_no_other(home):
     assert waiting(home) == [folder]
 
 
-def test_one_process_sends_at_a_time(home):
+def test_one_process_sends_at_a_time(home, record_one):
     record_one()
     with FileLock(home / SPOOL / "lock"):
         assert tracking.send(wait_seconds=0.0) == tracking.Sent(0, 1, "another process is sending")
@@ -186,7 +156,7 @@ def test_a_failed_run_is_failed_in_mlflow(home, runs_in):
     assert {run.info.status for run in runs_in(home)[1].values()} == {"FAILED"}
 
 
-def test_a_stage_in_a_temporary_workspace_records_in_the_real_root(home, tmp_path, monkeypatch, runs_in):
+def test_a_stage_in_a_temporary_workspace_records_in_the_real_root(home, tmp_path, monkeypatch, runs_in, record_one):
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     (workspace / "params.yaml").write_text("base: {seed: 7}\n")
@@ -200,7 +170,7 @@ def test_a_stage_in_a_temporary_workspace_records_in_the_real_root(home, tmp_pat
     assert runs_in(home)[1].keys() == {"repro", "predict"}
 
 
-def test_a_run_is_sent_by_its_own_stage_only_when_that_took_long(home):
+def test_a_run_is_sent_by_its_own_stage_only_when_that_took_long(home, record_one):
     record_one()
     assert len(waiting(home)) == 1
     (home / "params.yaml").write_text("tracking: {flush_after_seconds: 0}\n")

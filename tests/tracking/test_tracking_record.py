@@ -12,84 +12,46 @@ from uncertsam.base.errors import UserError
 from uncertsam.tracking._place import dataset_digest
 from uncertsam.tracking._record import SPOOL, read, waiting
 
-LOCK = """schema: '2.0'
-stages:
-  preprocess@camouflage:
-    cmd: python stages/preprocess.py
-    deps:
-    - path: data/raw/camouflage
-      md5: 00000000000000000000000000000000.dir
-    outs:
-    - path: data/benchmark/camouflage
-      hash: md5
-      md5: 11111111111111111111111111111111.dir
-  preprocess@soft_shadows:
-    cmd: python stages/preprocess.py
-    outs:
-    - path: data/benchmark/soft_shadows
-      hash: md5
-      md5: 22222222222222222222222222222222.dir
-"""
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith(("DVC_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
-    root = tmp_path / "home"
-    root.mkdir()
-    (root / "params.yaml").write_text("base: {seed: 0, profile: demo}\n")
-    (root / "dvc.lock").write_text(LOCK)
-    commit = "git init -q && git add -A && git -c user.name=a -c user.email=a@b commit -qm first"
-    subprocess.run(commit, shell=True, cwd=root, check=True)
-    monkeypatch.chdir(root)
-    return root
-
-
-def record_one(name="predict"):
-    with tracking.stage(name, {}) as run:
-        run.metrics({"iou": 0.5})
-
 
 @pytest.mark.parametrize(
     ("error", "status"), [(ValueError("no mask"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(1), "FAILED")]
 )
-def test_a_stage_that_raises_is_recorded_and_still_raises(home, error, status):
+def test_a_stage_that_raises_is_recorded_and_still_raises(bare, error, status):
     with pytest.raises(type(error)), tracking.stage("predict", {}) as run:
         run.metrics({"iou": 0.5})
         raise error
-    record = read(waiting(home)[0])
+    record = read(waiting(bare)[0])
     assert record.status == status
     assert record.tags["error"] == f"{type(error).__name__}: {error}"
     assert [point[:2] for point in record.metrics] == [("iou", 0.5)]
 
 
-def test_edited_code_is_dirty_and_edited_params_are_not(home):
-    (home / "params.yaml").write_text("base: {seed: 1}\n")
+def test_edited_code_is_dirty_and_edited_params_are_not(bare, record_one):
+    (bare / "params.yaml").write_text("base: {seed: 1}\n")
     record_one()
-    (home / "code.py").write_text("")
-    subprocess.run(["git", "add", "code.py"], cwd=home, check=True)
+    (bare / "code.py").write_text("")
+    subprocess.run(["git", "add", "code.py"], cwd=bare, check=True)
     record_one()
-    assert [read(folder).tags["git.dirty"] for folder in waiting(home)] == ["false", "true"]
+    assert [read(folder).tags["git.dirty"] for folder in waiting(bare)] == ["false", "true"]
 
 
 @pytest.mark.parametrize("off", ["parameter", "environment"])
-def test_tracking_that_is_off_writes_nothing(home, monkeypatch, off):
+def test_tracking_that_is_off_writes_nothing(bare, monkeypatch, off, record_one):
     if off == "environment":
         monkeypatch.setenv("MLFLOW_DISABLED", "true")
     else:
-        (home / "params.yaml").write_text("tracking: {enabled: false}\n")
+        (bare / "params.yaml").write_text("tracking: {enabled: false}\n")
     record_one("report")
-    assert not (home / SPOOL).exists()
+    assert not (bare / SPOOL).exists()
 
 
-def test_a_spool_that_cannot_be_written_does_not_fail_the_stage(home, caplog):
-    (home / SPOOL).write_text("in the way")
+def test_a_spool_that_cannot_be_written_does_not_fail_the_stage(bare, caplog, record_one):
+    (bare / SPOOL).write_text("in the way")
     record_one()
     assert "was not recorded" in caplog.text
 
 
-def test_recording_imports_nothing_heavy(home):
+def test_recording_imports_nothing_heavy(bare):
     code = (
         "import sys; from uncertsam import tracking\n"
         "with tracking.stage('predict', {}): pass\n"
@@ -97,23 +59,23 @@ def test_recording_imports_nothing_heavy(home):
     )
     environment = os.environ | {"PYTHONPATH": str(Path(tracking.__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "" and len(waiting(home)) == 1
+    assert done.stdout.strip() == "" and len(waiting(bare)) == 1
 
 
-def test_the_digest_of_a_dataset_is_that_of_its_own_preprocessing(home):
+def test_the_digest_of_a_dataset_is_that_of_its_own_preprocessing(bare):
     import yaml
 
-    stages = yaml.safe_load(LOCK)["stages"]
+    stages = yaml.safe_load((bare / "dvc.lock").read_text())["stages"]
     for dataset in ("camouflage", "soft_shadows"):
-        assert dataset_digest(home, dataset) == stages[f"preprocess@{dataset}"]["outs"][0]["md5"]
-    assert dataset_digest(home, "shadows") is None
+        assert dataset_digest(bare, dataset) == stages[f"preprocess@{dataset}"]["outs"][0]["md5"]
+    assert dataset_digest(bare, "shadows") is None
 
 
-def test_the_stage_that_makes_a_dataset_does_not_claim_to_have_read_its_last_state(home):
+def test_the_stage_that_makes_a_dataset_does_not_claim_to_have_read_its_last_state(bare):
     for name in ("preprocess", "predict"):
         with tracking.stage(name, {}, dataset="camouflage"):
             pass
-    assert [list(read(folder).inputs) for folder in waiting(home)] == [[], ["camouflage"]]
+    assert [list(read(folder).inputs) for folder in waiting(bare)] == [[], ["camouflage"]]
 
 
 def test_outside_of_a_repository_the_user_is_told(tmp_path, monkeypatch):

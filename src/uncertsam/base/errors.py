@@ -2,6 +2,11 @@
 
 import difflib
 from collections.abc import Collection
+from typing import Any, TypeVar
+
+import pydantic
+
+M = TypeVar("M", bound=pydantic.BaseModel)
 
 
 class UserError(Exception):
@@ -38,3 +43,23 @@ def suggestion(key: str, known: Collection[str]) -> str:
     """The remedy for an unknown name: the known one that it looks like, else all that are known."""
     close = difflib.get_close_matches(key, known, 1)
     return f"Did you mean {close[0]!r}?" if close else f"Known are {', '.join(sorted(known))}."
+
+
+def first_fault(error: Exception, *before: str | int) -> str:
+    """What is wrong, in a line; of a pydantic.ValidationError its first fault and where, below the keys `before`."""
+    if not isinstance(error, pydantic.ValidationError):
+        return repr(error)
+    first = error.errors()[0]
+    at = ".".join(map(str, [*before, *first["loc"]]))
+    return f"{at or 'it'}: {first['msg']}"
+
+
+def checked_options(model: type[M], options: dict[str, Any], named: str, what: str) -> M:
+    """The options as a model. Raises UserError; `named` shows a key at {}, `what` is what has these options."""
+    try:
+        return model.model_validate(options)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        key = named.format(".".join(map(str, first["loc"])))
+        known = ", ".join(model.model_fields)
+        raise UserError(f"{key}: {first['msg']} (given: {first['input']!r}).", f"{what} knows {known}.") from None

@@ -8,7 +8,6 @@ list (where each image came from) and `info` (what the whole set is); published 
 """
 
 import base64
-import json
 import threading
 import warnings
 from collections import defaultdict
@@ -19,17 +18,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pydantic
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 from pycocotools import mask as coco
 
-from uncertsam.base.errors import UserError
+from uncertsam.base.errors import UserError, first_fault
 from uncertsam.base.files import write_json
 
 Quality = Literal["human", "derived", "model", "synthetic", "unknown"]  # who made the label
 Rle = dict[str, Any]
 ANNOTATIONS = Path("annotations", "dataset.json")
-REDO = "Restore the image, or run the preprocess stage again."
 LONGEST = 65535  # pixels of a side, as in JPEG; pycocotools counts in 32 bits
 
 
@@ -181,22 +180,31 @@ def write_split(root: Path, info: dict[str, Any], images: Iterable[ImageRecord],
     write_json(root / ANNOTATIONS, value)
 
 
+class _Sheet(pydantic.BaseModel):
+    """dataset.json; a published one has nothing but `annotations`."""
+
+    annotations: list[Annotation]
+    images: list[ImageRecord] | None = None
+    info: dict[str, Any] = {}
+
+
 def read_split(root: Path) -> Split:
     """Read <DATASET>/<split>. Raises UserError where it is missing, broken or names images that are not there."""
     path = root / ANNOTATIONS
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        annotations = [_annotation(a) for a in value["annotations"]]
+        sheet = _Sheet.model_validate_json(path.read_bytes())
         by_image: dict[int, list[Annotation]] = defaultdict(list)
-        for annotation in annotations:
+        for annotation in sheet.annotations:
             by_image[annotation.image_id].append(annotation)
-        images, info = _image_records(value.get("images"), by_image), dict(value.get("info", {}))
+        images = _image_records(sheet.images, by_image)
     except FileNotFoundError:
         raise UserError(f"{path} is missing.", "Run the preprocess stage, or check the dataset's folder.") from None
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is not in the benchmark format ({error!r}).", "Run the preprocess stage.") from None
-    _check(path, root, images, by_image, annotations)
-    return Split(root, info, images, {i: by_image.get(i, []) for i in images})
+        raise UserError(
+            f"{path} is not in the benchmark format ({first_fault(error)}).", "Run the preprocess stage."
+        ) from None
+    _check(path, root, images, by_image)
+    return Split(root, sheet.info, images, {i: by_image.get(i, []) for i in images})
 
 
 def splits_of(dataset: Path) -> list[str]:
@@ -204,39 +212,23 @@ def splits_of(dataset: Path) -> list[str]:
     return sorted(p.parent.parent.name for p in dataset.glob("*/annotations/dataset.json"))
 
 
-def _annotation(value: dict[str, Any]) -> Annotation:
-    return Annotation(
-        int(value["id"]),
-        int(value["image_id"]),
-        int(value["area"]),
-        value["segmentation"],
-        str(value.get("label", "")),
-    )
-
-
-def _image_records(
-    listed: list[dict[str, Any]] | None, by_image: dict[int, list[Annotation]]
-) -> dict[int, ImageRecord]:
-    """The images in ascending id; a published set lists none, so its annotations name them and give their sizes."""
-    if listed is not None:
-        records = [ImageRecord(**entry) for entry in listed]
-    else:
+def _image_records(listed: list[ImageRecord] | None, by_image: dict[int, list[Annotation]]) -> dict[int, ImageRecord]:
+    """The images in ascending id; where none are listed, the annotations name them and give their sizes."""
+    if listed is None:
         sizes = {i: a[0].segmentation["size"] for i, a in by_image.items()}
-        records = [ImageRecord(i, int(width), int(height)) for i, (height, width) in sizes.items()]
-    return {r.id: r for r in sorted(records, key=lambda r: r.id)}
+        listed = [ImageRecord(i, int(width), int(height)) for i, (height, width) in sizes.items()]
+    return {r.id: r for r in sorted(listed, key=lambda r: r.id)}
 
 
-def _check(
-    path: Path,
-    root: Path,
-    images: dict[int, ImageRecord],
-    by_image: dict[int, list[Annotation]],
-    annotations: list[Annotation],
-) -> None:
-    if len({a.id for a in annotations}) < len(annotations):
+def _check(path: Path, root: Path, images: dict[int, ImageRecord], by_image: dict[int, list[Annotation]]) -> None:
+    ids = [annotation.id for of_image in by_image.values() for annotation in of_image]
+    if len(set(ids)) < len(ids):
         raise UserError(f"{path} uses an annotation id twice.", "Give every mask of the split its own id.")
     present = {p.name for p in (root / "images").glob("*.jpg")}
     lost = [images[i].file_name if i in images else f"{i:08d}.jpg" for i in by_image]
     lost = [name for name in lost if name not in present]
     if lost:
-        raise UserError(f"{path} annotates {lost[0]}, which is not in {root / 'images'}.", REDO)
+        raise UserError(
+            f"{path} annotates {lost[0]}, which is not in {root / 'images'}.",
+            "Restore the image, or run the preprocess stage again.",
+        )

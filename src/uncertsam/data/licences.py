@@ -1,22 +1,11 @@
-"""Table 2 of the paper: the eight datasets and SA-1B, their licences, and how App. B prepares their masks."""
+"""Table 2 of the paper: the eight datasets and SA-1B, and their licences."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One dataset. `reference` is the paper that introduced it; Table 2 marks CCA, CC and CT.
-
-    components: masks are separated by connected component analysis (CCA). colours: masks are coded by colour (CC).
-    ct: slices of CT volumes, normalised (CT).
-    """
-
+class _Row(NamedTuple):
     name: str  # in the table
-    reference: str
     licence: str
-    components: bool = False
-    colours: bool = False
-    ct: bool = False
 
     @property
     def stated(self) -> str:
@@ -24,18 +13,16 @@ class _Row:
         return f"{self.licence} (Table 2 of the paper)"
 
 
-RESEARCH = "research only"
-
 TABLE = {  # by adapter
-    "big": _Row("BIG", "Cheng et al. 2020, CascadePSP", RESEARCH, components=True),
-    "coift": _Row("COIFT", "Liew et al. 2021, Deep interactive thin object selection", "CC BY-NC 4.0"),
-    "cod10k": _Row("COD10K-v3", "Fan et al. 2022, Concealed object detection", RESEARCH, components=True, colours=True),
-    "msd": _Row("MSD Spleen", "Antonelli et al. 2022, Medical Segmentation Decathlon", "CC BY-SA 4.0", ct=True),
-    "istd": _Row("ISTD", "Wang et al. 2018, Stacked conditional GANs for shadows", RESEARCH, components=True),
-    "sbu": _Row("SBU", "Vicente et al. 2016, Noisily-annotated shadow examples", "unknown", components=True),
-    "flare7k": _Row("Flare7K", "Dai et al. 2022, Flare7K", "S-Lab License 1.0", components=True, colours=True),
-    "trans10k": _Row("Trans10K", "Xie et al. 2021, Transparent objects in the wild", RESEARCH, components=True),
-    "sa1b": _Row("SA-1B", "Kirillov et al. 2023, Segment Anything", "SA-1B V1.0"),
+    "big": _Row("BIG", "research only"),  # Cheng et al. 2020, CascadePSP
+    "coift": _Row("COIFT", "CC BY-NC 4.0"),  # Liew et al. 2021, Deep interactive thin object selection
+    "cod10k": _Row("COD10K-v3", "research only"),  # Fan et al. 2022, Concealed object detection
+    "msd": _Row("MSD Spleen", "CC BY-SA 4.0"),  # Antonelli et al. 2022, Medical Segmentation Decathlon
+    "istd": _Row("ISTD", "research only"),  # Wang et al. 2018, Stacked conditional GANs for shadows
+    "sbu": _Row("SBU", "unknown"),  # Vicente et al. 2016, Noisily-annotated shadow examples
+    "flare7k": _Row("Flare7K", "S-Lab License 1.0"),  # Dai et al. 2022, Flare7K
+    "trans10k": _Row("Trans10K", "research only"),  # Xie et al. 2021, Transparent objects in the wild
+    "sa1b": _Row("SA-1B", "SA-1B V1.0"),  # Kirillov et al. 2023, Segment Anything
 }
 
 PUBLISHED = {  # by folder of the published benchmark, which SA-1B is no part of

@@ -4,13 +4,13 @@ An image's place in the draw is a hash of (seed, its SHA-256): neither order nor
 push others out of the sample but change nothing else. Splits stay apart: each is sampled within itself.
 """
 
-import csv
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
@@ -18,7 +18,7 @@ from uncertsam.base.files import sha256, written_aside
 from uncertsam.base.rng import derive_seed
 from uncertsam.data.format import Annotation, ImageRecord, Split, read_split, splits_of, write_split
 
-COLUMNS = ("split", "image_id", "sha256", "masks", "source")
+COLUMNS = ["split", "image_id", "sha256", "masks", "source"]
 Rows = list[tuple[str, int, str, int, str]]
 
 
@@ -37,8 +37,10 @@ def draw(
         aside, sheet = stack.enter_context(written_aside(out)), stack.enter_context(written_aside(listing))
         for split in sorted(images):
             rows += _sample(benchmark / split, aside / split, name, images[split], masks, seed)
-        _write_listing(sheet, rows)
-    return {s: {"images": len(_of(rows, s)), "masks": sum(row[3] for row in _of(rows, s))} for s in sorted(images)}
+        listed = pd.DataFrame(rows, columns=COLUMNS)
+        listed.to_csv(sheet, index=False, lineterminator="\n")
+    counts = listed.groupby("split")["masks"].agg(images="size", masks="sum")
+    return {str(split): {"images": int(row.images), "masks": int(row.masks)} for split, row in counts.iterrows()}
 
 
 def chosen(keys: Mapping[int, str], number: int, seed: int) -> list[int]:
@@ -99,14 +101,3 @@ def _copy_images(source: Path, target: Path, records: list[ImageRecord]) -> None
     (target / "images").mkdir()
     for record in tqdm(records, desc="copy images", disable=None):
         shutil.copyfile(source / "images" / record.file_name, target / "images" / record.file_name)
-
-
-def _write_listing(path: Path, rows: Rows) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-
-
-def _of(rows: Rows, split: str) -> Rows:
-    return [row for row in rows if row[0] == split]

@@ -8,7 +8,6 @@ import pytest
 from uncertsam.app.demo import _photos
 from uncertsam.app.demo.serving import Guarded, address, bound
 from uncertsam.base.errors import UserError
-from uncertsam.cli import main
 
 
 def test_without_a_checkout_a_sample_is_generated(monkeypatch) -> None:
@@ -17,12 +16,10 @@ def test_without_a_checkout_a_sample_is_generated(monkeypatch) -> None:
     assert _photos.sample(name).pixels.shape[2] == 3
 
 
-def test_without_gradio_one_sentence_says_how_to_get_it(monkeypatch) -> None:
+def test_without_gradio_one_sentence_says_how_to_get_it(monkeypatch, uncertsam) -> None:
     monkeypatch.setitem(sys.modules, "gradio", None)
-    monkeypatch.setattr(sys, "argv", ["uncertsam", "demo"])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert "pip install 'uncertsam[demo]'" in str(stop.value) and "\n" not in str(stop.value)
+    error = uncertsam("demo")[2]
+    assert "pip install 'uncertsam[demo]'" in error and "\n" not in error
 
 
 def test_a_port_that_is_taken_is_one_sentence() -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import raw_sets
 from PIL import Image
+from raw_sets import Pixels, save
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.raw.adapters.base import Labels, Reading, available, read_raw
@@ -14,16 +16,10 @@ from uncertsam.data.raw.images import read_photo
 
 REAL = Path(__file__).parents[3] / ".." / "shared" / "data" / "real"
 needs_photos = pytest.mark.skipif(not REAL.is_dir(), reason="the real photos are not on this machine")
-Pixels = np.ndarray
-
-
-def save(path: Path, pixels: Pixels, **options: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, **options)
 
 
 def photo(height: int = 40, width: int = 50, seed: int = 0) -> Pixels:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return raw_sets.photo(seed, height, width)
 
 
 def square(value: int = 255, size: int = 10) -> Pixels:
@@ -48,7 +44,7 @@ def labels(reading: Reading, at: int = 0) -> Labels:
 
 
 def found(reading: Reading, at: int = 0) -> dict[str, int]:
-    return {label: int(mask.sum()) for label, mask in labels(reading, at).masks}
+    return raw_sets.found(labels(reading, at))
 
 
 # --- recognising the coding
@@ -260,9 +256,7 @@ def test_an_unknown_adapter_lists_those_that_exist(tmp_path: Path) -> None:
 def test_an_upright_jpeg_stays_and_a_turned_one_is_turned(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg", photo(40, 60))
     assert read_photo(tmp_path / "a.jpg").is_jpeg
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be shown turned by 90 degrees to the right
-    save(tmp_path / "b.jpg", photo(40, 60), exif=exif, quality=100, subsampling=0)
+    save(tmp_path / "b.jpg", photo(40, 60), 6, quality=100, subsampling=0)  # to be turned by 90 degrees to the right
     turned = read_photo(tmp_path / "b.jpg")
     assert not turned.is_jpeg and turned.changes == {"turned"}
     assert np.abs(turned.pixels.astype(int) - np.rot90(photo(40, 60), -1)).mean() < 3

@@ -15,8 +15,8 @@ from tiffs import tiff
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Split, read_split, splits_of, write_split
-from uncertsam.data.raw._masks import SMALLEST
 from uncertsam.data.raw.acquire import local
+from uncertsam.data.raw.masks import SMALLEST
 from uncertsam.data.raw.preprocess import preprocess
 from uncertsam.data.splits import Reserved
 

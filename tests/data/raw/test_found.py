@@ -5,17 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from raw_sets import benchmark, nifti_file
 
-from uncertsam.data.format import Split, read_split
-from uncertsam.data.raw.acquire import local
 from uncertsam.data.raw.adapters.base import Reading, read_raw
 from uncertsam.data.raw.images import Page, Unusable, read_photo
-from uncertsam.data.raw.preprocess import preprocess
-from uncertsam.data.splits import Reserved
 
 PAGED = {".tif": {}, ".gif": {}, ".webp": {"lossless": True}, ".png": {}, ".apng": {"default_image": True}}
 HEIGHT, WIDTH = 24, 32
@@ -50,18 +46,11 @@ def reasons(reading: Reading) -> dict[str, str]:
     return {skip.file: skip.reason for skip in reading.skipped}
 
 
-def benchmark(root: Path, place: Path) -> Split:
-    local(root, place / "raw")
-    args = ({}, {"test": 1.0}, Reserved(), "salt", 3)
-    preprocess(place / "raw", place / "out", "any", "folder", *args, progress=False)
-    return read_split(place / "out" / "test")
-
-
 @pytest.mark.parametrize("ending", PAGED)
 def test_every_page_is_an_image_with_the_mask_at_its_place(tmp_path: Path, ending: str) -> None:
     stack(tmp_path / "s" / "images" / f"a{ending}", [photo(k) for k in range(4)], **PAGED[ending])
     stack(tmp_path / "s" / "masks" / f"a{ending}", [mask(5 + k) for k in range(4)], **PAGED[ending])
-    split = benchmark(tmp_path / "s", tmp_path)
+    split = benchmark(tmp_path / "s")
     assert [image.source for image in split] == [f"images/a{ending}#p{k:03d}" for k in range(1, 5)]
     assert [int(split.masks(image.id).sum()) for image in split] == [(5 + k) ** 2 for k in range(4)]
     assert len({image.group for image in split}) == 1 and "4 pages of 1 file are images" in str(split.info["choices"])
@@ -113,7 +102,7 @@ def test_a_broken_stack_costs_itself_or_its_broken_pages(
     pair(tmp_path / "s", "bad", 4, ending)
     file = tmp_path / "s" / "images" / f"bad{ending}"
     file.write_bytes(spoil(file.read_bytes()))
-    split = benchmark(tmp_path / "s", tmp_path)
+    split = benchmark(tmp_path / "s")
     assert "images/good.png" in {image.source for image in split}
     assert any("bad" in skip["file"] for skip in split.info["skipped"])
     assert str(tmp_path) not in json.dumps(split.info)
@@ -157,12 +146,6 @@ def test_what_nobody_reads_is_listed_with_a_remedy_and_noise_is_not(tmp_path: Pa
     assert told["old/"].startswith("31 files") and "link" in told["images/linked"]
 
 
-def volume(path: Path, values: np.ndarray) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), path)
-    return path.read_bytes()
-
-
 def spoilt(content: bytes, how: str) -> bytes:
     header = bytearray(content)
     header[:4] = b"\x01\x02\x03\x04"
@@ -182,10 +165,10 @@ def test_a_spoilt_volume_is_named_and_the_good_one_is_used(tmp_path: Path, endin
     labels[3:8, 4:9, 2:5] = 1
     for name, values in (("bad", voxels.reshape(*voxels.shape, *[1] * len(shape))), ("good", voxels)):
         more = np.repeat(values, shape[0], axis=-1) if name == "bad" and shape else values
-        content = volume(tmp_path / "images" / f"{name}{ending}", more)
-        volume(tmp_path / "masks" / f"{name}{ending}", labels)
+        image = nifti_file(tmp_path / "images" / f"{name}{ending}", more)
+        nifti_file(tmp_path / "masks" / f"{name}{ending}", labels)
         if name == "bad":
-            (tmp_path / "images" / f"bad{ending}").write_bytes(spoilt(content, how))
+            image.write_bytes(spoilt(image.read_bytes(), how))
     options = {"volume": 0} if shape else {}
     reading = read_raw("nifti", tmp_path, options)
     assert [image.name for image in reading.images] == [f"images/good{ending}#axial_{k:04d}" for k in (2, 3, 4)]
@@ -196,7 +179,7 @@ def test_a_set_of_volumes_lists_what_is_none(tmp_path: Path) -> None:
     labels = np.zeros((9, 9, 3), np.int16)
     labels[2:6, 2:6, 1] = np.arange(1, 5)
     for name in ("images/a.nii", "labels/a.nii.gz", "images/b.nii", "more/c.nii"):
-        volume(tmp_path / name, labels)
+        nifti_file(tmp_path / name, labels)
     (tmp_path / "images" / "a.png").touch()
     reading = read_raw("nifti", tmp_path, {})
     assert {image.group for image in reading.images} == {"a"}

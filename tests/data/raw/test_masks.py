@@ -10,14 +10,14 @@ from hypothesis.extra import numpy as npst
 from PIL import Image
 from scipy import ndimage
 
-from uncertsam.data.raw._masks import (
+from uncertsam.data.raw.images import Unusable
+from uncertsam.data.raw.masks import (
     connected_components,
     fault,
     read_codes,
     split_colours,
     split_indices,
 )
-from uncertsam.data.raw.images import Unusable
 
 codes = npst.arrays(np.uint8, npst.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 4))
 masks = npst.arrays(bool, npst.array_shapes(min_dims=2, max_dims=2, min_side=3, max_side=14))

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from raw_sets import benchmark, save
 from tiffs import tiff
 
-from uncertsam.data.format import Split, read_split
-from uncertsam.data.raw._masks import read_codes, read_colours
-from uncertsam.data.raw.acquire import local
+from uncertsam.data.format import Split
+from uncertsam.data.raw.decoding import decode
 from uncertsam.data.raw.images import Unusable
-from uncertsam.data.raw.preprocess import preprocess
-from uncertsam.data.splits import Reserved
+from uncertsam.data.raw.masks import codes_of, read_codes, read_colours
 
 H, W = 40, 50
 SHAPE = np.zeros((H, W), bool)
@@ -30,18 +29,8 @@ def stored(upright: np.ndarray, orientation: int) -> np.ndarray:
     return np.asarray(image.transpose(undo[orientation]) if orientation in undo else image)
 
 
-def save(path: Path, pixels: np.ndarray, orientation: int = 1, **options: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    Image.fromarray(pixels).save(path, exif=exif, **options)
-    return path
-
-
 def read(folder: Path, adapter: str = "folder", **options: Any) -> Split:
-    local(folder / "set", folder / "raw")
-    preprocess(folder / "raw", folder / "out", "any", adapter, options, {"test": 1.0}, Reserved(), "s", 3, False)
-    return read_split(folder / "out" / "test")
+    return benchmark(folder / "set", adapter, **options)
 
 
 @pytest.mark.parametrize(("orientation", "suffix"), [*product(range(1, 9), ["png", "tif"])])
@@ -171,9 +160,6 @@ def test_the_same_opacity_everywhere_says_nothing(tmp_path: Path) -> None:
 
 
 def test_webp_masks_have_the_same_rules() -> None:
-    from uncertsam.data.raw._masks import codes_of
-    from uncertsam.data.raw.decoding import decode
-
     data = io.BytesIO()
     Image.fromarray(stored(SHAPES["white all over"], 6)).save(data, "WEBP", lossless=True, exif=_tag(6))
     assert np.array_equal(codes_of(decode(data.getvalue())) == 255, SHAPE)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from raw_sets import save
+from spoiling import contents
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import sha256, write_json
@@ -31,11 +33,6 @@ def codes(seed: int) -> np.ndarray:
     return mask
 
 
-def save(path: Path, pixels: np.ndarray, **options: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, **options)
-
-
 def stock(raw: Path, root: Path | None = None, synthetic: bool = False) -> Path:
     """Write the inventory of the files below `root`, or of those beside it."""
     base = root or raw
@@ -56,10 +53,6 @@ def run(raw: Path, out: Path, fractions: dict[str, float] = TEST, **changes: Any
     given: dict[str, Any] = {"options": {}, "reserved": Reserved(), "near": 3, "adapter": "folder", "salt": "s"}
     counts: dict[str, Any] = preprocess(raw, out, "toy", fractions=fractions, progress=False, **given | changes)
     return counts
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
 
 
 def skipped(out: Path) -> dict[str, str]:

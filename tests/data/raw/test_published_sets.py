@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from uncertsam.base.errors import UserError
-from uncertsam.cli import main
 from uncertsam.data.format import Annotation, encode_rle, read_split
 from uncertsam.data.raw.acquire import Inventory
 from uncertsam.data.raw.adapters.base import Reading, read_raw
@@ -168,29 +167,22 @@ def test_masks_without_area_are_left_out_and_broken_ones_cost_their_image(hub: A
 # --- the command
 
 
-def command(monkeypatch: pytest.MonkeyPatch, folder: Path, *words: str) -> object:
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr("sys.argv", ["uncertsam", "download", *words])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code
-
-
 def test_the_command_loads_a_checkpoint_and_records_its_hash(
-    hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncertsam: Any
 ) -> None:
-    assert command(monkeypatch, tmp_path, "sam2.1_large", "--out", "checkpoints") == 0
-    assert (tmp_path / "checkpoints" / "sam2.1_hiera_large.pt").read_bytes() == b"weights of sam2.1_large"
-    assert "Apache-2.0" in capsys.readouterr().out
-    assert len(json.loads((tmp_path / "requirements" / "downloads.json").read_text())) == 1
+    monkeypatch.chdir(tmp_path)
+    code, said, _ = uncertsam("download", "sam2.1_large", "--out", "checkpoints")
+    assert code == 0 and "Apache-2.0" in said
+    assert Path("checkpoints/sam2.1_hiera_large.pt").read_bytes() == b"weights of sam2.1_large"
+    assert len(json.loads(Path("requirements/downloads.json").read_text())) == 1
 
 
-def test_the_command_unpacks_a_dataset(hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert command(monkeypatch, tmp_path, "COIFT", "--out", "data/external/COIFT") == 0
-    Inventory.read(tmp_path / "data/external/COIFT").verify(tmp_path / "data/external/COIFT")
-
-
-def test_an_unknown_name_lists_them_in_one_line(hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = str(command(monkeypatch, tmp_path, "sam9", "--out", "x"))
+def test_the_command_unpacks_a_dataset_and_lists_what_there_is(
+    hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncertsam: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = uncertsam("download", "sam9", "--out", "x")[2]
     assert said.startswith("error: There is no source 'sam9'") and "MSD_Spleen" in said and "sam2_tiny" in said
     assert not list(tmp_path.iterdir())
+    assert uncertsam("download", "COIFT", "--out", "data/external/COIFT")[0] == 0
+    Inventory.read(tmp_path / "data/external/COIFT").verify(tmp_path / "data/external/COIFT")

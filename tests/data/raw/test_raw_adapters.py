@@ -7,7 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from raw_sets import TWO, benchmark, big, coco, coift, flare7k, found, msd, nifti, photo, save, sbu, squares, trans10k
+from raw_sets import (
+    TWO,
+    benchmark,
+    big,
+    coco,
+    cod10k,
+    coift,
+    flare7k,
+    found,
+    istd,
+    msd,
+    nifti,
+    photo,
+    save,
+    sbu,
+    squares,
+    trans10k,
+)
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.raw.adapters.base import read_raw
@@ -18,6 +35,8 @@ LAYOUTS: dict[str, tuple[Callable[[Path], Path], dict[str, Any], int, list[str]]
     "sbu": (sbu, TWO, 1, ["shadow/1", "shadow/2"]),
     "flare7k": (flare7k, TWO, 1, ["glare/1", "light source/1", "streak/1", "streak/2"]),
     "trans10k": (trans10k, TWO, 2, ["transparent/1", "transparent/2"]),
+    "istd": (istd, TWO, 2, ["shadow/1"]),
+    "cod10k": (cod10k, TWO, 2, ["#00ff00/1", "#ff0000/1"]),
     "coco": (coco, {}, 2, ["hot dog/1", "hot dog/2", "hot dog/3"]),
     "msd": (msd, {}, 6, ["spleen"]),
     "nifti": (nifti, {}, 3, ["1"]),

@@ -29,7 +29,7 @@ def test_all_slices_of_a_patient_go_to_one_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "is not JSON"), ("{}", "training: Field required"), (None, "dataset.json is missing")]
+    ("text", "message"), [("{", "Invalid JSON"), ("{}", "training: Field required"), (None, "dataset.json is missing")]
 )
 def test_a_wrong_task_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
     path = msd(tmp_path) / "Task09_Spleen" / "dataset.json"

@@ -47,6 +47,14 @@ def test_annotators_of_different_sizes_and_colours_are_refused_by_name(two):
         one.read_labels()
 
 
+def test_a_pattern_names_the_scene_and_is_checked(two):
+    root, _ = two
+    assert {image.group for image in read_raw("regions", root, {"group": "^(.)"}).images} == {"m", "o"}
+    for pattern, message in (("(", "not a regular expression"), ("a", "exactly one group")):
+        with pytest.raises(UserError, match=message):
+            read_raw("regions", root, {"group": pattern})
+
+
 def test_whatever_else_lies_there_is_listed(two):
     root, _ = two
     (root / "images" / "deep").mkdir()

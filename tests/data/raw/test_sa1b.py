@@ -6,16 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from pycocotools import mask as masktools
+from raw_sets import benchmark, photo, save
 
 from uncertsam.base.errors import UserError
-from uncertsam.data.format import read_split
-from uncertsam.data.raw.acquire import local
 from uncertsam.data.raw.adapters.base import Reading, read_raw
 from uncertsam.data.raw.images import Unusable
-from uncertsam.data.raw.preprocess import preprocess
-from uncertsam.data.splits import Reserved
 
 HEIGHT, WIDTH = 30, 40
 SIDES = (4, 6, 8, 10)  # of the squares in every image
@@ -36,10 +32,8 @@ def entry(number: int, side: int, **more: Any) -> dict[str, Any]:
 
 def add(root: Path, name: str, entries: list[dict[str, Any]], **image: Any) -> None:
     path = root / f"{name}.jpg"
-    path.parent.mkdir(parents=True, exist_ok=True)
     seed = int(path.stem.split("_")[1])
-    pixels = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
+    save(path, photo(seed, HEIGHT, WIDTH))
     facts = {"image_id": seed, "file_name": path.name, "height": HEIGHT, "width": WIDTH, **image}
     path.with_suffix(".json").write_text(json.dumps({"image": facts, "annotations": entries}))
 
@@ -116,15 +110,10 @@ def test_a_broken_mask_costs_itself_alone(raw: Path) -> None:
     assert [label for label, _ in labels.masks] == ["mask/1"] and len(labels.skipped) == 2
 
 
-def test_masks_survive_the_way_into_the_benchmark_and_out_of_it_again(raw: Path, tmp_path: Path) -> None:
+def test_masks_survive_the_way_into_the_benchmark_and_out_of_it_again(raw: Path) -> None:
     """Round trip: SA-1B -> benchmark -> read as a raw set by the adapter `benchmark` -> benchmark."""
-    for adapter, source, out in (("sa1b", raw, "first"), ("benchmark", tmp_path / "first", "second")):
-        local(source, tmp_path / f"{out}_raw")
-        options = {"splits": ["test"]} if adapter == "benchmark" else {}
-        preprocess(
-            tmp_path / f"{out}_raw", tmp_path / out, out, adapter, options, {"test": 1.0}, Reserved(), "s", 0, False
-        )  # fmt: skip
-    first, second = (read_split(tmp_path / out / "test") for out in ("first", "second"))
+    first = benchmark(raw, "sa1b")
+    second = benchmark(first.root.parent, "benchmark", splits=["test"])
     assert [second.masks(i).tolist() for i in second.images] == [first.masks(i).tolist() for i in first.images]
     assert all((first.pixels(i) == second.pixels(i)).all() for i in first.images)
     assert first.info["licence"] == second.info["licence"] == "SA-1B V1.0 (Table 2 of the paper)"

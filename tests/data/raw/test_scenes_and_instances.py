@@ -2,31 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from raw_sets import HEIGHT, WIDTH, Pixels, found, photo, save
+from raw_sets import cod10k, found, istd, photo, save
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.raw.adapters.base import Labels, Reading, read_raw
 from uncertsam.data.raw.adapters.folder import group_hints
 
 
-def square(size: int = 10) -> Pixels:
-    mask: Pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask[5 : 5 + size, 5 : 5 + size] = 255
-    return mask
-
-
 def labels(reading: Reading, at: int = 0) -> Labels:
     return reading.images[at].read_labels()
-
-
-def istd(root: Path) -> Path:
-    for name, size in {"7-1": 10, "7-2": 10, "12-1": 3}.items():
-        save(root / "test" / "test_A" / f"{name}.png", photo())
-        save(root / "test" / "test_B" / f"{name}.png", square(size))
-        save(root / "test" / "test_C" / f"{name}.png", photo())
-    return root
 
 
 def test_istd_gives_components_by_scene(tmp_path: Path) -> None:
@@ -40,28 +25,12 @@ def test_istd_gives_components_by_scene(tmp_path: Path) -> None:
     assert "9 pixels" in labels(reading).skipped[0]
 
 
-def test_istd_defaults_are_those_of_the_paper(tmp_path: Path) -> None:
-    reading = read_raw("istd", istd(tmp_path), {})
-    assert "3x3 square (2 dilations, as many erosions)" in reading.choices[1] and "1000" in reading.choices[1]
-
-
-def test_istd_lists_images_without_mask_and_refuses_another_layout(tmp_path: Path) -> None:
+def test_istd_lists_images_without_mask_and_pictures_without_shadow(tmp_path: Path) -> None:
     (istd(tmp_path) / "test" / "test_B" / "7-1.png").unlink()
-    assert [s.file for s in read_raw("istd", tmp_path, {}).skipped] == ["test/test_A/7-1.png"]
-    with pytest.raises(UserError, match="train_B is missing"):
-        read_raw("istd", tmp_path, {"split": "all"})
-
-
-def cod10k(root: Path) -> Path:
-    colours = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    colours[:10, :10], colours[20:30, :10], colours[35, 40] = (255, 0, 0), (0, 255, 0), (0, 255, 0)
-    for name, mask in {"CAM-1": colours, "CAM-2": None, "NonCAM-3": None, "NonCAM-4": colours * 0}.items():
-        save(root / "Test" / "Image" / f"COD10K-{name}.jpg", photo())
-        if mask is not None:
-            save(root / "Test" / "GT_Instance" / f"COD10K-{name}.png", mask)
-    save(root / "Test" / "GT_Object" / "COD10K-CAM-1.png", square())
-    save(root / "Test" / "GT_Object" / "COD10K-CAM-2.png", square())
-    return root
+    names = {skip.file for skip in read_raw("istd", tmp_path, {}).skipped}
+    assert names == {"test/test_A/7-1.png", *(f"test/test_C/{name}.png" for name in ("7-1", "7-2", "12-1"))}
+    with pytest.raises(UserError, match="train_A.*0 images"):
+        read_raw("istd", tmp_path, {"splits": ["test", "train"]})
 
 
 def test_cod10k_splits_colours_then_components_and_counts_what_has_no_object(tmp_path: Path) -> None:

@@ -146,14 +146,8 @@ def _plane(data: bytes, tags: Tags, plane: int, planes: int, bands: int) -> Samp
     across = tags.one(TILE_WIDTH) if tiled else tags.one(WIDTH)
     width = -(-tags.one(WIDTH) // across) * across  # whole tiles
     pixel = bands * tags.dtype.itemsize
-    entries: dict[int, Sequence[int]] = {
-        WIDTH: [width * pixel],
-        HEIGHT: [tags.one(HEIGHT)],
-        BITS: [8],
-        PHOTOMETRIC: [1],
-        CHANNELS: [1],
-    }
-    entries[COMPRESSION] = [tags.one(COMPRESSION, 1)]
+    entries: dict[int, Sequence[int]] = {WIDTH: [width * pixel], BITS: [8], PHOTOMETRIC: [1], CHANNELS: [1]}
+    entries |= {HEIGHT: [tags.one(HEIGHT)], COMPRESSION: [tags.one(COMPRESSION, 1)]}
     if tiled:
         entries |= {TILE_WIDTH: [across * pixel], TILE_HEIGHT: [tags.one(TILE_HEIGHT)]}
     else:

@@ -6,24 +6,21 @@ it, else the folder as it was given.
 """
 
 import importlib
-import json
 import os
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
 from tqdm import tqdm
 
-from uncertsam.base.errors import UserError
-from uncertsam.base.files import sha256, write_json, written_aside
+from uncertsam.base.errors import UserError, checked_options
+from uncertsam.base.files import read_json, sha256, write_json, written_aside
 from uncertsam.data.raw import worlds
 
 INVENTORY = "inventory.json"
-P = TypeVar("P", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -39,10 +36,8 @@ class Inventory:
         """Read `folder`/inventory.json. Raises UserError where it is missing or broken."""
         path = folder / INVENTORY
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise UserError(f"{path} is missing.", "Run the acquire stage.") from None
-        except (TypeError, ValueError) as error:
+            return cls(**read_json(path, "Run the acquire stage."))
+        except TypeError as error:
             raise UserError(f"{path} is not an inventory ({error}).", "Run the acquire stage again.") from None
 
     def location(self, folder: Path) -> Path:
@@ -65,7 +60,7 @@ def generate(world: str, options: dict[str, Any], out: Path) -> None:
     Raises UserError on a world or an option that does not exist, and rather than replace a folder of other data.
     """
     module = _world(world)
-    params = checked_options(module.Params, options, out.name, f"The world {world}")
+    params = checked_options(module.Params, options, f"data.{out.name}.options.{{}}", f"The world {world}")
     refuse_other_data(out)
     with written_aside(out) as aside:
         aside.mkdir()
@@ -89,17 +84,6 @@ def local(root: Path, out: Path) -> None:
     write_json(out / INVENTORY, asdict(Inventory(str(root), False, files)))
 
 
-def checked_options(model: type[P], options: dict[str, Any], dataset: str, what: str) -> P:
-    """The options under data.<dataset>.options as a model. Raises UserError naming the key and what is known."""
-    try:
-        return model(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(["data", dataset, "options", *map(str, first["loc"])])
-        known = ", ".join(model.model_fields)
-        raise UserError(f"{key}: {first['msg']}.", f"{what} knows {known}.") from None
-
-
 def refuse_other_data(out: Path) -> None:
     """Raise UserError where `out` holds anything but a raw set of this project."""
     if out.exists() and any(out.iterdir()) and not (out / INVENTORY).is_file():
@@ -117,19 +101,10 @@ def hashed(root: Path) -> dict[str, str]:
         ) from None
 
 
-def _world_names() -> list[str]:
-    """The synthetic worlds that can be generated, sorted."""
-    names = (m.name for m in pkgutil.iter_modules(worlds.__path__))
-    return sorted(n for n in names if hasattr(_module(n), "Params"))
-
-
 def _world(name: str) -> ModuleType:
-    if name not in _world_names():
-        raise UserError(f"There is no synthetic world {name!r}.", f"Choose one of {', '.join(_world_names())}.")
-    return _module(name)
-
-
-def _module(name: str) -> ModuleType:
+    names = sorted(module.name for module in pkgutil.iter_modules(worlds.__path__))
+    if name not in names:
+        raise UserError(f"There is no synthetic world {name!r}.", f"Choose one of {', '.join(names)}.")
     return importlib.import_module(f"{worlds.__name__}.{name}")
 
 

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from uncertsam.base.errors import UserError
@@ -99,21 +99,28 @@ def name_of(root: Path, source: Source) -> str:
     return below(root, source.parent / source.name)
 
 
-def by_stem(root: Path, part: str) -> tuple[dict[str, Path], list[Skipped]]:
-    """The pictures below a part of the raw set by name without ending, and the files that are none.
+def by_name(files: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Files by name, in Unicode's composed form (systems differ: é is one character, or two).
 
-    Names are in Unicode's composed form (systems differ: é is one character, or two). Raises UserError where two are
-    the same.
+    Raises UserError where two are the same.
     """
-    folder = root / part
     found: dict[str, Path] = {}
-    skipped: list[Skipped] = []
-    for path in files_below(folder):
-        if path.suffix.lower() not in SUFFIXES or path.is_dir():
-            skipped.append(Skipped(below(root, path), unread(path)))
-            continue
-        stem = unicodedata.normalize("NFC", below(folder, path).removesuffix(path.suffix))
-        if stem in found:
-            raise UserError(f"{found[stem]} and {path} have the same name.", "Keep one of them, or rename one.")
-        found[stem] = path
-    return found, skipped
+    for name, path in files:
+        composed = unicodedata.normalize("NFC", name)
+        if composed in found:
+            raise UserError(f"{found[composed]} and {path} have the same name.", "Keep one of them, or rename one.")
+        found[composed] = path
+    return found
+
+
+def alone(root: Path, files: Mapping[str, Path], others: Collection[str], reason: str) -> list[Skipped]:
+    """The files whose name no other has."""
+    return [Skipped(below(root, path), reason) for name, path in files.items() if name not in others]
+
+
+def by_stem(root: Path, part: str) -> tuple[dict[str, Path], list[Skipped]]:
+    """The pictures below a part of the raw set by name without ending, as `by_name`; and the files that are none."""
+    files = list(files_below(root / part))
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES and not path.is_dir()]
+    others = [Skipped(below(root, path), unread(path)) for path in files if path not in set(pictures)]
+    return by_name((below(root / part, path).removesuffix(path.suffix), path) for path in pictures), others

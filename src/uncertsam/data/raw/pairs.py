@@ -1,29 +1,27 @@
 """Raw sets of images and mask files that are paired by name, and the ways in which their masks are coded."""
 
-import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
 import pydantic
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
-from uncertsam.data.raw._masks import Colour, Mask, area_of, pack, read_colours, split_colours
 from uncertsam.data.raw.adapters.base import (
     ComponentParams,
     Kind,
     Labels,
-    Parts,
     RawImage,
     Reading,
     SizeParams,
     Skipped,
     plural,
 )
-from uncertsam.data.raw.found import below, is_noise, rest
+from uncertsam.data.raw.found import alone, below, by_name, is_noise, rest
+from uncertsam.data.raw.masks import Colour, Mask, area_of, read_colours, split_colours
 
 BRIGHT = 127  # of 255
 BRIGHT_RULE = f"A mask holds every pixel brighter than {BRIGHT}."
@@ -62,6 +60,12 @@ class PairParams(SizeParams, validate_default=True):
         return splits
 
 
+class BrightParams(PairParams, ComponentParams):
+    """Masks whose bright pixels are taken apart into components, each called `label`."""
+
+    label: ClassVar[str] = "object"
+
+
 class Pair(NamedTuple):
     """An image, its mask, and the name that they share."""
 
@@ -73,8 +77,7 @@ class Pair(NamedTuple):
 def paired(root: Path, images: str, masks: str) -> tuple[list[Pair], list[Skipped]]:
     """The files below `root` that fit two patterns and agree in what `*` stands for; and those without a partner.
 
-    Hidden files are passed over; names are compared in Unicode's composed form. Raises UserError where there is no pair
-    at all, or where two files have the same name.
+    Raises UserError where there is no pair at all, or where two files have the same name.
     """
     found, answers = _named(root, images), _named(root, masks)
     pairs = [Pair(name, path, answers[name]) for name, path in found.items() if name in answers]
@@ -84,9 +87,8 @@ def paired(root: Path, images: str, masks: str) -> tuple[list[Pair], list[Skippe
             f"{plural(len(answers), 'mask')}).",
             "Name the folder that the dataset was unpacked to, or set `files` to the patterns of this release.",
         )
-    lonely = [(path, "mask", masks) for name, path in found.items() if name not in answers]
-    lonely += [(path, "image", images) for name, path in answers.items() if name not in found]
-    return pairs, [Skipped(below(root, p), f"it has no {kind} of the same name ({at})") for p, kind, at in lonely]
+    lonely = alone(root, found, answers, f"it has no mask of the same name ({masks})")
+    return pairs, lonely + alone(root, answers, found, f"it has no image of the same name ({images})")
 
 
 def read_pairs(
@@ -95,17 +97,22 @@ def read_pairs(
     """The images of the chosen splits, each a scene of its own; `labels` takes one mask file apart."""
     images: list[RawImage] = []
     skipped: list[Skipped] = []
-    used: list[str] = []
     for split in params.splits:
         pairs, lonely = paired(root, *params.files[split])
         skipped += lonely
         for _, image, mask in pairs:
             name = below(root, image)
             images.append(RawImage(name, image, partial(labels, mask), name, params.quality, mask=mask))
-        used += [below(root, path) for _, *both in pairs for path in both]
+    used = {below(root, path) for image in images for path in (image.path, image.mask) if isinstance(path, Path)}
     rules = [*choices, f"Of the raw set this is read: {', '.join(params.splits)}."]
-    others = rest(root, {*used, *(skip.file for skip in skipped)}, "it fits no pattern of `files` that is read")
+    others = rest(root, used | {skip.file for skip in skipped}, "it fits no pattern of `files` that is read")
     return Reading(images, kind, params.licence, rules, skipped + others)
+
+
+def read_bright(root: Path, params: BrightParams) -> Reading:
+    """List the images; of each mask the components of its bright pixels. Raises UserError where a split has none."""
+    labels = partial(_bright_components, params=params)
+    return read_pairs(root, params, "binary", labels, [BRIGHT_RULE, params.sentence()])
 
 
 def bright(path: Path) -> Mask:
@@ -113,24 +120,20 @@ def bright(path: Path) -> Mask:
     return np.asarray(read_colours(path).max(axis=2) > BRIGHT)
 
 
-def bright_components(path: Path, label: str, rule: ComponentParams) -> Labels:
-    """The components of a mask's bright pixels. Raises Unusable on a broken file."""
-    return separated({label: bright(path)}, rule)
+def _bright_components(path: Path, params: BrightParams) -> Labels:
+    return separated({params.label: bright(path)}, params)
 
 
-def separated(masks: Mapping[str, Mask], rule: ComponentParams, reasons: list[str] | None = None) -> Labels:
+def separated(masks: Mapping[str, Mask], rule: ComponentParams, reasons: Sequence[str] = ()) -> Labels:
     """Every mask taken apart into its components; `masks` has at least one, `reasons` are those for earlier losses."""
-    parts: Parts = []
-    skipped = list(reasons or [])
-    for label, mask in masks.items():
-        found, lost = rule.parts(label, mask)
-        parts, skipped = parts + found, skipped + lost
+    found = [rule.parts(label, mask) for label, mask in masks.items()]
     height, width = next(iter(masks.values())).shape
-    return Labels((height, width), parts, skipped=skipped)
+    skipped = [*reasons, *(reason for _, lost in found for reason in lost)]
+    return Labels((height, width), [part for parts, _ in found for part in parts], skipped=skipped)
 
 
-def by_colour(path: Path, colours: Mapping[str, Colour]) -> tuple[dict[str, Mask], list[str]]:
-    """One mask per named colour (it may be empty), and what is said of pixels that are neither these nor black.
+def by_colour(path: Path, colours: Mapping[str, Colour], rule: ComponentParams) -> Labels:
+    """The components of each named colour, and what is said of pixels that are neither these nor black.
 
     Raises Unusable on a broken file.
     """
@@ -138,12 +141,8 @@ def by_colour(path: Path, colours: Mapping[str, Colour]) -> tuple[dict[str, Mask
     found = split_colours(pixels)
     masks = {name: found.pop(colour, np.zeros(pixels.shape[:2], bool)) for name, colour in colours.items()}
     rest, named = sum(map(area_of, found.values())), ", ".join(map(_hex, list(found)[:3]))
-    return masks, [f"{plural(rest, 'pixel')} of {plural(len(found), 'other colour')} ({named})"] if rest else []
-
-
-def any_colour(path: Path) -> Mask:
-    """Every pixel that is not black. Raises Unusable on a broken file."""
-    return np.asarray(pack(read_colours(path)) > 0)
+    lost = [f"{plural(rest, 'pixel')} of {plural(len(found), 'other colour')} ({named})"] if rest else []
+    return separated(masks, rule, lost)
 
 
 def colour_rule(colours: Mapping[str, Colour]) -> str:
@@ -153,17 +152,11 @@ def colour_rule(colours: Mapping[str, Colour]) -> str:
 
 
 def _named(root: Path, pattern: str) -> dict[str, Path]:
+    """Files by what `*` stands for; hidden ones are passed over."""
     start, _, end = pattern.partition("*")
-    found: dict[str, Path] = {}
-    for path in sorted(root.glob(pattern)):
-        inside = below(root, path)
-        if not path.is_file() or any(map(is_noise, inside.split("/"))):
-            continue
-        name = unicodedata.normalize("NFC", inside.removeprefix(start).removesuffix(end))
-        if name in found:
-            raise UserError(f"{found[name]} and {path} have the same name.", "Keep one of them, or rename one.")
-        found[name] = path
-    return found
+    files = [(below(root, path), path) for path in sorted(root.glob(pattern)) if path.is_file()]
+    seen = [(name, path) for name, path in files if not any(map(is_noise, name.split("/")))]
+    return by_name((name.removeprefix(start).removesuffix(end), path) for name, path in seen)
 
 
 def _hex(colour: Colour) -> str:

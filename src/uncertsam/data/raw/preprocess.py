@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import count, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import remove, written_aside
 from uncertsam.data.format import Annotation, ImageRecord, Rle, encode_rle, write_split
-from uncertsam.data.raw._masks import area_of, fault, told_by
 from uncertsam.data.raw.acquire import Inventory
 from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural, read_raw
 from uncertsam.data.raw.images import Photo, Unusable, write_photo
+from uncertsam.data.raw.masks import area_of, fault, told_by
 from uncertsam.data.splits import (
     FEWEST_GROUPS,
     SPLITS,
@@ -161,14 +161,13 @@ def _shards(images: Iterable[RawImage], hashes: dict[Path, str]) -> list[Shard]:
 
 def _convert_shard(pool: Path, shard: Shard) -> list[_Kept | Skipped]:
     """Convert some images into `pool`, under their places among all images. Raises UserError as an adapter may."""
-    return [_converted_or_skipped(task, pool) for task in shard]
-
-
-def _converted_or_skipped(task: _Task, pool: Path) -> _Kept | Skipped:
-    try:
-        return _convert_one(task.raw, task.number, task.sha256, pool)
-    except Unusable as error:
-        return Skipped(task.raw.name, str(error))
+    found: list[_Kept | Skipped] = []
+    for task in shard:
+        try:
+            found.append(_convert_one(task.raw, task.number, task.sha256, pool))
+        except Unusable as error:
+            found.append(Skipped(task.raw.name, str(error)))
+    return found
 
 
 def _renumbered(kept: _Kept, number: int, pool: Path) -> _Kept:
@@ -271,12 +270,8 @@ def _write(
 
 def _numbered(kept: list[_Kept]) -> dict[int, list[Annotation]]:
     """The masks by image id, numbered 1..m over the whole set."""
-    found: dict[int, list[Annotation]] = {}
-    number = 0
-    for k in kept:
-        rows = [
-            Annotation(number + i, k.record.id, area, rle, label) for i, (label, area, rle) in enumerate(k.masks, 1)
-        ]
-        found[k.record.id] = rows
-        number += len(rows)
-    return found
+    number = count(1)
+    return {
+        k.record.id: [Annotation(next(number), k.record.id, area, rle, label) for label, area, rle in k.masks]
+        for k in kept
+    }

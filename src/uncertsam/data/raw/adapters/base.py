@@ -9,12 +9,12 @@ from typing import Any, Literal, Protocol, cast
 
 import pydantic
 
-from uncertsam.base.errors import UserError
+from uncertsam.base.errors import UserError, checked_options
 from uncertsam.data.format import Quality
 from uncertsam.data.raw import adapters
-from uncertsam.data.raw._masks import Mask, area_of, connected_components
 from uncertsam.data.raw.decoding import upright
 from uncertsam.data.raw.images import MOST_MEGAPIXELS, Photo, Source, read_photo, too_large
+from uncertsam.data.raw.masks import Mask, area_of, connected_components
 
 Kind = Literal["binary", "indexed", "colour", "instances"]
 Parts = list[tuple[str, Mask]]
@@ -120,7 +120,8 @@ class ComponentParams(SizeParams):
 
 def available() -> list[str]:
     """The names of the adapters that exist, sorted."""
-    return sorted({module.name for module in pkgutil.iter_modules(adapters.__path__)} - {"base"})
+    names = (module.name for module in pkgutil.iter_modules(adapters.__path__))
+    return sorted(name for name in names if name != "base" and not name.startswith("_"))
 
 
 def read_raw(adapter: str, root: Path, options: dict[str, Any]) -> Reading:
@@ -131,16 +132,7 @@ def read_raw(adapter: str, root: Path, options: dict[str, Any]) -> Reading:
     if adapter not in available():
         raise UserError(f"There is no adapter '{adapter}'.", f"Those that exist: {', '.join(available())}.")
     module = cast(Adapter, importlib.import_module(f"{adapters.__name__}.{adapter}"))
-    try:
-        params = module.Params.model_validate(options)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        known = ", ".join(module.Params.model_fields)
-        raise UserError(
-            f"Option '{key}' of adapter '{adapter}' is wrong: {first['msg']} (given: {first['input']!r}).",
-            f"The options are {known}.",
-        ) from None
+    params = checked_options(module.Params, options, f"Option '{{}}' of adapter '{adapter}'", "It")
     reading = module.read(root, params)
     return _without_large(reading, params.max_megapixels) if isinstance(params, SizeParams) else reading
 

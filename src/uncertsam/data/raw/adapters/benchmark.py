@@ -14,9 +14,9 @@ import pydantic
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, Quality, Rle, Split, decode_rle, read_split
 from uncertsam.data.licences import PUBLISHED
-from uncertsam.data.raw._masks import Mask
 from uncertsam.data.raw.adapters.base import Labels, RawImage, Reading, plural
 from uncertsam.data.raw.images import Unusable
+from uncertsam.data.raw.masks import Mask
 
 
 class Params(pydantic.BaseModel, extra="forbid"):

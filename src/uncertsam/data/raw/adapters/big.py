@@ -4,16 +4,12 @@ Verified in the authors' documentation: the endings `_im.jpg` and `_gt.png`, one
 test objects, no commercial use. Not verifiable offline: how the archive names the folders of its two parts.
 """
 
-from functools import partial
-from pathlib import Path
-
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
-from uncertsam.data.raw.adapters.base import ComponentParams, Reading
-from uncertsam.data.raw.pairs import BRIGHT_RULE, Files, PairParams, bright_components, read_pairs
+from uncertsam.data.raw.pairs import BrightParams, Files, read_bright
 
 
-class Params(PairParams, ComponentParams):
+class Params(BrightParams):
     """Where the files are (default: beside each other in the raw folder) and how masks are taken apart."""
 
     files: Files = {"test": ("*_im.jpg", "*_gt.png")}
@@ -22,7 +18,4 @@ class Params(PairParams, ComponentParams):
     quality: Quality = "human"
 
 
-def read(root: Path, params: Params) -> Reading:
-    """List the images. Raises UserError where none has a mask."""
-    labels = partial(bright_components, label="object", rule=params)
-    return read_pairs(root, params, "binary", labels, [BRIGHT_RULE, params.sentence()])
+read = read_bright

@@ -4,7 +4,6 @@ Verified in pycocotools: the keys of the JSON, that a polygon is [x0, y0, x1, y1
 columns and begin with background, and that a text is their compressed form.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from typing import Annotated, Any
 
 import pydantic
 
-from uncertsam.base.errors import UserError
+from uncertsam.base.errors import UserError, first_fault
 from uncertsam.data.format import Quality
-from uncertsam.data.raw._segmentations import decode, null_as, place_of, valid
-from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, plural
+from uncertsam.data.raw.adapters._segmentations import decoded, null_as, valid
+from uncertsam.data.raw.adapters.base import Labels, RawImage, Reading, SizeParams, Skipped, plural
 from uncertsam.data.raw.found import rest
-from uncertsam.data.raw.images import Unusable
 
 
 class Params(SizeParams):
@@ -104,13 +102,11 @@ def read(root: Path, params: Params) -> Reading:
 
 def _parsed(source: Path) -> _Instances:
     try:
-        entries = _Entries.model_validate(json.loads(source.read_text(encoding="utf-8-sig")))
+        entries = _Entries.model_validate_json(source.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"{source} is missing.", "Set `annotations` to the JSON of this release.") from None
-    except pydantic.ValidationError as error:
-        raise _no_coco(source, place_of(error)) from None
     except ValueError as error:
-        raise UserError(f"{source} is not JSON ({error}).", "Restore the file.") from None
+        raise _no_coco(source, first_fault(error)) from None
     images, no_images = valid(_Picture, entries.images, "images")
     if no_images and not images:
         raise _no_coco(source, no_images[0])
@@ -167,13 +163,10 @@ def _choices(data: _Instances, params: Params, of_image: dict[int, list[_Instanc
 
 
 def _labels(picture: _Picture, instances: list[_Instance], names: dict[int, str]) -> Labels:
-    masks: Parts = []
-    reasons: list[str] = []
-    for instance in instances:
-        kind = instance.category_id
-        label = f"{'object' if kind is None else names.get(kind, kind)}/{instance.id}"
-        try:
-            masks.append((label, decode(instance.segmentation, picture.height, picture.width)))
-        except Unusable as error:
-            reasons.append(f"{label}: {error}")
+    shapes = [(f"{_name(a.category_id, names)}/{a.id}", a.segmentation) for a in instances]
+    masks, reasons = decoded(shapes, picture.height, picture.width)
     return Labels((picture.height, picture.width), masks, skipped=reasons)
+
+
+def _name(category: int | None, names: dict[int, str]) -> str:
+    return "object" if category is None else names.get(category, str(category))

@@ -7,18 +7,10 @@ from typing import Literal
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
-from uncertsam.data.raw._masks import read_colours, split_colours
-from uncertsam.data.raw.adapters.base import (
-    ComponentParams,
-    Labels,
-    Parts,
-    RawImage,
-    Reading,
-    Skipped,
-    need_folder,
-    plural,
-)
+from uncertsam.data.raw.adapters.base import ComponentParams, Labels, RawImage, Reading, Skipped, need_folder, plural
 from uncertsam.data.raw.images import Unusable
+from uncertsam.data.raw.masks import read_colours, split_colours
+from uncertsam.data.raw.pairs import bright, separated
 
 LAYOUT = "{Train,Test}/Image/*.jpg with GT_Instance/*.png or GT_Object/*.png of the same name"
 OBJECT = "GT_Object"
@@ -75,14 +67,8 @@ def _choices(params: Params, without: int, coarse: int) -> list[str]:
 
 
 def _labels(path: Path, params: Params) -> Labels:
-    colours = read_colours(path)
     if path.parent.name == OBJECT:
-        whole = {"object": colours.max(axis=2) > 127}
-    else:
-        whole = {"#{:02x}{:02x}{:02x}".format(*c): mask for c, mask in split_colours(colours).items()}
-    masks: Parts = []
-    reasons: list[str] = []
-    for label, mask in whole.items():
-        parts, lost = params.parts(label, mask)
-        masks, reasons = masks + parts, reasons + lost
-    return Labels(colours.shape[:2], masks, skipped=reasons)
+        return separated({"object": bright(path)}, params)
+    colours = read_colours(path)
+    found = {"#{:02x}{:02x}{:02x}".format(*c): mask for c, mask in split_colours(colours).items()}
+    return separated(found, params) if found else Labels(colours.shape[:2], [])

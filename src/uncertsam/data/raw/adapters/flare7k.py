@@ -12,9 +12,9 @@ import pydantic
 
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
-from uncertsam.data.raw._masks import Colour
-from uncertsam.data.raw.adapters.base import ComponentParams, Labels, Reading
-from uncertsam.data.raw.pairs import Files, PairParams, by_colour, colour_rule, read_pairs, separated
+from uncertsam.data.raw.adapters.base import ComponentParams, Reading
+from uncertsam.data.raw.masks import Colour
+from uncertsam.data.raw.pairs import Files, PairParams, by_colour, colour_rule, read_pairs
 
 
 class Params(PairParams, ComponentParams):
@@ -38,9 +38,4 @@ class Params(PairParams, ComponentParams):
 def read(root: Path, params: Params) -> Reading:
     """List the images with flare: split by colour, then by component. Raises UserError where none has a mask."""
     choices = [colour_rule(params.colours), params.sentence()]
-    return read_pairs(root, params, "colour", partial(_labels, params=params), choices)
-
-
-def _labels(path: Path, params: Params) -> Labels:
-    masks, reasons = by_colour(path, params.colours)
-    return separated(masks, params, reasons)
+    return read_pairs(root, params, "colour", partial(by_colour, colours=params.colours, rule=params), choices)

@@ -19,8 +19,7 @@ import pydantic
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Quality
-from uncertsam.data.raw._mask_encoding import Coding, recognise
-from uncertsam.data.raw._masks import area_of
+from uncertsam.data.raw.adapters._mask_encoding import Coding, recognise
 from uncertsam.data.raw.adapters.base import (
     ComponentParams,
     Labels,
@@ -34,6 +33,7 @@ from uncertsam.data.raw.adapters.base import (
 from uncertsam.data.raw.found import (
     VOLUME_LABELS,
     Views,
+    alone,
     below,
     by_stem,
     files_below,
@@ -44,28 +44,28 @@ from uncertsam.data.raw.found import (
     rest,
 )
 from uncertsam.data.raw.images import SUFFIXES, Page, Source, Unusable, read_photo
+from uncertsam.data.raw.masks import Mask, area_of
+from uncertsam.data.raw.pairs import separated
 
 LAYOUT = "images/NAME.jpg and masks/NAME.png (or tif, webp, bmp, gif, jp2, avif and the like)"
 PARTS = ("images", "masks")
+NO_MASK, NO_IMAGE = (f"it has no {other} of the same name" for other in ("mask", "image"))
 # prefixes that number images, not frames of one scene
 SERIAL = {"train", "val", "valid", "validation", "test", "dev", "img", "image", "photo", "dsc", "dscn"}
 
 
-def _pattern(text: str) -> str:
+def _pattern(text: str, groups: int | None = None) -> str:
     try:
-        re.compile(text)
+        found = re.compile(text).groups
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
-    return text
-
-
-def _one_group(text: str) -> str:
-    if re.compile(_pattern(text)).groups != 1:
+    if groups not in (None, found):
         raise ValueError("the expression needs exactly one group in parentheses")
     return text
 
 
 Pattern = Annotated[str, pydantic.AfterValidator(_pattern)]
+OneGroup = Annotated[str, pydantic.AfterValidator(partial(_pattern, groups=1))]
 
 
 class Params(ComponentParams):
@@ -81,7 +81,7 @@ class Params(ComponentParams):
     ignore: list[int | tuple[int, int, int]] = []
     components: bool = False
     min_area: int = pydantic.Field(0, ge=0)  # pixels
-    group: Annotated[str, pydantic.AfterValidator(_one_group)] | None = None
+    group: OneGroup | None = None
     quality: Quality = "unknown"
     quality_by_name: dict[Pattern, Quality] = {}
     licence: str = "not stated"
@@ -217,10 +217,9 @@ def _paired(root: Path, params: Params) -> tuple[dict[str, Views], list[Skipped]
             f"{root} has no image with a mask of the same name ({plural(len(skipped), 'image')} left out{first}).",
             f"The expected layout is {LAYOUT}.",
         )
-    lonely = [path for stem, path in masks.items() if stem not in images]
-    alone = [Skipped(below(root, path), "it has no image of the same name") for path in lonely]
+    lonely = alone(root, masks, images, NO_IMAGE)
     inside = {below(root, path) for part in PARTS for path in [root / part, *files_below(root / part)]}
-    return pairs, skipped + alone + no_masks + rest(root, inside, "it is in neither images/ nor masks/"), others
+    return pairs, skipped + lonely + no_masks + rest(root, inside, "it is in neither images/ nor masks/"), others
 
 
 def _partner(stem: str, masks: dict[str, Path], params: Params) -> Path:
@@ -229,7 +228,7 @@ def _partner(stem: str, masks: dict[str, Path], params: Params) -> Path:
     if rule is not None:
         raise Unusable(f"it is excluded by '{rule}'")
     if stem not in masks:
-        raise Unusable("it has no mask of the same name")
+        raise Unusable(NO_MASK)
     return masks[stem]
 
 
@@ -254,20 +253,19 @@ def _rules(params: Params) -> list[str]:
 
 def _labels(source: Source, coding: Coding, params: Params) -> Labels:
     shape, found, ignore = coding.decode(source)
-    masks: Parts = []
-    skipped: list[str] = []
-    for label, mask in found.items():
-        if params.components:
-            parts, reasons = params.parts(label, mask)
-            masks, skipped = masks + parts, skipped + reasons
-        elif 0 < (area := area_of(mask)) <= params.min_area:
-            skipped.append(f"{label}: the mask has {plural(area, 'pixel')}, not more than {params.min_area}")
-        else:
-            masks.append((label, mask))
-    kept = _sample(masks, params.max_masks_per_image, source.name if isinstance(source, Page) else source.stem)
-    if len(kept) < len(masks):
-        skipped.append(f"{plural(len(masks) - len(kept), 'mask')} beyond {len(kept)} in one image")
-    return Labels(shape, kept, ignore, skipped)
+    labels = separated(found, params) if params.components and found else _large(shape, found, params.min_area)
+    kept = _sample(labels.masks, params.max_masks_per_image, source.name if isinstance(source, Page) else source.stem)
+    lost = len(labels.masks) - len(kept)
+    beyond = [f"{plural(lost, 'mask')} beyond {len(kept)} in one image"] if lost else []
+    return Labels(shape, kept, ignore, labels.skipped + beyond)
+
+
+def _large(shape: tuple[int, int], found: dict[str, Mask], most: int) -> Labels:
+    """The masks with more than `most` pixels, and those with none, of which others say what is wrong."""
+    areas = {label: area_of(mask) for label, mask in found.items()}
+    small = {label: area for label, area in areas.items() if 0 < area <= most}
+    reasons = [f"{label}: the mask has {plural(n, 'pixel')}, not more than {most}" for label, n in small.items()]
+    return Labels(shape, [(label, mask) for label, mask in found.items() if label not in small], skipped=reasons)
 
 
 def _sample(masks: Parts, most: int | None, name: str) -> Parts:

@@ -1,47 +1,29 @@
 """ISTD's raw layout: {train,test}/{train,test}_A (with shadow), _B (shadow mask), _C (without shadow), as PNG."""
 
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar
 
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
-from uncertsam.data.raw._masks import read_colours
-from uncertsam.data.raw.adapters.base import ComponentParams, Labels, RawImage, Reading, Skipped, need_folder
-
-LAYOUT = "{train,test}/{train,test}_A/*.png for images and _B/*.png for masks of the same name"
+from uncertsam.data.raw.adapters.base import Reading
+from uncertsam.data.raw.pairs import BrightParams, Files, read_bright
 
 
-class Params(ComponentParams):
-    """Which split of the raw set is read, how masks are taken apart, and what is known about the labels."""
+class Params(BrightParams):
+    """Which splits are read, how masks are taken apart, and what is known about the labels."""
 
-    split: Literal["train", "test", "all"] = "test"
+    label: ClassVar[str] = "shadow"
+    files: Files = {split: (f"{split}/{split}_A/*.png", f"{split}/{split}_B/*.png") for split in ("test", "train")}
+    splits: list[str] = ["test"]
     licence: str = TABLE["istd"].stated
     quality: Quality = "human"
 
 
 def read(root: Path, params: Params) -> Reading:
     """List the images with a shadow mask; those of one scene (the name up to its last '-') are one group."""
-    images, skipped = [], []
-    for split in ["train", "test"] if params.split == "all" else [params.split]:
-        masks = need_folder(root / split / f"{split}_B", LAYOUT)
-        for path in sorted(need_folder(root / split / f"{split}_A", LAYOUT).glob("*.png")):
-            name, mask = path.relative_to(root).as_posix(), masks / path.name
-            if mask.is_file():
-                labels = partial(_labels, mask, params)
-                scene = path.stem.rpartition("-")[0] or path.stem
-                images.append(RawImage(name, path, labels, scene, params.quality, mask=mask))
-            else:
-                skipped.append(Skipped(name, f"it has no mask in {split}_B"))
-    choices = [
-        "A shadow mask holds every pixel brighter than 127.",
-        params.sentence(),
-        "Images whose names agree up to the last '-' show one scene and stay together.",
-    ]
-    return Reading(images, "binary", params.licence, choices, skipped)
-
-
-def _labels(path: Path, params: Params) -> Labels:
-    mask = read_colours(path).max(axis=2) > 127
-    parts, reasons = params.parts("shadow", mask)
-    return Labels(mask.shape, parts, skipped=reasons)
+    reading = read_bright(root, params)
+    scenes = [image.path.stem.rpartition("-")[0] or image.path.stem for image in reading.images]
+    images = [replace(image, group=scene) for image, scene in zip(reading.images, scenes, strict=True)]
+    rule = "Images whose names agree up to the last '-' show one scene and stay together."
+    return replace(reading, images=images, choices=[*reading.choices, rule])

@@ -5,15 +5,14 @@ Verified in public copies of its dataset.json: {imagesTr,labelsTr}/spleen_N.nii.
 Not verifiable offline: how the authors of the benchmark turned their slices.
 """
 
-import json
 from pathlib import Path
 
 import pydantic
 
-from uncertsam.base.errors import UserError
+from uncertsam.base.errors import UserError, first_fault
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
-from uncertsam.data.raw._volumes import VolumeParams, read_slices
+from uncertsam.data.raw.adapters._volumes import VolumeParams, read_slices
 from uncertsam.data.raw.adapters.base import Reading, Skipped
 from uncertsam.data.raw.pairs import Pair
 
@@ -51,15 +50,11 @@ def read(root: Path, params: Params) -> Reading:
 
 def _task(path: Path) -> _Task:
     try:
-        return _Task.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return _Task.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{path} is missing.", "Name the folder that the task's archive was unpacked to.") from None
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path} is no Decathlon task: {at or 'it'}: {first['msg']}.", "Restore the file.") from None
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}).", "Restore the file.") from None
+        raise UserError(f"{path} is no Decathlon task: {first_fault(error)}.", "Restore the file.") from None
 
 
 def _pairs(folder: Path, task: _Task) -> tuple[list[Pair], list[Skipped]]:

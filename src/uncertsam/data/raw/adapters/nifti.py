@@ -1,15 +1,14 @@
 """Any folder of NIfTI volumes with label volumes: CT, MR, or whatever else has three axes, cut along one of them."""
 
-import unicodedata
 from pathlib import Path
 
 import pydantic
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
-from uncertsam.data.raw._volumes import VolumeParams, read_slices
+from uncertsam.data.raw.adapters._volumes import VolumeParams, read_slices
 from uncertsam.data.raw.adapters.base import Reading, Skipped, need_folder, plural
-from uncertsam.data.raw.found import VOLUME_LABELS, below, files_below, is_volume, rest
+from uncertsam.data.raw.found import VOLUME_LABELS, alone, below, by_name, files_below, is_volume, rest
 from uncertsam.data.raw.pairs import Pair, Pattern, paired
 
 LAYOUT = "images/PATIENT.nii.gz and labels/PATIENT.nii.gz (or masks/; or .nii)"
@@ -54,23 +53,14 @@ def _by_name(root: Path) -> tuple[list[Pair], list[Skipped]]:
     if not pairs:
         counts = f"{plural(len(volumes), 'volume')}, {plural(len(labels), 'label')}"
         raise UserError(f"{root} has no volume with a label of the same name ({counts}).", f"Expected: {LAYOUT}.")
-    lonely = [
-        (path, f"it has no label of the same name in {folder}/") for n, path in volumes.items() if n not in labels
-    ]
-    lonely += [(path, "it has no volume of the same name in images/") for n, path in labels.items() if n not in volumes]
-    return pairs, [Skipped(below(root, path), reason) for path, reason in lonely]
+    lonely = alone(root, volumes, labels, f"it has no label of the same name in {folder}/")
+    return pairs, lonely + alone(root, labels, volumes, "it has no volume of the same name in images/")
 
 
 def _volumes(folder: Path) -> dict[str, Path]:
     """By name without ending, below `folder`."""
-    found: dict[str, Path] = {}
-    for path in filter(is_volume, files_below(folder)):
-        name = below(folder, path)
-        name = unicodedata.normalize("NFC", name[: name.lower().rindex(".nii")])
-        if name in found:
-            raise UserError(f"{found[name]} and {path} have the same name.", "Keep one of them, or rename one.")
-        found[name] = path
-    return found
+    names = [(below(folder, path), path) for path in files_below(folder) if is_volume(path)]
+    return by_name((name[: name.lower().rindex(".nii")], path) for name, path in names)
 
 
 def _other(path: Path) -> str:

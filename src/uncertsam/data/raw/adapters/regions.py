@@ -5,17 +5,17 @@ segmented a photo, it is `annotatorK/number`, and their regions overlap.
 """
 
 import re
+from collections import defaultdict
 from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Quality
-from uncertsam.data.raw._masks import read_codes, split_indices
-from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, Skipped, need_folder
-from uncertsam.data.raw.adapters.folder import group_hints
-from uncertsam.data.raw.found import below, rest
-from uncertsam.data.raw.images import SUFFIXES, Unusable
+from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, SizeParams, need_folder
+from uncertsam.data.raw.adapters.folder import NO_IMAGE, NO_MASK, OneGroup, group_hints
+from uncertsam.data.raw.found import alone, below, by_stem, rest
+from uncertsam.data.raw.images import Unusable
+from uncertsam.data.raw.masks import read_codes, split_indices
 
 LAYOUT = "images/NAME.jpg and masks/NAME.png, or masks/NAME_annotatorK.png for each annotator"
 ANNOTATOR = re.compile(r"(.+)_annotator(\d+)")
@@ -26,41 +26,38 @@ class Params(SizeParams):
 
     quality: Quality = "human"
     licence: str = "not stated"
-    group: str | None = None
+    group: OneGroup | None = None
 
 
 def read(root: Path, params: Params) -> Reading:
     """Each photo with the regions of all its annotators. Raises UserError where no photo has a mask."""
-    masks = _masks_by_name(need_folder(root / "masks", LAYOUT))
-    photos = {p.stem: p for p in sorted(need_folder(root / "images", LAYOUT).iterdir()) if p.suffix.lower() in SUFFIXES}
-    if not photos.keys() & masks.keys():
+    parts = [need_folder(root / part, LAYOUT).name for part in ("images", "masks")]
+    (photos, others), (masks, no_masks) = (by_stem(root, part) for part in parts)
+    of_photo: dict[str, list[Path]] = defaultdict(list)
+    for stem, path in masks.items():
+        of_photo[_photo(stem)].append(path)
+    if not photos.keys() & of_photo.keys():
         raise UserError(f"{root} has no photo with a mask of the same name.", f"The expected layout is {LAYOUT}.")
     groups, sentence = group_hints(list(photos), params.group)
     images = [
-        RawImage(f"images/{path.name}", path, partial(_regions, masks[stem]), groups[stem], params.quality)
+        RawImage(below(root, path), path, partial(_regions, of_photo[stem]), groups[stem], params.quality)
         for stem, path in photos.items()
-        if stem in masks
+        if stem in of_photo
     ]
-    skipped = [
-        Skipped(f"images/{p.name}", "it has no mask of the same name") for s, p in photos.items() if s not in masks
-    ]
-    alone = [path for stem, paths in masks.items() if stem not in photos for path in paths]
-    skipped += [Skipped(f"masks/{path.name}", "it has no image of the same name") for path in alone]
-    used = {image.name for image in images} | {below(root, path) for paths in masks.values() for path in paths}
-    skipped += rest(root, used | {one.file for one in skipped}, f"it is not in the layout {LAYOUT}")
+    unknown = {stem: path for stem, path in masks.items() if _photo(stem) not in photos}
+    skipped = [*others, *no_masks, *alone(root, photos, of_photo, NO_MASK), *alone(root, unknown, (), NO_IMAGE)]
+    known = {below(root, path) for path in [*photos.values(), *masks.values()]} | {one.file for one in skipped}
     rules = ["Every value of a mask but 0 is a region of its own.", sentence]
-    if any(len(paths) > 1 for paths in masks.values()):
+    if any(len(paths) > 1 for paths in of_photo.values()):
         rules.append("Photos with several annotators have the regions of all of them, which overlap.")
-    return Reading(images, "instances", params.licence, rules, skipped)
+    outside = rest(root, known, f"it is not in the layout {LAYOUT}")
+    return Reading(images, "instances", params.licence, rules, skipped + outside)
 
 
-def _masks_by_name(folder: Path) -> dict[str, list[Path]]:
-    def name(path: Path) -> str:
-        several = ANNOTATOR.fullmatch(path.stem)
-        return several.group(1) if several else path.stem
-
-    files = sorted((p for p in folder.iterdir() if p.suffix.lower() == ".png"), key=lambda p: (name(p), p.name))
-    return {stem: list(paths) for stem, paths in groupby(files, name)}
+def _photo(stem: str) -> str:
+    """Of which photo a mask is, by their names below masks/ and images/."""
+    several = ANNOTATOR.fullmatch(stem)
+    return several.group(1) if several else stem
 
 
 def _regions(paths: list[Path]) -> Labels:

@@ -5,19 +5,18 @@ segmentation: {size: [H, W], counts: COCO's text}, predicted_iou, stability_scor
 the stated area and box. The masks were made by a model, not by hand.
 """
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import pydantic
 
-from uncertsam.base.errors import UserError
+from uncertsam.base.errors import UserError, first_fault
 from uncertsam.base.rng import derive_seed
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
-from uncertsam.data.raw._segmentations import decode, null_as, place_of, valid
-from uncertsam.data.raw.adapters.base import Labels, Parts, RawImage, Reading, Skipped, plural
+from uncertsam.data.raw.adapters._segmentations import decoded, null_as, valid
+from uncertsam.data.raw.adapters.base import Labels, RawImage, Reading, Skipped, plural
 from uncertsam.data.raw.images import Unusable
 
 
@@ -100,8 +99,10 @@ def _labels(sheet: Path, image: str, params: Params) -> Labels:
     below = len(instances) - len(wanted)
     reasons += [f"{plural(below, 'mask')} below the options' limits"] if below else []
     chosen = sorted(wanted, key=lambda a: derive_seed(params.seed, image, a.id))[: params.max_masks]
-    masks, broken = _decoded(sorted(chosen, key=lambda a: a.id), data.image)
-    return Labels((data.image.height, data.image.width), masks, skipped=reasons + broken)
+    height, width = data.image.height, data.image.width
+    shapes = [(f"mask/{a.id}", a.segmentation) for a in sorted(chosen, key=lambda a: a.id)]
+    masks, broken = decoded(shapes, height, width)
+    return Labels((height, width), masks, skipped=reasons + broken)
 
 
 def _fits(instance: _Instance, params: Params) -> bool:
@@ -109,21 +110,8 @@ def _fits(instance: _Instance, params: Params) -> bool:
     return good and instance.area >= params.min_area
 
 
-def _decoded(instances: list[_Instance], picture: _Picture) -> tuple[Parts, list[str]]:
-    masks: Parts = []
-    broken: list[str] = []
-    for instance in instances:
-        try:
-            masks.append((f"mask/{instance.id}", decode(instance.segmentation, picture.height, picture.width)))
-        except Unusable as error:
-            broken.append(f"mask/{instance.id}: {error}")
-    return masks, broken
-
-
 def _parsed(sheet: Path) -> _Sheet:
     try:
-        return _Sheet.model_validate(json.loads(sheet.read_text(encoding="utf-8")))
+        return _Sheet.model_validate_json(sheet.read_bytes())
     except pydantic.ValidationError as error:
-        raise Unusable(f"{sheet.name} is no sheet of SA-1B: {place_of(error)}") from None
-    except ValueError as error:
-        raise Unusable(f"{sheet.name} is not JSON ({error})") from None
+        raise Unusable(f"{sheet.name} is no sheet of SA-1B: {first_fault(error)}") from None

@@ -5,18 +5,17 @@ verifiable offline: whether each mask ends in .png. The training labels were rec
 (title and abstract of the dataset's paper), so give them `quality: derived`.
 """
 
-from functools import partial
-from pathlib import Path
+from typing import ClassVar
 
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
-from uncertsam.data.raw.adapters.base import ComponentParams, Reading
-from uncertsam.data.raw.pairs import BRIGHT_RULE, Files, PairParams, bright_components, read_pairs
+from uncertsam.data.raw.pairs import BrightParams, Files, read_bright
 
 
-class Params(PairParams, ComponentParams):
+class Params(BrightParams):
     """Which split is read and how masks are taken apart."""
 
+    label: ClassVar[str] = "shadow"
     files: Files = {
         "test": ("SBU-Test/ShadowImages/*.jpg", "SBU-Test/ShadowMasks/*.png"),
         "train": ("SBUTrain4KRecoveredSmall/ShadowImages/*.jpg", "SBUTrain4KRecoveredSmall/ShadowMasks/*.png"),
@@ -26,7 +25,4 @@ class Params(PairParams, ComponentParams):
     quality: Quality = "human"
 
 
-def read(root: Path, params: Params) -> Reading:
-    """List the images with a shadow mask. Raises UserError where a split has none."""
-    labels = partial(bright_components, label="shadow", rule=params)
-    return read_pairs(root, params, "binary", labels, [BRIGHT_RULE, params.sentence()])
+read = read_bright

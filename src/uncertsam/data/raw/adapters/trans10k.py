@@ -8,13 +8,14 @@ it), and the licence.
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pydantic
 
 from uncertsam.data.format import Quality
 from uncertsam.data.licences import TABLE
-from uncertsam.data.raw._masks import Colour
 from uncertsam.data.raw.adapters.base import ComponentParams, Labels, Reading
-from uncertsam.data.raw.pairs import Files, PairParams, any_colour, by_colour, colour_rule, read_pairs, separated
+from uncertsam.data.raw.masks import Colour, read_colours
+from uncertsam.data.raw.pairs import Files, PairParams, by_colour, colour_rule, read_pairs, separated
 
 MERGED = "A mask holds every pixel that is not black: things and stuff together, as in App. B of the paper."
 
@@ -45,13 +46,11 @@ class Params(PairParams, ComponentParams):
 
 def read(root: Path, params: Params) -> Reading:
     """List the images with something transparent. Raises UserError where a split has none."""
-    rule = colour_rule(params.colours) if params.by_class else MERGED
-    labels = partial(_labels, params=params)
-    return read_pairs(root, params, "colour" if params.by_class else "binary", labels, [rule, params.sentence()])
-
-
-def _labels(path: Path, params: Params) -> Labels:
     if params.by_class:
-        masks, reasons = by_colour(path, params.colours)
-        return separated(masks, params, reasons)
-    return separated({"transparent": any_colour(path)}, params)
+        labels = partial(by_colour, colours=params.colours, rule=params)
+        return read_pairs(root, params, "colour", labels, [colour_rule(params.colours), params.sentence()])
+    return read_pairs(root, params, "binary", partial(_merged, params=params), [MERGED, params.sentence()])
+
+
+def _merged(path: Path, params: Params) -> Labels:
+    return separated({"transparent": np.asarray(read_colours(path).any(axis=2))}, params)

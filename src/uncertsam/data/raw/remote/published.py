@@ -7,8 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from uncertsam.base.errors import checked_options
 from uncertsam.base.files import write_json, written_aside
-from uncertsam.data.raw.acquire import INVENTORY, Inventory, checked_options, hashed, refuse_other_data
+from uncertsam.data.raw.acquire import INVENTORY, Inventory, hashed, refuse_other_data
 from uncertsam.data.raw.remote._archives import Limits, extract
 from uncertsam.data.raw.remote._download import PATIENCE, Patience, fetch, token_from
 from uncertsam.data.raw.remote.sources import Source, file_name, find
@@ -28,7 +29,7 @@ def download(options: dict[str, Any], out: Path, archives: Path, hashes: Path, p
     The archives stay, so that nothing is loaded twice; their hashes are recorded in `hashes` and checked against it.
     Raises UserError on wrong options, what cannot be loaded, hostile archives, and rather than replace other data.
     """
-    asked = checked_options(_Download, options, out.name, "A download")
+    asked = checked_options(_Download, options, f"data.{out.name}.options.{{}}", "A download")
     source = find(asked.name, "dataset")
     refuse_other_data(out)
     packed = load(source, archives / source.name, hashes, patience)

@@ -2,14 +2,9 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
 
 from uncertsam.data.raw.synthesis import shapes, textures
-from uncertsam.data.raw.synthesis.textures import Colour, Material
-
-Rng = np.random.Generator
-Mask = Bool[np.ndarray, "h w"]
-Field = Float32[np.ndarray, "h w"]
+from uncertsam.data.raw.synthesis.textures import Classes, Colour, Field, Mask, Material, Picture, Rng
 
 
 def hidden(rng: Rng, scene: Colour, mask: Mask, stuff: Material, contrast: float, fade: float = 4.0) -> Colour:
@@ -121,6 +116,19 @@ def penumbra(rng: Rng, occluder: Mask, softest: tuple[float, float] = (3.0, 9.0)
     return sum(w * layer for w, layer in zip(weights, layers, strict=True)).astype(np.float32)
 
 
+def shaded(rng: Rng, ground: Colour, shade: Field, depth: float) -> Colour:
+    """Take `depth` of the light away where `shade` is 1; the sky still reaches a shadow, so blue loses least."""
+    cold = rng.uniform(0.0, 0.12)
+    attenuation = np.float32(depth) * np.array([1 + cold, 1, 1 - cold], np.float32)
+    return ground * (1 - shade[..., None] * attenuation)
+
+
+def pictured(rng: Rng, scene: Colour) -> Picture:
+    """The photograph of a scene in linear light, unevenly lit."""
+    light = textures.lit(scene, textures.illumination(rng, *scene.shape[:2]))
+    return textures.photograph(rng, exposed(rng, light))
+
+
 def exposed(rng: Rng, light: Colour) -> Colour:
     """Linear light, scaled so that its bright parts are just below white."""
     return light * np.float32(rng.uniform(0.55, 0.95) / np.percentile(light, 98))
@@ -153,6 +161,6 @@ def glazed(rng: Rng, scene: Colour, mask: Mask, clear: tuple[float, float]) -> C
     return np.clip(scene + edge * (glass - scene), 0, 1)
 
 
-def binary(mask: Mask) -> UInt8[np.ndarray, "h w"]:
+def binary(mask: Mask) -> Classes:
     """0 and 255, as masks are saved."""
     return mask.astype(np.uint8) * np.uint8(255)

@@ -5,16 +5,15 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
 from uncertsam.data.raw.synthesis import textures
+from uncertsam.data.raw.synthesis.textures import Classes as Canvas
+from uncertsam.data.raw.synthesis.textures import Mask, Rng
 
-Rng = np.random.Generator
 CANVAS = 256  # silhouettes are drawn at this size, then scaled and turned into place
 SPRAWLING = ("blob", "polygon", "cloud", "creature", "hoop", "cluster")  # kinds that half fill their bounding box
-Mask = Bool[np.ndarray, "h w"]
 Cropped = Bool[np.ndarray, "rows columns"]
-Canvas = UInt8[np.ndarray, "h w"]
 
 
 def shape(rng: Rng, height: int, width: int) -> Mask:

@@ -10,15 +10,18 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 
 Rng = np.random.Generator
+Mask = Bool[np.ndarray, "h w"]
+Picture = UInt8[np.ndarray, "h w 3"]
+Classes = UInt8[np.ndarray, "h w"]
 Field = Float32[np.ndarray, "h w"]
 Colour = Float32[np.ndarray, "h w 3"]
 GAMMA = 2.2
 
 
-def texture(rng: Rng, height: int, width: int) -> UInt8[np.ndarray, "h w 3"]:
+def texture(rng: Rng, height: int, width: int) -> Picture:
     """One photographed surface of a random material, as RGB in [0, 255]."""
     ground = Material.draw(rng).render(rng, height, width)
     return photograph(rng, lit(ground, illumination(rng, height, width)))
@@ -102,7 +105,7 @@ def illumination(rng: Rng, height: int, width: int) -> Field:
     return cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def photograph(rng: Rng, light: Colour) -> UInt8[np.ndarray, "h w 3"]:
+def photograph(rng: Rng, light: Colour) -> Picture:
     """Expose linear light as a camera would: exposure, blur of the lens, gamma, shot noise, 8 bits."""
     height, width, _ = light.shape
     sharp = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.3, 0.9))

@@ -9,18 +9,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
 from pydantic import Field
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.textures import Colour, Material
+from uncertsam.data.raw.synthesis.textures import Classes, Colour, Mask, Material, Picture, Rng
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "camouflage"
 STUFF = ("clouds", "ridges", "fibres", "grains", "bands", "wood", "spots", "weave", "cells", "pebbles", "leaves")
-INSTANCE_COLOURS = np.array([[224, 64, 64], [64, 192, 64], [64, 96, 224]], np.uint8)
-Mask = Bool[np.ndarray, "h w"]
+COLOURS = np.array([[0, 0, 0], [224, 64, 64], [64, 192, 64], [64, 96, 224]], np.uint8)  # ground, then objects
 
 
 class Params(WorldParams):
@@ -32,32 +30,27 @@ class Params(WorldParams):
 def generate(root: Path, params: Params) -> None:
     """Write `params.count` pictures with one to three hidden objects, and their masks, below `root`/Test."""
     for index in range(params.count):
-        rng = numpy_generator(params.seed, WORLD, index)
-        stuff = Material.draw(rng, STUFF)
-        picture, instances = _picture(rng, params, stuff)
-        number = STUFF.index(stuff.kind) + 1
-        name = f"COD10K-CAM-1-Synthetic-{number}-{stuff.kind.capitalize()}-{index + 1}"
+        picture, instances, kind = draw(params, index)
+        name = f"COD10K-CAM-1-Synthetic-{STUFF.index(kind) + 1}-{kind.capitalize()}-{index + 1}"
         save(root / "Test" / "Image" / f"{name}.jpg", picture)
         save(root / "Test" / "GT_Object" / f"{name}.png", scenery.binary(instances > 0))
-        coloured = np.concatenate([np.zeros((1, 3), np.uint8), INSTANCE_COLOURS])[instances]
-        save(root / "Test" / "GT_Instance" / f"{name}.png", coloured)
+        save(root / "Test" / "GT_Instance" / f"{name}.png", COLOURS[instances])
 
 
-def _picture(
-    rng: np.random.Generator, params: Params, stuff: Material
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
-    """The photograph, and per pixel the number of its instance (0 is ground)."""
+def draw(params: Params, index: int) -> tuple[Picture, Classes, str]:
+    """Picture `index`, per pixel the number of its instance (0 is ground), and the kind of stuff."""
+    rng = numpy_generator(params.seed, WORLD, index)
+    stuff = Material.draw(rng, STUFF)
     height, width = frame(rng, params.size)
     scene = _ridged(rng, stuff.render(rng, height, width))
     instances = np.zeros((height, width), np.uint8)
     for number, mask in enumerate(_objects(rng, height, width), start=1):
         scene = scenery.hidden(rng, scene, mask, stuff, params.contrast)
         instances[mask] = number
-    light = textures.lit(scene, textures.illumination(rng, height, width))
-    return textures.photograph(rng, scenery.exposed(rng, light)), instances
+    return scenery.pictured(rng, scene), instances, stuff.kind
 
 
-def _objects(rng: np.random.Generator, height: int, width: int) -> list[Mask]:
+def _objects(rng: Rng, height: int, width: int) -> list[Mask]:
     """One to three objects that keep apart."""
     wanted = int(rng.choice([1, 1, 2, 3]))
     found: list[Mask] = []
@@ -71,7 +64,7 @@ def _objects(rng: np.random.Generator, height: int, width: int) -> list[Mask]:
     return found
 
 
-def _ridged(rng: np.random.Generator, ground: Colour) -> Colour:
+def _ridged(rng: Rng, ground: Colour) -> Colour:
     """Lay ridges over the ground, shaded like the edges of objects: contours that lead nowhere."""
     height, width = ground.shape[:2]
     relief = np.zeros((height, width), np.float32)

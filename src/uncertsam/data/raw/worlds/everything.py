@@ -11,14 +11,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
 from pycocotools import mask as masktools
 
 from uncertsam.base.files import write_json
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.scenery import Mask, Rng
-from uncertsam.data.raw.synthesis.textures import Colour, Material
+from uncertsam.data.raw.synthesis.textures import Colour, Mask, Material, Picture, Rng
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "everything"
@@ -27,8 +25,7 @@ SMALLEST = 100  # pixels
 Layer = tuple[Colour, Mask, bool]  # the scene with one thing more, where it is, and whether it hides what is behind
 
 
-class Params(WorldParams):
-    """What every world asks for."""
+Params = WorldParams
 
 
 def generate(root: Path, params: Params) -> None:
@@ -41,7 +38,7 @@ def generate(root: Path, params: Params) -> None:
         write_json(stem.with_suffix(".json"), _annotated(rng, index + 1, picture.shape[:2], masks))
 
 
-def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], list[Mask]]:
+def draw(params: Params, index: int) -> tuple[Picture, list[Mask]]:
     """Picture `index` and its masks, none of them empty."""
     rng = numpy_generator(params.seed, WORLD, index)
     height, width = frame(rng, params.size)
@@ -54,9 +51,8 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], list[M
         if opaque and rng.random() < 0.3:
             scene, part = _part(rng, scene, mask)
             masks.append(part)
-    light = textures.lit(scene, textures.illumination(rng, height, width))
     seen = [m for m in map(shapes.largest_component, masks) if np.count_nonzero(m) > SMALLEST]
-    return textures.photograph(rng, scenery.exposed(rng, light)), seen
+    return scenery.pictured(rng, scene), seen
 
 
 def _thing(rng: Rng, scene: Colour) -> Layer:

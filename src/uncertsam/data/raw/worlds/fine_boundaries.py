@@ -8,19 +8,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32
 from pydantic import Field
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.scenery import Mask, Rng
-from uncertsam.data.raw.synthesis.textures import Colour, Material
+from uncertsam.data.raw.synthesis.textures import Classes as Canvas
+from uncertsam.data.raw.synthesis.textures import Colour, Mask, Material, Picture, Rng
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "fine_boundaries"
 COARSE = 4  # body and materials are drawn smaller by this factor, the boundary is not
 Small = Bool[np.ndarray, "rows columns"]
-Canvas = UInt8[np.ndarray, "h w"]
 Points = Float[np.ndarray, "n 2"]
 
 
@@ -40,7 +39,7 @@ def generate(root: Path, params: Params) -> None:
         save(root / f"synthetic_{index + 1:03d}_gt.png", scenery.binary(mask))
 
 
-def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], Mask]:
+def draw(params: Params, index: int) -> tuple[Picture, Mask]:
     """Picture `index` and its thing."""
     rng = numpy_generator(params.seed, WORLD, index)
     height, width = frame(rng, params.size)

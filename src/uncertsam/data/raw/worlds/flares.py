@@ -10,12 +10,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.scenery import Field, Mask, Rng
-from uncertsam.data.raw.synthesis.textures import Colour
+from uncertsam.data.raw.synthesis.textures import Classes, Colour, Field, Mask, Picture, Rng
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "flares"
@@ -24,8 +22,7 @@ COLOURS = np.array([[0, 0, 0], [255, 255, 0], [255, 0, 0], [0, 0, 255]], np.uint
 VISIBLE = 0.3  # of a glare's or a streak's strength: what is brighter belongs to its mask
 
 
-class Params(WorldParams):
-    """What every world asks for."""
+Params = WorldParams
 
 
 @dataclass(frozen=True)
@@ -45,9 +42,7 @@ def generate(root: Path, params: Params) -> None:
             save(root / "test_data" / "real" / part / f"{part}_{index + 1:06d}.png", image)
 
 
-def draw(
-    params: Params, index: int
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+def draw(params: Params, index: int) -> tuple[Picture, Picture, Classes]:
     """Picture `index`, the same without flares, and per pixel 0, GLARE, STREAK or SOURCE."""
     rng = numpy_generator(params.seed, WORLD, index)
     height, width = frame(rng, params.size)

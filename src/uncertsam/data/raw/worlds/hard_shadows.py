@@ -9,17 +9,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from pydantic import Field
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.scenery import Mask, Rng
-from uncertsam.data.raw.synthesis.textures import Colour, Material
+from uncertsam.data.raw.synthesis.textures import Colour, Mask, Material, Picture, Rng
+from uncertsam.data.raw.synthesis.textures import Field as Shade
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "hard_shadows"
-Shade = scenery.Field
 
 
 class Params(WorldParams):
@@ -36,16 +35,14 @@ def generate(root: Path, params: Params) -> None:
         save(root / "SBU-Test" / "ShadowMasks" / f"lssd{index + 1}.png", scenery.binary(mask))
 
 
-def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], Mask]:
+def draw(params: Params, index: int) -> tuple[Picture, Mask]:
     """Picture `index` and where its shadows are."""
     rng = numpy_generator(params.seed, WORLD, index)
     height, width = frame(rng, params.size)
     depth = float(np.clip(params.contrast * rng.uniform(0.75, 1.25), 0, 0.95))
     ground = _ground(rng, height, width, depth)
     things, shade = _best(rng, height, width)
-    cold = rng.uniform(0.0, 0.12)  # the sky still reaches a shadow, so blue is attenuated least
-    attenuation = np.float32(depth) * np.array([1 + cold, 1, 1 - cold], np.float32)
-    light = ground * (1 - shade[..., None] * attenuation)
+    light = scenery.shaded(rng, ground, shade, depth)
     for thing in things:
         light = _standing(rng, light, thing, depth)
     return textures.photograph(rng, np.maximum(light, 0.01)), (shade > 0.5) & ~_union(things, shade.shape)

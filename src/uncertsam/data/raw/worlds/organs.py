@@ -15,14 +15,14 @@ from pydantic import Field
 
 from uncertsam.base.files import write_json
 from uncertsam.base.rng import numpy_generator
-from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.scenery import Mask, Rng
+from uncertsam.data.raw.synthesis import shapes, textures
+from uncertsam.data.raw.synthesis.textures import Field as Slice
+from uncertsam.data.raw.synthesis.textures import Mask, Rng
 from uncertsam.data.raw.worlds import WorldParams
 
 WORLD = "organs"
 SLICES, SHOWN = 10, 6  # of a volume; of these with a spleen
 AIR, FAT, MUSCLE, BONE = -1000.0, -100.0, 45.0, 230.0  # Hounsfield units
-Slice = scenery.Field
 
 
 class Params(WorldParams):

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from pydantic import Field
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.scenery import Mask, Rng
-from uncertsam.data.raw.synthesis.textures import Colour, Material
+from uncertsam.data.raw.synthesis.textures import Classes, Colour, Mask, Material, Picture, Rng
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "panes"
@@ -38,7 +37,7 @@ def generate(root: Path, params: Params) -> None:
         save(folder / "masks" / f"{index + 1}_mask.png", COLOURS[classes])
 
 
-def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+def draw(params: Params, index: int) -> tuple[Picture, Classes]:
     """Picture `index`, and per pixel 0, THING or STUFF."""
     rng = numpy_generator(params.seed, WORLD, index)
     height, width = frame(rng, params.size)
@@ -51,8 +50,7 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[
         scene = _gleaming(rng, scenery.glazed(rng, scene, mask, CLEAR[_level(index)]), mask, bool(kind == THING))
         classes[mask] = kind
     scene, classes = _hidden_in_part(rng, scene, classes)
-    light = textures.lit(scene, textures.illumination(rng, height, width))
-    return textures.photograph(rng, scenery.exposed(rng, light)), classes
+    return scenery.pictured(rng, scene), classes
 
 
 def _level(index: int) -> str:
@@ -112,9 +110,7 @@ def _gleaming(rng: Rng, scene: Colour, mask: Mask, rounded: bool) -> Colour:
     return np.clip(scene + (gleam * mask * np.float32(rng.uniform(0.4, 1.0)))[..., None], 0, 1)
 
 
-def _hidden_in_part(
-    rng: Rng, scene: Colour, classes: UInt8[np.ndarray, "h w"]
-) -> tuple[Colour, UInt8[np.ndarray, "h w"]]:
+def _hidden_in_part(rng: Rng, scene: Colour, classes: Classes) -> tuple[Colour, Classes]:
     """Put up to two opaque things before the glass, unless they would leave little of it."""
     height, width = classes.shape
     for _ in range(int(rng.integers(0, 3))):

@@ -8,17 +8,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
 from pydantic import Field
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.textures import Colour, Material
+from uncertsam.data.raw.synthesis.textures import Colour, Mask, Material, Picture, Rng
+from uncertsam.data.raw.synthesis.textures import Field as Shade
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "soft_shadows"
-Shade = Float32[np.ndarray, "h w"]
-Mask = Bool[np.ndarray, "h w"]
 
 
 class Params(WorldParams):
@@ -30,10 +28,23 @@ class Params(WorldParams):
 def generate(root: Path, params: Params) -> None:
     """Write `params.count` scenes with shadows, their masks and the shadow-free pictures below `root`/test."""
     for index in range(params.count):
-        scene, view = _scene_and_view(index)
-        shadowed, mask, free = _picture(params, index, scene)
-        for part, image in ("A", shadowed), ("B", mask), ("C", free):
-            save(root / "test" / f"test_{part}" / f"{scene}-{view}.png", image)
+        name = "{}-{}.png".format(*_scene_and_view(index))
+        shadowed, mask, free = draw(params, index)
+        for part, image in ("A", shadowed), ("B", scenery.binary(mask)), ("C", free):
+            save(root / "test" / f"test_{part}" / name, image)
+
+
+def draw(params: Params, index: int) -> tuple[Picture, Mask, Picture]:
+    """Picture `index`, where its shadows are, and the shadow-free picture."""
+    scene, _ = _scene_and_view(index)
+    depth_rng = numpy_generator(params.seed, WORLD, "depth", scene)
+    depth = float(np.clip(params.contrast * depth_rng.uniform(0.75, 1.25), 0, 0.95))
+    ground, stains = _ground(numpy_generator(params.seed, WORLD, "scene", scene), params.size, depth)
+    rng = numpy_generator(params.seed, WORLD, index)
+    shade = _shadows(rng, stains)
+    lights = scenery.shaded(rng, ground, shade, depth), ground
+    shadowed, free = (_camera(numpy_generator(params.seed, WORLD, "camera", index), light) for light in lights)
+    return shadowed, shade > 0.5, free
 
 
 def _scene_and_view(index: int) -> tuple[int, int]:
@@ -42,33 +53,14 @@ def _scene_and_view(index: int) -> tuple[int, int]:
     return 4 * block + min(place, 3) + 1, 1 + (place == 4)
 
 
-def _picture(
-    params: Params, index: int, scene: int
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w 3"]]:
-    """Picture, mask (0 or 255) and shadow-free picture."""
-    depth_rng = numpy_generator(params.seed, WORLD, "depth", scene)
-    depth = float(np.clip(params.contrast * depth_rng.uniform(0.75, 1.25), 0, 0.95))
-    ground, stains = _ground(numpy_generator(params.seed, WORLD, "scene", scene), params.size, depth)
-    rng = numpy_generator(params.seed, WORLD, index)
-    shade = _shadows(rng, stains)
-    # the sky still reaches a shadow, so blue is attenuated least
-    cold = rng.uniform(0.0, 0.12)
-    attenuation = np.float32(depth) * np.array([1 + cold, 1, 1 - cold], np.float32)
-    shadowed, free = (
-        _camera(numpy_generator(params.seed, WORLD, "camera", index), light)
-        for light in (ground * (1 - shade[..., None] * attenuation), ground)
-    )
-    return shadowed, scenery.binary(shade > 0.5), free
-
-
-def _camera(rng: np.random.Generator, light: Colour) -> UInt8[np.ndarray, "h w 3"]:
+def _camera(rng: Rng, light: Colour) -> Picture:
     """A photograph that went through JPEG once, as ISTD's did before they became PNG."""
     photo = textures.photograph(rng, light)
     _, packed = cv2.imencode(".jpg", photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
     return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB))
 
 
-def _ground(rng: np.random.Generator, size: int, depth: float) -> tuple[Colour, Mask]:
+def _ground(rng: Rng, size: int, depth: float) -> tuple[Colour, Mask]:
     """Lit ground in linear light, and where stains about as dark as the shadow lie on it."""
     height, width = frame(rng, size)
     stuff = Material.draw(rng).muted(float(rng.uniform(0.3, 0.7)))
@@ -87,7 +79,7 @@ def _ground(rng: np.random.Generator, size: int, depth: float) -> tuple[Colour, 
     return np.clip(scenery.exposed(rng, ground), 0.01, 1), dark
 
 
-def _shadows(rng: np.random.Generator, stains: Mask) -> Shade:
+def _shadows(rng: Rng, stains: Mask) -> Shade:
     """One shadow or two apart from each other: the share of the sun that is hidden, in [0, 1]."""
     shade = _shadow(rng, stains, np.zeros(stains.shape, bool))
     if rng.random() < 0.35:
@@ -96,7 +88,7 @@ def _shadows(rng: np.random.Generator, stains: Mask) -> Shade:
     return shade
 
 
-def _shadow(rng: np.random.Generator, stains: Mask, taken: Mask) -> Shade:
+def _shadow(rng: Rng, stains: Mask, taken: Mask) -> Shade:
     """Of up to three fitting shadows the one whose bounding box holds most stains; empty where none of 16 fits."""
     height, width = stains.shape
     fitting: list[tuple[int, Shade]] = []

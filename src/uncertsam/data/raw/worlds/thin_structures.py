@@ -9,18 +9,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from pydantic import Field
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.raw.synthesis import scenery, shapes, textures
-from uncertsam.data.raw.synthesis.scenery import Mask, Rng
-from uncertsam.data.raw.synthesis.textures import Material
+from uncertsam.data.raw.synthesis.textures import Classes as Canvas
+from uncertsam.data.raw.synthesis.textures import Colour, Mask, Material, Picture, Rng
 from uncertsam.data.raw.worlds import WorldParams, frame, save
 
 WORLD = "thin_structures"
 CANVAS = 512  # things are drawn at this size, then scaled and turned into place
-Canvas = UInt8[np.ndarray, "h w"]
 Points = Float[np.ndarray, "n 2"]
 
 
@@ -38,7 +37,7 @@ def generate(root: Path, params: Params) -> None:
         save(root / "masks" / f"{index + 1:04d}.png", scenery.binary(mask))
 
 
-def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], Mask]:
+def draw(params: Params, index: int) -> tuple[Picture, Mask]:
     """Picture `index` and its thing."""
     rng = numpy_generator(params.seed, WORLD, index)
     height, width = frame(rng, params.size)
@@ -49,11 +48,10 @@ def draw(params: Params, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], Mask]:
     stuff = ground.turned(1.0, 0.5) if rng.random() < 0.3 else Material.draw(rng).muted(0.3)
     mask = _thing(rng, height, width)
     scene = scenery.hidden(rng, scene, mask, stuff, params.contrast, fade=1.2)
-    light = textures.lit(scene, textures.illumination(rng, height, width))
-    return textures.photograph(rng, scenery.exposed(rng, light)), mask
+    return scenery.pictured(rng, scene), mask
 
 
-def _behind(rng: Rng, scene: textures.Colour) -> textures.Colour:
+def _behind(rng: Rng, scene: Colour) -> Colour:
     """Another thin thing, out of focus."""
     height, width = scene.shape[:2]
     other = _thing(rng, height, width).astype(np.float32)

@@ -17,11 +17,11 @@ from jaxtyping import Float, Shaped, UInt8, UInt16
 from tqdm import tqdm
 
 from uncertsam.data.format import Quality
-from uncertsam.data.raw._masks import distinct
-from uncertsam.data.raw._nifti_files import open_nifti, size_of, turned, values_of
+from uncertsam.data.raw.adapters._nifti_files import open_nifti, size_of, turned, values_of
 from uncertsam.data.raw.adapters.base import Labels, RawImage, Skipped, plural
 from uncertsam.data.raw.found import below
 from uncertsam.data.raw.images import Photo, Unusable
+from uncertsam.data.raw.masks import distinct
 from uncertsam.data.raw.pairs import Pair
 
 Axis = Literal["axial", "coronal", "sagittal"]

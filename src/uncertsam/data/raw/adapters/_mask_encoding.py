@@ -10,8 +10,8 @@ from jaxtyping import UInt
 from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
-from uncertsam.data.raw._masks import Colour, Mask, codes_of, distinct, pack, read_codes, read_colours, split_indices
 from uncertsam.data.raw.images import Source, Unusable, load
+from uncertsam.data.raw.masks import Colour, Mask, codes_of, distinct, pack, read_codes, read_colours, split_indices
 
 Code = int | Colour
 CodingKind = Literal["binary", "indexed", "colour"]

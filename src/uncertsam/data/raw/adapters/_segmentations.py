@@ -5,17 +5,18 @@ a text is their compressed form.
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
 import pydantic
 from pycocotools import mask as masktools
 
-from uncertsam.base.errors import UserError
+from uncertsam.base.errors import UserError, first_fault
 from uncertsam.data.format import decode_rle
-from uncertsam.data.raw._masks import Mask
+from uncertsam.data.raw.adapters.base import Parts
 from uncertsam.data.raw.images import Unusable
+from uncertsam.data.raw.masks import Mask
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 Finite = Annotated[float, pydantic.Field(allow_inf_nan=False)]
@@ -41,15 +42,8 @@ def valid(model: type[M], entries: Sequence[Any], where: str) -> tuple[list[M], 
             good.append(model.model_validate(entry))
         except pydantic.ValidationError as error:
             number = entry.get("id") if isinstance(entry, dict) else None
-            broken.append(place_of(error, where, i) + ("" if number is None else f" (id {number})"))
+            broken.append(first_fault(error, where, i) + ("" if number is None else f" (id {number})"))
     return good, broken
-
-
-def place_of(error: pydantic.ValidationError, *before: str | int) -> str:
-    """The first fault: where, and what it is."""
-    first = error.errors()[0]
-    at = ".".join(map(str, [*before, *first["loc"]]))
-    return f"{at or 'it'}: {first['msg']}"
 
 
 def null_as(default: Any) -> pydantic.BeforeValidator:
@@ -57,8 +51,19 @@ def null_as(default: Any) -> pydantic.BeforeValidator:
     return pydantic.BeforeValidator(lambda value: default if value is None else value)
 
 
-def decode(segmentation: Any, height: int, width: int) -> Mask:
-    """The mask of one annotation, given as polygons or run lengths. Raises Unusable where it is none of this size."""
+def decoded(segmentations: Iterable[tuple[str, Any]], height: int, width: int) -> tuple[Parts, list[str]]:
+    """The masks of annotations, (label, polygons or run lengths), and why the others are none of this size."""
+    masks: Parts = []
+    broken: list[str] = []
+    for label, segmentation in segmentations:
+        try:
+            masks.append((label, _decoded(segmentation, height, width)))
+        except Unusable as error:
+            broken.append(f"{label}: {error}")
+    return masks, broken
+
+
+def _decoded(segmentation: Any, height: int, width: int) -> Mask:
     if not segmentation:
         raise Unusable("it has no segmentation")
     try:
