@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from uncertsam.experiments.contract import schemas
 from uncertsam.metrics.masks import OVERLAPS, RANKING
-from uncertsam.report._tables import SCHEMAS
 from uncertsam.statistics.schema import TOLERANCE, unlike
 from uncertsam.statistics.table import KEY, PER_MASK, RESULTS
 
@@ -54,14 +54,14 @@ def changes(old: Path, new: Path, name: str, model: str) -> Iterator[str]:
     """What of a table is missing or another number today; rows that only today's has are no difference."""
     before, after = (pd.read_parquet(p) if p.suffix == ".parquet" else pd.read_csv(p) for p in (old / name, new / name))
     before = converted(before, model) if name == "results.parquet" and "measure" not in before else renamed(before)
-    keys = list(SCHEMAS[name].key)
+    keys = list(schemas()[name].key)
     both = before.merge(after, on=keys, how="left", suffixes=("", "\n"), indicator="found")
     if len(lost := both[both["found"] == "left_only"]):
-        yield f"{name}: {len(lost)} rows are missing, the first of {SCHEMAS[name].row(lost)}"
+        yield f"{name}: {len(lost)} rows are missing, the first of {schemas()[name].row(lost)}"
     both, numbers = both[both["found"] == "both"], [c for c in before.columns if c not in keys]
     now = both[[f"{c}\n" for c in numbers]].set_axis(numbers, axis=1)
     for column, row in unlike(both[numbers], now, 10 * TOLERANCE if name.endswith(".parquet") else TOLERANCE):
-        where, values = SCHEMAS[name].row(both.iloc[row]), (frame[column].iloc[row] for frame in (now, both))
+        where, values = schemas()[name].row(both.iloc[row]), (frame[column].iloc[row] for frame in (now, both))
         yield f"{name}: {column} of {where} is {next(values)}, was {next(values)}"
 
 
@@ -76,7 +76,7 @@ def main() -> None:
         path = given.folder / TABLES[0]
         RESULTS.write(path, converted(pd.read_parquet(path), model))
         for name in (name for name in TABLES[1:] if (given.folder / name).is_file()):
-            SCHEMAS[name].write(given.folder / name, renamed(SCHEMAS[name].read(given.folder / name)))
+            schemas()[name].write(given.folder / name, renamed(schemas()[name].read(given.folder / name)))
         return
     there = [name for name in TABLES if (given.folder / name).is_file() and (given.against / name).is_file()]
     found = [line for name in there for line in changes(given.folder, given.against, name, model)]

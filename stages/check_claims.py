@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.base.files import sha256
+from uncertsam.base.files import sha256, write_json
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Config
 from uncertsam.figures.provenance import provenance_line
-from uncertsam.report.reproduction import Judged, Sources, build, gather, write_reproduction
+from uncertsam.report.reproduction import Judged, Sources, build, gather, reproduction_json
 
 
 def main(reports: Path, benchmark: Path, out: Path) -> None:
@@ -23,7 +23,7 @@ def main(reports: Path, benchmark: Path, out: Path) -> None:
     with tracking.stage("check_claims", knobs.model_dump()) as run:
         judged = Judged.of(gather(sources, knobs, config.base.seed))
         build(judged, provenance_line(settings, hashes), out)
-        write_reproduction(out.with_suffix(".json"), judged)
+        write_json(out.with_suffix(".json"), reproduction_json(judged))
         run.metrics({"claims": judged.counts})
         run.artifact(out)
     print(", ".join(f"{count} {verdict}" for verdict, count in judged.counts.items()))

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from uncertsam import tracking
+from uncertsam.base.files import write_json
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
-from uncertsam.statistics.answers import answer_metrics, limits_of_proof, write_answers_json
+from uncertsam.statistics.answers import answer_metrics, answers_json, limits_of_proof
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import facts_of
 from uncertsam.statistics.table import RESULTS, at_default
@@ -21,7 +22,7 @@ def main(results: Path, benchmark: Path, reports: Path) -> None:
         facts = {name: facts_of(read_split(benchmark / name / split)) for name in config.datasets}
         frame = compare(at_default(RESULTS.read(results)), facts, plan)
         ANSWERS.write(reports / "answers.csv", frame)
-        write_answers_json(reports / "answers.json", frame, plan)
+        write_json(reports / "answers.json", answers_json(frame, plan))
         run.metrics(answer_metrics(frame))
     print(
         f"compared {frame['method'].nunique()} methods, {len(frame)} answers", *limits_of_proof(frame, plan), sep="\n"

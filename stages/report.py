@@ -9,53 +9,42 @@ from uncertsam.base.files import sha256, write_json
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
-from uncertsam.experiments.cost.table import COST, seconds_of
-from uncertsam.experiments.refinement.section import RefinedFiles
+from uncertsam.experiments.contract import experiments, schemas, tables_of
 from uncertsam.figures.provenance import provenance_line
-from uncertsam.report.answers_section import AnswerFiles
 from uncertsam.report.index import Inputs, build
 from uncertsam.statistics.comparisons import Plan
-from uncertsam.statistics.summary import summary_json
-from uncertsam.statistics.table import RESULTS, at_default
-
-TABLES = (
-    "results.parquet", "metrics.json", "intervals.csv", "controls.csv", "answers.csv", "refinement.csv",
-    "refinement_answers.csv", "cost.csv", "reproduction.json",
-)  # fmt: skip
+from uncertsam.statistics.summary import seconds_of, summary_json
+from uncertsam.statistics.table import at_default
 
 
 def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
     """Write the page; keep it, the tables and the figures with the run."""
-    tables, figures = [reports / name for name in TABLES], reports / "figures"
-    results, _, bounds, controls, answers, refined, refined_answers, cost, reproduction = tables
     config = Config.read()
-    knobs = config.tabulate
     seed = config.base.seed
-    plan = Plan.of(config.compare, seed)
     inputs = Inputs(
-        results=results,
-        intervals=bounds,
-        figures=figures,
+        reports=reports,
         benchmark=benchmark,
         datasets=config.datasets,
         split=config.predict.split,
         params=config.values,
         fitted=_fitted(fitted, benchmark),
-        provenance=provenance_line(config.values, sha256(results)),
-        draws=knobs.resamples,
+        provenance=provenance_line(config.values, sha256(reports / "results.parquet")),
+        draws=config.tabulate.resamples,
         seed=seed,
-        controls=controls,
-        refined=RefinedFiles(refined, refined_answers),
-        answers=AnswerFiles(answers, cost, reproduction, plan),
+        plan=Plan.of(config.compare, seed),
+        experiments=experiments(),
     )
     with tracking.stage("report", {}) as run:
         build(inputs, out)
-        summary = summary_json(at_default(RESULTS.read(results)), seconds_of(COST.read(cost)))
+        tables = tables_of(reports)
+        summary = summary_json(at_default(tables["results.parquet"]), seconds_of(tables["cost.csv"]))
         write_json(reports / "summary.json", summary)
         run.metrics(summary)
-        for path in (out, *tables):
-            run.artifact(path)
-        for path in sorted(figures.glob("*.png")):
+        for name in ("results.parquet", "metrics.json", "reproduction.json", *schemas()):
+            if name == "results.parquet" or not name.endswith(".parquet"):
+                run.artifact(reports / name)
+        run.artifact(out)
+        for path in sorted((reports / "figures").glob("*.png")):
             run.figure(path)
     print(f"wrote {out}")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from uncertsam import tracking
+from uncertsam.base.files import write_json
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
@@ -12,7 +13,7 @@ from uncertsam.data.splits import check_unseen
 from uncertsam.statistics.curves import CURVES, collect_curves
 from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level, image_level_intervals
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
-from uncertsam.statistics.summary import metrics_json, write_metrics
+from uncertsam.statistics.summary import metrics_json
 from uncertsam.statistics.table import RESULTS, at_default, collect
 
 
@@ -41,7 +42,7 @@ def main(measures: Path, benchmark: Path, reports: Path) -> None:
         ]
         RESULTS.write(reports / "results.parquet", table)
         IMAGE_LEVEL.write(reports / "image_level.csv", image_level(table, knobs.failure_iou))
-        write_metrics(reports / "metrics.json", own)
+        write_json(reports / "metrics.json", metrics_json(own))
         curves = [found / d / f"{m}.curves.parquet" for m in methods for d in names]
         CURVES.write(reports / "curves.parquet", collect_curves(curves))
         INTERVALS.write(reports / "intervals.csv", pd.concat(rows, ignore_index=True))

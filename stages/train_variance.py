@@ -3,42 +3,38 @@
 from pathlib import Path
 
 from uncertsam import tracking
-from uncertsam.base.errors import UserError
-from uncertsam.base.files import sha256
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Config
-from uncertsam.data.format import read_split
 from uncertsam.tracking import Part
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, model: str, out: Path, curve: Path) -> None:
     """Write the best and the last weights, and the losses of every step; goes on where it was stopped."""
     from uncertsam.methods.variance.network import BEST, LAST, save
-    from uncertsam.methods.variance.training import Training
+    from uncertsam.methods.variance.training import CODE, VarianceTask
     from uncertsam.models.checkpoints import device_named, load_model
-    from uncertsam.models.store import open_embeddings, set_threads
+    from uncertsam.models.store import set_threads
+    from uncertsam.training.domains import Domain, Training
     from uncertsam.training.engine import one_device
     from uncertsam.training.summary import outcome, write_curve
 
     config = Config.read()
     base, knobs = config.base, config.train_variance
-    if not (benchmark / "fit").is_dir():
-        raise UserError(f"{dataset} has no fit split.", f"Give data.{dataset}.split a share for `fit`.")
     with tracking.stage("train_variance", knobs.model_dump(), "variance", dataset) as run:
         set_threads(base.threads)
         network = load_model(model, config.model_named(model).weights, device_named(base.device))
-        split, devices = read_split(benchmark / "fit"), one_device(network.device, knobs.precision)
-        training = Training(network, open_embeddings(embeddings, network), split, dataset, knobs, base.seed, devices)
+        domain = Domain.read(dataset, benchmark, embeddings, network)
+        devices = one_device(network.device, knobs.precision)
+        training = Training(network, knobs, base.seed, devices, CODE)
 
         def log(step: int, values: dict[str, float]) -> None:
             for name, value in values.items():
                 run.metric_step(name, value, step)
 
-        resume = training.resume(Path(".resume"))
-        trained = training.run(resume, log)
+        resume = training.resume(Path(".resume"), "variance", [domain], [])
+        trained = training.run(VarianceTask(network, knobs, base.seed), [domain], resume, log)
         if devices.global_rank == 0:
-            data = {dataset: sha256(benchmark / "fit" / "annotations" / "dataset.json")}
-            save(out, network, trained.best, trained.last, knobs.model_dump(), data)
+            save(out, network, trained.best, trained.last, knobs.model_dump(), {dataset: domain.digest})
             write_curve(trained.curve, curve)
             resume.clear()
             run.metrics(outcome(trained))

@@ -97,7 +97,7 @@ def controlled():
 @pytest.fixture(scope="session")
 def control_reports(controlled, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the reports of `controlled`."""
-    from uncertsam.experiments.controls.table import CONTROLS, summary
+    from uncertsam.experiments.controls.table import CONTROLS, settings_rows, summary
     from uncertsam.experiments.subset import MASKS
     from uncertsam.statistics.intervals import DatasetFacts
     from uncertsam.statistics.table import PER_MASK
@@ -107,7 +107,7 @@ def control_reports(controlled, tmp_path_factory: pytest.TempPathFactory) -> Pat
     methods = [name for name in controlled["method"].unique() if name.startswith("laplace_")]
     settings = {name: {"prior_precision": 2.0, "temperature": 1.0} for name in methods}
     PER_MASK.write(folder / "controls.parquet", controlled)
-    CONTROLS.write(folder / "controls.csv", summary(controlled, facts, settings, 200, 0))
+    CONTROLS.write(folder / "controls.csv", summary(controlled, facts, settings_rows(settings), 200, 0))
     masks = controlled[["dataset", "image_id", "mask_id"]].drop_duplicates()
     masks = masks.assign(split="test", image_sha256="a", mask_sha256="b")
     MASKS.write(folder / "controls_subset.csv", masks)

@@ -7,7 +7,7 @@ from cells import write_maps
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, Split
-from uncertsam.experiments.decomposition import PARTS, decomposition, shares
+from uncertsam.experiments.decomposition.experiment import PARTS, decomposition, shares
 
 
 def write_cell(folder, parts, count=6):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from torch import nn
 from uncertsam.base.errors import UserError
 from uncertsam.base.registry import load_method
 from uncertsam.base.rng import torch_generator
+from uncertsam.config.training import TrainVariance
 from uncertsam.inference.algebra import answer
-from uncertsam.methods.variance._loss import VarianceLoss
 from uncertsam.methods.variance.network import VarianceNetwork, build_network, log_variances, save
+from uncertsam.methods.variance.training import VarianceTask
 from uncertsam.metrics.uncertainty import MEASURES, coin_entropy
 from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack
 from uncertsam.training.examples import Example
+from uncertsam.training.task import Step
 
 
 @pytest.fixture
@@ -40,7 +43,15 @@ def trained(tmp_path, model, network):
 @pytest.fixture
 def example(model, embedding, masks) -> Example:
     sequences = [prompt_sequence(m, model.geometry, torch_generator(0, i), 3, 0.5, 0.5) for i, m in enumerate(masks)]
-    return Example("discs", 1, embedding, stack(sequences), masks, lambda name: torch_generator(0, name))
+    return Example("discs", 1, embedding, stack(sequences), masks, partial(torch_generator, 0), lambda: None)
+
+
+def task(model, steps: int, side: int) -> VarianceTask:
+    return VarianceTask(model, TrainVariance(dataset="discs", epochs=1, steps=steps, resolution=side), seed=5)
+
+
+def cost(task: VarianceTask, example: Example) -> torch.Tensor:
+    return task.loss(example, Step(0, 1), "sample")[0]
 
 
 def size(module: nn.Module) -> int:
@@ -66,42 +77,43 @@ def test_a_fresh_network_follows_from_its_seed_alone(model):
     assert all((v == 0).all() for k, v in first.items() if k.startswith("hypernetworks") and k.endswith("bias"))
 
 
-def test_the_loss_is_the_papers_formula(model, network, example):
+def test_the_loss_is_the_papers_formula(model, example):
     """One step, at the resolution of the logits, where nothing is interpolated."""
     one = replace(example, prompts=example.prompts[:1], masks=example.masks[:1])
     low = model.decode(example.embedding, prefix(one.prompts, 1))
     logits = low.logits[0, 0]
-    found = VarianceLoss(model, network, steps=1, side=logits.shape[-1])
+    found = task(model, 1, logits.shape[-1])
     square = torch.nn.functional.interpolate(
         one.masks[:, None].float(), tuple(logits.shape), mode="bilinear", antialias=True
     )
-    truth, s = (square[0, 0] >= 0.5).float(), log_variances(network, low)[0, 0]
+    truth, s = (square[0, 0] >= 0.5).float(), log_variances(found.module, low)[0, 0]
     wanted = (0.5 * (torch.exp(-s) * (logits.sigmoid() - truth) ** 2 + s)).mean()
-    torch.testing.assert_close(found(one)[0], wanted)
+    torch.testing.assert_close(cost(found, one), wanted)
 
 
-def test_parts_of_objects_and_steps_give_the_gradient_of_the_whole(model, network, example):
-    loss = VarianceLoss(model, network, 3, 64)
-    loss(example)[0].backward()
-    apart = [p.grad.clone() for p in network.parameters()]
-    network.zero_grad()
-    sum(loss._parts(example)).backward()
-    for ours, parameter in zip(apart, network.parameters(), strict=True):
+def test_parts_of_objects_and_steps_give_the_gradient_of_the_whole(model, example):
+    found = task(model, 3, 64)
+    cost(found, example).backward()
+    apart = [p.grad.clone() for p in found.module.parameters()]
+    found.module.zero_grad()
+    sum(found._parts(example)).backward()
+    for ours, parameter in zip(apart, found.module.parameters(), strict=True):
         torch.testing.assert_close(ours, parameter.grad)
 
 
-def test_only_the_network_is_trained(model, network, example):
-    VarianceLoss(model, network, 3, 64)(example)[0].backward()
+def test_only_the_network_is_trained(model, example):
+    found = task(model, 3, 64)
+    cost(found, example).backward()
     assert all(p.grad is None for p in model.network.parameters())
-    assert all(p.grad is not None for p in network.parameters())
+    assert all(p.grad is not None for p in found.module.parameters())
 
 
-def test_training_on_one_image_lowers_its_loss(model, network, example):
-    loss, optimiser = VarianceLoss(model, network, 2, 64), torch.optim.AdamW(network.parameters(), 1e-4)
-    values = []
+def test_training_on_one_image_lowers_its_loss(model, example):
+    found = task(model, 2, 64)
+    optimiser, values = torch.optim.AdamW(found.module.parameters(), 1e-4), []
     for _ in range(20):
         optimiser.zero_grad()
-        value = loss(example)[0]
+        value = cost(found, example)
         value.backward()
         optimiser.step()
         values.append(float(value.detach()))

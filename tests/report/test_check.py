@@ -10,31 +10,24 @@ from cells import write_maps
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
-from uncertsam.config.guarantees import Guarantees
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
-from uncertsam.experiments.clicking import table as clicking
-from uncertsam.experiments.clicking.names import POLICIES
-from uncertsam.experiments.cost.table import COST
-from uncertsam.experiments.guarantees.run import guarantee
-from uncertsam.experiments.guarantees.summary import write_summary
-from uncertsam.experiments.guarantees.table import GUARANTEES
-from uncertsam.experiments.refinement.compare import compared
+from uncertsam.experiments.contract import Experiment
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.report._evidence import Evidence
 from uncertsam.report._published import Known
 from uncertsam.report.check import Places, problems
-from uncertsam.report.reproduction import Judged, write_reproduction
-from uncertsam.statistics.answers import write_answers_json
+from uncertsam.report.reproduction import Judged, reproduction_json
+from uncertsam.statistics.answers import answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.curves import CURVES
 from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
-from uncertsam.statistics.summary import summary_json, write_metrics
-from uncertsam.statistics.table import PER_MASK, RESULTS, at_default, collect
+from uncertsam.statistics.summary import metrics_json, summary_json
+from uncertsam.statistics.table import RESULTS, at_default, collect
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory, control_reports) -> Places:
+def sound(tmp_path_factory) -> Places:
     """Reports of one method on four noisy discs, made by the pipeline's own functions."""
     from PIL import Image
 
@@ -64,38 +57,17 @@ def sound(tmp_path_factory, control_reports) -> Places:
     RESULTS.write(base / "reports" / "results.parquet", whole)
     IMAGE_LEVEL.write(base / "reports" / "image_level.csv", image_level(whole))
     table = at_default(whole)
-    write_metrics(base / "reports" / "metrics.json", table)
+    write_json(base / "reports" / "metrics.json", metrics_json(table))
     write_json(base / "reports" / "summary.json", summary_json(table, {"sam": 0.1}))
     frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
     INTERVALS.write(base / "reports" / "intervals.csv", frame)
-    for path in control_reports.iterdir():
-        shutil.copy(path, base / "reports")
     plan = Plan(["pearson"], ["sam"], 50)  # one method: nothing to compare, and that is what is written
     answers = compare(table, {"discs": facts_of(read_split(split))}, plan)
     ANSWERS.write(base / "reports" / "answers.csv", answers)
-    write_answers_json(base / "reports" / "answers.json", answers, plan)
-    row = {"ms": 2.0, "ms_low": 1.0, "ms_high": 3.0, "ratio": 1.0, "peak_mb": 5.0, "state_mb": 0.0, "unit": "mask"}
-    row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
-    COST.write(base / "reports" / "cost.csv", pd.DataFrame([row | {"method": m} for m in ("encoder", "sam")]))
+    write_json(base / "reports" / "answers.json", answers_json(answers, plan))
     known = {"discs": Known("discs", "folder", True)}
     evidence = Evidence({"results": table}, {"discs": facts_of(read_split(split))}, known, "nano", 50)
-    write_reproduction(base / "reports" / "reproduction.json", Judged.of(evidence))
-    refined = pd.concat([table.assign(method=name) for name in ("sam", "fusion_la", "fusion_la_ones", "truth_prompt")])
-    PER_MASK.write(base / "reports" / "refinement.parquet", refined)
-    means = intervals(refined, {"discs": facts_of(read_split(split))}, 50, 0)
-    INTERVALS.write(base / "reports" / "refinement.csv", means)
-    arms = compared(refined, {"discs": facts_of(read_split(split))}, 50, 0)
-    ANSWERS.write(base / "reports" / "refinement_answers.csv", arms)
-    knobs = Guarantees(methods=["sam"], alphas=[0.4], splits=20, levels=[0.5])
-    promised = guarantee(base / "predictions", {"discs": read_split(split)}, ["sam"], knobs, 0)
-    GUARANTEES.write(base / "reports" / "guarantees.csv", promised)
-    write_summary(base / "reports" / "guarantees.json", GUARANTEES.read(base / "reports" / "guarantees.csv"))
-    shape = [(k, policy, count) for k in range(4) for policy in POLICIES for count in range(2)]
-    clicks = pd.DataFrame([("discs", k, k, "sam", policy, count, 0.5 + k / 10) for k, policy, count in shape])
-    clicks.columns = clicking.COLUMNS
-    clicking.CLICKS.write(base / "reports" / "clicking.parquet", clicks)
-    summed = clicking.summary(clicks, {"discs": facts_of(read_split(split))}, 50, 0)
-    clicking.CLICKED.write(base / "reports" / "clicking.csv", summed)
+    write_json(base / "reports" / "reproduction.json", reproduction_json(Judged.of(evidence)))
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
@@ -110,7 +82,7 @@ def places(sound, tmp_path) -> Places:
 
 
 def found(places: Places, cells: int = 0) -> str:
-    return "\n".join(problems(places, cells, 0))
+    return "\n".join(problems(places, cells, 0, []))
 
 
 def changed(places: Places, metric: str, value: float) -> None:
@@ -191,46 +163,14 @@ def test_a_curve_that_loses_pixels_or_leaves_its_range_is_found(places):
 def test_a_missing_file_is_a_clear_error(places, name):
     (places.reports / name).unlink()
     with pytest.raises(UserError, match=name):
-        problems(places, 0, 0)
+        problems(places, 0, 0, [])
 
 
 def test_the_seed_alone_chooses_what_is_recomputed(places):
     changed(places, "iou", 0.123)
-    assert [problems(places, 5, seed) for seed in range(4)] == [problems(places, 5, seed) for seed in range(4)]
+    assert [problems(places, 5, seed, []) for seed in range(4)] == [problems(places, 5, seed, []) for seed in range(4)]
 
 
-def test_the_controls_are_checked_too(places):
-    table = pd.read_csv(places.reports / "controls.csv")
-    table.assign(value=table["value"] + 1).to_csv(places.reports / "controls.csv", index=False)
-    assert "controls.csv: the mean of" in found(places)
-
-
-def test_the_refinement_is_checked_too(places):
-    path = places.reports / "refinement.parquet"
-    table = pd.read_parquet(path)
-    chosen = (table["method"] == "fusion_la") & (table["metric"] == "iou") & (table["region"] == "full")
-    table.loc[chosen, "value"] *= 0.5
-    table.to_parquet(path, index=False)
-    told = found(places)
-    assert "refinement.csv: the mean of discs, fusion_la, iou" in told
-    assert "refinement_answers.csv: fusion_la on discs" in told
-    table[table["method"] != "truth_prompt"].to_parquet(path, index=False)
-    assert "truth_prompt is missing" in found(places)
-    table.assign(mask_id=table["mask_id"] + 1).to_parquet(path, index=False)
-    assert "mask_id 1 is not in results.parquet (4 such)" in found(places)
-
-
-def test_the_guarantees_are_checked_too(places):
-    path = places.reports / "guarantees.csv"
-    table = pd.read_csv(path)
-    table.loc[(table["part"] == "risk") & (table["metric"] == "fnr"), "value"] = 0.99
-    table.to_csv(path, index=False)
-    told = found(places)
-    assert "guarantees.csv: sam on discs misses 0.9900; promised 0.4" in told and "guarantees.json" in told
-
-
-def test_the_clicks_are_checked_too(places):
-    path = places.reports / "clicking.parquet"
-    table = pd.read_parquet(path)
-    table.assign(iou=table["iou"] / 2).to_parquet(path, index=False)
-    assert "clicking.csv: the mean of guided clicks of sam on discs" in found(places)
+def test_experiments_are_checked_too(sound):
+    told = Experiment("tides", "flow", problems=lambda tables: [f"{tables.reports.name} say no tide"])
+    assert problems(sound, 0, 0, [told]) == ["reports say no tide"]

@@ -8,15 +8,16 @@ import pytest
 from cells import long
 
 from uncertsam.base.errors import UserError
-from uncertsam.experiments.cost.table import COLUMNS, COST
-from uncertsam.report._consistency import contradictions
+from uncertsam.base.files import write_json
+from uncertsam.experiments.contract import schemas
+from uncertsam.report._consistency import subjects
 from uncertsam.report._evidence import Evidence
 from uncertsam.report._published import Known
-from uncertsam.report._tables import Tables
-from uncertsam.report.reproduction import Judged, write_reproduction
-from uncertsam.statistics.answers import write_answers_json
+from uncertsam.report.reproduction import Judged, reproduction_json
+from uncertsam.statistics.answers import answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import DatasetFacts, intervals
+from uncertsam.statistics.schema import Tables
 
 PLAN = Plan(["pearson", "brier"], ["sam"], 200)
 
@@ -34,12 +35,6 @@ def table() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def times() -> pd.DataFrame:
-    row = {"unit": "mask", "ms": 2.0, "ms_low": 1.0, "ms_high": 3.0, "ratio": 1.0, "peak_mb": 5.0, "state_mb": 0.0}
-    row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
-    return pd.DataFrame([row | {"method": name} for name in ("encoder", "sam", "laplace")])[COLUMNS]
-
-
 @pytest.fixture
 def reports(tmp_path):
     results = table()
@@ -47,17 +42,16 @@ def reports(tmp_path):
     intervals(results, facts, 100).to_csv(tmp_path / "intervals.csv", index=False)
     frame = compare(results, facts, PLAN)
     ANSWERS.write(tmp_path / "answers.csv", frame)
-    write_answers_json(tmp_path / "answers.json", frame, PLAN)
-    COST.write(tmp_path / "cost.csv", times())
+    write_json(tmp_path / "answers.json", answers_json(frame, PLAN))
     known = {name: Known(name, "istd", True) for name in facts}
-    write_reproduction(
-        tmp_path / "reproduction.json", Judged.of(Evidence({"results": results}, facts, known, "nano", 50))
-    )
+    judged = Judged.of(Evidence({"results": results}, facts, known, "nano", 50))
+    write_json(tmp_path / "reproduction.json", reproduction_json(judged))
     return tmp_path
 
 
 def told(reports) -> str:
-    return "\n".join(contradictions(Tables(reports, {"results.parquet": long(table())}), "answers"))
+    tables, checks = Tables(reports, schemas(), {"results.parquet": long(table())}), subjects()
+    return "\n".join(checks["answers"](tables) + checks["claims"](tables))
 
 
 def test_what_the_stages_write_is_sound(reports) -> None:
@@ -83,27 +77,8 @@ def test_a_lost_row_and_forged_words_are_found(reports) -> None:
     assert "rows, not" in told(reports)
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda f: f[f["method"] != "laplace"], "cost.csv: laplace has no row"),
-        (lambda f: f.assign(ms=-1.0), "cost.csv: sam takes -1 ms"),
-        (lambda f: f.assign(peak_mb=0.0), "a ratio or a size that cannot be"),
-    ],
-)
-def test_a_cost_that_cannot_be_is_found(reports, change, says) -> None:
-    COST.write(reports / "cost.csv", change(times()))
-    assert says in told(reports)
-
-
-@pytest.mark.parametrize("name", ["answers.csv", "answers.json", "cost.csv", "reproduction.json"])
+@pytest.mark.parametrize("name", ["answers.csv", "answers.json", "reproduction.json"])
 def test_a_missing_file_is_a_clear_error(reports, name) -> None:
     (reports / name).unlink()
     with pytest.raises(UserError, match=name):
         told(reports)
-
-
-def test_a_table_of_other_columns_is_no_table_of_costs(reports) -> None:
-    (reports / "cost.csv").write_text("method,ms\nsam,1\n")
-    with pytest.raises(UserError, match="has the columns"):
-        COST.read(reports / "cost.csv")

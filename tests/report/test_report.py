@@ -11,18 +11,17 @@ from cells import long
 from PIL import Image
 
 from uncertsam.base.errors import UserError
+from uncertsam.base.files import write_json
 from uncertsam.catalogue import METHODS
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, read_split, write_split
-from uncertsam.experiments.cost.table import COST
 from uncertsam.figures.bars import mask_quality
 from uncertsam.figures.radar import radar
 from uncertsam.report._evidence import Evidence
 from uncertsam.report._figures_section import inline_svg
 from uncertsam.report._published import Known
 from uncertsam.report._verdict import verdicts
-from uncertsam.report.answers_section import AnswerFiles
 from uncertsam.report.index import Inputs, build
-from uncertsam.report.reproduction import Judged, write_reproduction
+from uncertsam.report.reproduction import Judged, reproduction_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 
@@ -75,8 +74,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     mask_quality(frame, root / "figures" / "mask_quality", "params 1a · data 2b")
     Image.new("RGB", (30, 20), "red").save(root / "figures" / "qualitative_reef.png")
     (root / "figures" / "qualitative_reef.csv").write_text("a\n1\n")
-    paths = (root / "results.parquet", root / "intervals.csv", root / "figures", root / "benchmark")
-    return Inputs(*paths, tuple(SETS), params={"base": {"seed": 0}}, provenance="params 1a · data 2b", draws=100)
+    run = {"params": {"base": {"seed": 0}}, "provenance": "params 1a · data 2b", "draws": 100}
+    return Inputs(root, root / "benchmark", tuple(SETS), **run)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +148,7 @@ def test_same_inputs_same_bytes(inputs: Inputs, page: str, tmp_path: Path) -> No
 
 
 def test_means_in_the_tables_are_those_of_the_intervals(inputs: Inputs, page: str) -> None:
-    frame = INTERVALS.read(inputs.intervals)
+    frame = INTERVALS.read(inputs.reports / "intervals.csv")
     reef = page[page.index("<h3>Reef</h3>") :]
     body = reef[: reef.index("</tbody>")].split("<tr")[2:]
     assert len(body) == len(LEVELS)
@@ -167,7 +166,7 @@ def test_best_is_bold_only_where_labels_and_numbers_allow(page: str) -> None:
 
 
 def test_verdicts_are_those_that_the_numbers_were_made_for(inputs: Inputs) -> None:
-    judged = verdicts(scores(), INTERVALS.read(inputs.intervals), draws=100)
+    judged = verdicts(scores(), INTERVALS.read(inputs.reports / "intervals.csv"), draws=100)
     found = {(v.dataset, v.method, v.metric): (v.outcome, v.reason) for v in judged}
     for metric in ("pearson", "augrc"):
         assert found["reef", "laplace", metric] == ("both", "better than both")
@@ -188,27 +187,29 @@ def test_the_summary_rests_on_real_data_and_says_who_wins(page: str) -> None:
 @pytest.mark.parametrize("run", [["sam", "laplace"], ["sam", "laplace", "constant"]])
 def test_without_both_baselines_nothing_is_claimed(inputs: Inputs, run: list[str]) -> None:
     table = scores()
-    assert verdicts(table[table["method"].isin(run)], INTERVALS.read(inputs.intervals), draws=20) == []
+    assert verdicts(table[table["method"].isin(run)], INTERVALS.read(inputs.reports / "intervals.csv"), draws=20) == []
 
 
 def test_synthetic_data_alone_carry_a_warning(inputs: Inputs, tmp_path: Path) -> None:
     name = 'odd <b>&"name'
-    table, frame = scores(), INTERVALS.read(inputs.intervals)
+    table, frame = scores(), INTERVALS.read(inputs.reports / "intervals.csv")
     long(table[table["dataset"] == name]).to_parquet(tmp_path / "results.parquet")
     frame[frame["dataset"] == name].to_csv(tmp_path / "intervals.csv", index=False)
-    alone = replace(
-        inputs, results=tmp_path / "results.parquet", intervals=tmp_path / "intervals.csv", datasets=(name,)
-    )
+    shutil.copytree(inputs.reports / "figures", tmp_path / "figures")
+    alone = replace(inputs, reports=tmp_path, datasets=(name,))
     build(alone, tmp_path / "index.html")
     text = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "All data here are synthetic." in text and "On 1 synthetic dataset, both are beaten:" in text
 
 
-@pytest.mark.parametrize("lost", ["results", "intervals", "figures", "benchmark"])
+@pytest.mark.parametrize("lost", ["results.parquet", "intervals.csv", "figures", "benchmark"])
 def test_a_missing_input_is_named_and_nothing_is_written(inputs: Inputs, lost: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nowhere"):
-        build(replace(inputs, **{lost: tmp_path / "nowhere"}), tmp_path / "index.html")
-    assert list(tmp_path.iterdir()) == []
+    shutil.copytree(inputs.reports, tmp_path / "reports")
+    (tmp_path / "reports" / lost).rename(tmp_path / "moved")
+    without = replace(inputs, reports=tmp_path / "reports", benchmark=tmp_path / "reports" / "benchmark")
+    with pytest.raises(UserError, match=lost):
+        build(without, tmp_path / "index.html")
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_an_inlined_drawing_keeps_its_marks_and_follows_the_page() -> None:
@@ -224,12 +225,12 @@ def test_an_inlined_drawing_keeps_its_marks_and_follows_the_page() -> None:
 
 
 def test_the_papers_numbers_stand_beside_ours_and_a_photo_keeps_its_ground(inputs: Inputs, tmp_path: Path) -> None:
-    figures = tmp_path / "figures"
-    shutil.copytree(inputs.figures, figures)
+    shutil.copytree(inputs.reports, tmp_path / "reports")
+    figures = tmp_path / "reports" / "figures"
     Image.new("RGB", (30, 20), "red").save(figures / "teaser.png")
     (figures / "teaser.svg").write_text("<svg/>")
     (figures / "teaser.csv").write_text("a\n1\n")
-    build(replace(inputs, figures=figures), tmp_path / "index.html")
+    build(replace(inputs, reports=tmp_path / "reports"), tmp_path / "index.html")
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     section = page[page.index('<section id="paper">') : page.index('<section id="data">')]
     text = " ".join(Reader(section).text.split())
@@ -244,22 +245,19 @@ def answered(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> str:
     root, table = tmp_path_factory.mktemp("answers"), scores()
     plan = Plan(["pearson", "brier"], ["sam", "boundary_distance"], 100)
     facts = {name: facts_of(read_split(inputs.benchmark / name / "test")) for name in SETS}
+    shutil.copytree(inputs.reports, root, dirs_exist_ok=True)
     ANSWERS.write(root / "answers.csv", compare(table, facts, plan))
-    row = {"unit": "mask", "ms": 2.5, "ms_low": 2.0, "ms_high": 3.0, "ratio": 1.25, "peak_mb": 5.0, "state_mb": 0.0}
-    row |= {"masks": 4, "images": 2, "repeats": 3, "device": "cpu", "threads": 1}
-    COST.write(root / "cost.csv", pd.DataFrame([row | {"method": name} for name in ("encoder", *LEVELS)]))
     known = {name: Known(name, "folder", facts[name].synthetic) for name in SETS}
-    write_reproduction(root / "reproduction.json", Judged.of(Evidence({"results": table}, facts, known, "nano", 50)))
-    files = AnswerFiles(root / "answers.csv", root / "cost.csv", root / "reproduction.json", plan)
-    build(replace(inputs, answers=files), root / "index.html")
+    judged = Judged.of(Evidence({"results": table}, facts, known, "nano", 50))
+    write_json(root / "reproduction.json", reproduction_json(judged))
+    build(replace(inputs, reports=root, plan=plan), root / "index.html")
     return (root / "index.html").read_text(encoding="utf-8")
 
 
-def test_the_answers_stand_on_the_page_with_their_cost_and_the_claims(answered: str) -> None:
+def test_the_answers_stand_on_the_page_with_the_claims(answered: str) -> None:
     read = Reader(answered)
     assert "answers" in read.ids and "reproduction.html" in read.targets
     assert "Laplace against SAM 2, Pearson correlation ρ: better by +0.30" in read.text  # 0.8 less 0.5
-    assert "1.25 ×" in read.text and "2–3" in read.text
     assert "12 of the paper's claims: cannot be told here" in " ".join(read.text.split())
 
 

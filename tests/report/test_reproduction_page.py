@@ -12,6 +12,7 @@ from cells import long
 from PIL import Image
 
 from uncertsam.base.errors import UserError
+from uncertsam.base.files import write_json
 from uncertsam.config.sections import Compare
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.report._claims import claims
@@ -23,7 +24,6 @@ from uncertsam.report.reproduction import (
     gather,
     read_counts,
     reproduction_json,
-    write_reproduction,
 )
 
 KNOBS = Compare(metrics=["pearson"], references=["sam"], resamples=50, alpha=0.05, margin=0.01)
@@ -77,7 +77,7 @@ def test_every_claim_stands_on_the_page_with_its_rule_and_verdict(judged, tmp_pa
 
 
 def test_the_json_says_what_was_judged_and_passes_its_own_check(judged, tmp_path) -> None:
-    write_reproduction(tmp_path / "reproduction.json", judged)
+    write_json(tmp_path / "reproduction.json", reproduction_json(judged))
     content = json.loads((tmp_path / "reproduction.json").read_text())
     assert content == json.loads(json.dumps(reproduction_json(judged)))
     assert check_reproduction(content) == [] and read_counts(tmp_path / "reproduction.json") == judged.counts

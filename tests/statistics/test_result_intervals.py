@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, Split
-from uncertsam.statistics.intervals import COLUMNS, DatasetFacts, facts_of, intervals, paired_difference, resamples
+from uncertsam.statistics.intervals import COLUMNS, DatasetFacts, facts_of, intervals, resamples
 
 FACTS = {"a": DatasetFacts(True, "synthetic"), "b": DatasetFacts(False, "human")}
 
@@ -99,44 +98,6 @@ def test_resamples_hold_as_many_images_and_do_not_depend_on_blocks():
     assert len(blocks) > 1
     np.testing.assert_array_equal(np.concatenate(blocks), whole)
     assert (np.concatenate(list(resamples("b", 7, 50, 0))) != whole).any()
-
-
-def test_identical_methods_differ_by_exactly_nothing():
-    values, images = np.random.default_rng(0).random(30), np.arange(30) // 3
-    table = pd.concat([long_table(values, images, method=m) for m in "xy"])
-    row = paired_difference(table, "x", "y", "iou").iloc[0]
-    assert row["difference"] == row["low"] == row["high"] == 0
-
-
-def test_a_paired_difference_sees_what_two_intervals_cannot():
-    rng = np.random.default_rng(0)
-    values, images = rng.random(60), np.arange(60) // 2
-    better = values + 0.02 + rng.normal(0, 0.005, 60)
-    table = pd.concat([long_table(values, images), long_table(better, images, method="y")])
-    row, alone = paired_difference(table, "y", "x", "iou").iloc[0], intervals(table, FACTS)
-    assert 0 < row["low"] < 0.02 < row["high"]
-    assert alone["low"].max() < alone["high"].min(), "the two intervals overlap"
-
-
-def test_the_paired_interval_is_that_of_the_difference_itself():
-    rng = np.random.default_rng(1)
-    a, b, images = rng.random(30), rng.random(30), np.arange(30) // 3
-    table = pd.concat([long_table(a, images), long_table(b, images, method="y")])
-    row, direct = paired_difference(table, "x", "y", "iou").iloc[0], intervals(long_table(a - b, images), FACTS).iloc[0]
-    assert row["difference"] == direct["mean_masks"]
-    assert (row["low"], row["high"]) == (direct["low"], direct["high"])
-
-
-def test_pairs_with_a_missing_value_are_left_out():
-    images = np.arange(6)
-    table = pd.concat([long_table([1, math.nan, 1, 1, 1, 1], images), long_table([0] * 5 + [math.nan], images, "y")])
-    row = paired_difference(table, "x", "y", "iou").iloc[0]
-    assert (row["difference"], row["n_nan"], row["n_images"], row["note"]) == (1, 2, 4, "n too small")
-
-
-def test_a_difference_of_unknown_methods_is_refused():
-    with pytest.raises(UserError, match="tta"):
-        paired_difference(long_table([1], [1]), "x", "tta", "iou")
 
 
 def split_of(*qualities, info=None, empty=()):

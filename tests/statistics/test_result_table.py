@@ -9,7 +9,8 @@ import pytest
 from cells import long
 
 from uncertsam.base.errors import UserError
-from uncertsam.statistics.summary import metrics_json, write_metrics
+from uncertsam.base.files import write_json
+from uncertsam.statistics.summary import metrics_json
 from uncertsam.statistics.table import COLUMNS, KEY, RESULTS, at_default, by_every_measure, collect
 
 MASKS = {1: (10, 11), 2: (20,)}  # image -> masks
@@ -102,7 +103,7 @@ def test_means_are_over_masks_without_nan_and_roi_has_its_own_key():
 
 def test_metrics_without_any_value_are_null_in_valid_json(tmp_path):
     table = cell("x", values=dict.fromkeys((10, 11, 20), math.nan))
-    write_metrics(tmp_path / "metrics.json", at_default(table))
+    write_json(tmp_path / "metrics.json", metrics_json(at_default(table)))
     read = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
     assert read["a"]["x"]["iou"] is None and read["a"]["x"]["image_auroc"] is None
 

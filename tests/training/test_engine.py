@@ -18,10 +18,11 @@ from uncertsam.base.rng import torch_generator
 from uncertsam.config.training import TrainParams
 from uncertsam.models.promptable import Embedding
 from uncertsam.models.prompts import Prompts
-from uncertsam.training._optimiser import build_optimiser
 from uncertsam.training.engine import Trained, one_device, train
 from uncertsam.training.examples import Example
 from uncertsam.training.resume import ResumeState
+from uncertsam.training.schedule import cosine
+from uncertsam.training.task import Mode, ParameterGroup, Step, Task, decayed_groups, paper_groups
 
 PARAMS = TrainParams(epochs=2, learning_rate=0.01, warmup=0, cooldown=0, save_every=2, precision="32-true")
 
@@ -33,7 +34,8 @@ def example(image_id: int, x: Tensor) -> Example:
         torch.zeros(1, 2, 2, dtype=torch.bool),
     )
     maps = x[None, :, None, None]
-    return Example("numbers", image_id, Embedding((maps,)), prompts, masks, partial(torch_generator, 0))
+    embedding = Embedding((maps,))
+    return Example("numbers", image_id, embedding, prompts, masks, partial(torch_generator, 0), lambda: None)
 
 
 class Rows:
@@ -61,20 +63,35 @@ def squared_error(module: nn.Linear, row: Example) -> Tensor:
     return (module(x) - x.sum()).square().sum()
 
 
-def run(folder: Path, params: TrainParams = PARAMS, rows: Rows | None = None, log=lambda step, values: None) -> Trained:
-    module, devices = fresh(), one_device(torch.device("cpu"), params.precision)
+class Sum(Task):
+    """Learns the sum of a row."""
 
-    def loss(row: Example) -> tuple[Tensor, dict[str, float]]:
-        return squared_error(module, row), {}
+    def __init__(self, params: TrainParams = PARAMS) -> None:
+        self.module, self.params = fresh(), params
 
-    return train(
-        module, loss, Rows() if rows is None else rows, Rows(3), params, 0, ResumeState(folder, "t", []), log, devices
-    )
+    def parameter_groups(self) -> list[ParameterGroup]:
+        return paper_groups(self.module, self.params)
+
+    def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Tensor, dict[str, float]]:
+        return squared_error(self.module, example), {}
+
+
+def run(
+    folder: Path,
+    params: TrainParams = PARAMS,
+    rows: Rows | None = None,
+    log=lambda step, values: None,
+    task: Task | None = None,
+) -> Trained:
+    rows, devices = Rows() if rows is None else rows, one_device(torch.device("cpu"), params.precision)
+    return train(task or Sum(params), rows, Rows(3), params, 0, ResumeState(folder, "t", []), log, devices)
 
 
 def test_one_process_ends_where_plain_torch_does(tmp_path):
     module = fresh()
-    optimiser = build_optimiser(module, PARAMS.learning_rate, PARAMS.weight_decay)
+    decayed, plain = [module.weight], [module.bias]
+    groups = [{"params": decayed, "weight_decay": PARAMS.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, PARAMS.learning_rate)
     for epoch in range(2):
         for index in torch.randperm(9, generator=torch_generator(0, "order", epoch)).tolist():
             row = Rows().get(index, epoch)
@@ -89,7 +106,7 @@ def test_one_process_ends_where_plain_torch_does(tmp_path):
 
 def test_biases_and_norms_are_not_decayed():
     module = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
-    decay = {id(p): g["weight_decay"] for g in build_optimiser(module, 1e-3, 0.5).param_groups for p in g["params"]}
+    decay = {id(p): g.weight_decay for g in decayed_groups(module, 1e-3, 0.5, cosine) for p in g.parameters}
     assert [decay[id(p)] for p in module.parameters()] == [0.5, 0, 0, 0]
 
 
@@ -97,6 +114,29 @@ def test_the_best_weights_are_those_of_the_least_held_out_loss(tmp_path):
     trained = run(tmp_path, PARAMS.model_copy(update={"learning_rate": 1.0}))
     losses = [row[3] for row in trained.curve if not math.isnan(row[3])]
     assert trained.best_loss == min(losses) < losses[0]
+
+
+def test_each_group_learns_at_its_own_rate_and_schedule(tmp_path):
+    class Grouped(Sum):
+        def parameter_groups(self) -> list[ParameterGroup]:
+            still = ParameterGroup([self.module.weight], 0.01, 0.5, lambda step, steps: 0.0)
+            return [ParameterGroup([self.module.bias], 0.01, 0.0, cosine), still]
+
+    found = run(tmp_path, task=Grouped())
+    rates = [row[1] for row in found.curve if not math.isnan(row[1])]
+    assert rates[0] == 0.01 and rates[-1] == pytest.approx(0.001) and rates == sorted(rates, reverse=True)
+    assert torch.equal(found.last["weight"], fresh().weight) and not torch.equal(found.last["bias"], fresh().bias)
+
+
+def test_a_step_samples_what_is_random_and_held_out_images_see_its_mean(tmp_path):
+    class Noted(Sum):
+        def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Tensor, dict[str, float]]:
+            assert (mode == "sample") == torch.is_grad_enabled()
+            return super().loss(example, step, mode)[0], {"part": float(step.number)}
+
+    logged = {}
+    run(tmp_path, log=lambda step, values: logged.update({step: values} if "fit_loss" in values else {}), task=Noted())
+    assert [values["part"] for values in logged.values()] == [*range(18)]
 
 
 class Stopped(BaseException):

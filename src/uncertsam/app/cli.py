@@ -127,13 +127,14 @@ def check_reports(
     """Are reports/ what they say? Every table against its schema and the others, random values recomputed."""
     from uncertsam.base.checkout import needed
     from uncertsam.config.params import Config
+    from uncertsam.experiments.contract import experiments
     from uncertsam.report.check import Places, problems
 
     needed("check-reports")
     config = Config.read()
     predictions = Path("data/predictions") / config.base.model
     places = Places(Path("reports"), Path("data/benchmark"), predictions, config.predict.split)
-    found = problems(places, cells, seed)
+    found = problems(places, cells, seed, experiments())
     for line in found[:50]:
         typer.echo(line)
     typer.echo(f"{len(found)} problems" if found else f"the reports are sound; {cells} values recomputed")

@@ -96,3 +96,36 @@ class TrainFusion(TrainParams, frozen=True):
         domains = (self.domains or reported) if leaves_out else []
         folders = [benchmark / name / "fit" for name in dict.fromkeys([self.dataset, *domains])]
         return [folder for folder in folders if folder.is_dir()]
+
+
+class TrainRuac(TrainParams, frozen=True):
+    """Training of the Bayesian decoder (RUAC). Defaults: the paper's and its release's (`epochs` there: 20).
+
+    learning_rate: of mask decoder and prompt encoder; readout_rate, attack_rate: of the others. All fall along a cosine
+    to a tenth. steps: the first prompt and the corrections. resolution: as for the variance network. reads: what the
+    read-out makes mask weights of, the model's own, which let it begin at the model's masks, or the mask tokens (the
+    paper). kl_weight: of the divergence, before the curriculum's. masks, prior: shares of the training before the prior
+    and the attack come in. attack: none, learnt, or noise of `noise` in normalised pixels. deform: move outlines as
+    well. cal_updates_model: whether the calibration loss trains the decoder, or its attackers alone.
+    """
+
+    dataset: str
+    learning_rate: PositiveFloat = 1e-6
+    readout_rate: PositiveFloat = 1e-4
+    attack_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.1
+    objects: PositiveInt = 3
+    resolution: PositiveInt | Literal["input"] = "input"
+    reads: Literal["weights", "tokens"] = "weights"
+    variance: Literal["full", "product"] = "full"
+    kl_weight: NonNegativeFloat = 1e-11
+    masks: float = Field(0.25, ge=0, le=1)
+    prior: float = Field(0.1, ge=0, le=1)
+    attack: Literal["none", "learnt", "noise"] = "learnt"
+    noise: PositiveFloat = 0.03
+    style: Literal["global", "single", "multi", "multi_bg", "gcn"] = "gcn"
+    style_eps: PositiveFloat = 0.3
+    deform: bool = True
+    deform_eps: PositiveFloat = 0.15
+    vacated: Literal["styled", "zero"] = "styled"
+    cal_updates_model: bool = True

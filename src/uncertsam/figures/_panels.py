@@ -1,7 +1,7 @@
 """What pictures of single masks share: the part of the image in view, scales of colour, and the numbers behind them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, UInt8
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from uncertsam.figures.examples import Example, MethodMap
-from uncertsam.figures.overlay import BOX, counts, ends_of, frame, resized
-from uncertsam.figures.style import PAPER
+from uncertsam.figures.overlay import BOX, axes_at, counts, ends_of, frame, resized
+from uncertsam.figures.sheet import Sheet
+from uncertsam.figures.style import INK, MUTED, PAPER
 
 ENTROPY = "predictive entropy [nats]"
 BINARY: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255}
@@ -32,6 +34,47 @@ class MaskPanel:
     @property
     def prediction(self) -> Bool[np.ndarray, "height width"]:
         return self.logits > 0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of one width in columns and rows that show one view. at: the upper left corner of a cell. Inches."""
+
+    page: Sheet
+    view: View
+    wide: float
+    at: Callable[[int, int], tuple[float, float]]
+
+    @property
+    def high(self) -> float:
+        """The height of a cell."""
+        return tall(self.view, self.wide)
+
+    def axes(self, column: int, row: int, caption: str = "", anchor: str = "S") -> Axes:
+        """Empty axes for a picture, and a line below it."""
+        left, top = self.at(column, row)
+        axes = axes_at(self.page, (left, top - self.high, self.wide, self.high))
+        axes.set(xticks=[], yticks=[], anchor=anchor)
+        below = (left + self.wide / 2, top - self.high - 0.03)
+        self.write(below, caption, color=MUTED, va="top", ha="center", fontsize=7)
+        return axes
+
+    def show(self, axes: Axes, picture: np.ndarray, **look: Any) -> None:
+        """The part of a full-size picture that is in view, shrunk."""
+        left, top, right, bottom = self.view
+        axes.imshow(resized(picture[top:bottom, left:right]), **look)
+
+    def name(self, column: int, row: int, text: str, size: float, colour: str = "") -> None:
+        """What stands above a cell; a method has its colour there."""
+        left, top = self.at(column, row)
+        x, y, width, height = self.page.place(left, top + 0.05, self.wide, 0.03)
+        if colour:
+            self.page.figure.add_artist(Rectangle((x, y), width, height, color=colour, linewidth=0))
+        self.write((left, top + 0.1), text, color=INK, va="bottom", fontsize=size)
+
+    def write(self, at: tuple[float, float], text: str, **look: Any) -> None:
+        x, y, *_ = self.page.place(*at, 0.0, 0.0)
+        self.page.figure.text(x, y, text, **look)
 
 
 def cells_of(example: Example) -> list[MaskPanel]:

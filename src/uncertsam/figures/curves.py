@@ -85,8 +85,7 @@ def _multiples(
     legend = 0.2 * math.ceil(len(keys) / 3) + 0.2
     with styled():
         page = sheet((WIDTH, rows * down + FOOT + legend), title, how, footnotes(drawn), provenance)
-        corner = page.place(0.0, rows * down + FOOT + 0.1, WIDTH, legend - 0.1)
-        page.figure.legend(handles=keys, loc="center left", ncols=3, bbox_to_anchor=corner)
+        page.legend(keys, rows * down + FOOT + 0.1, legend - 0.1)
         for rank, (dataset, label) in enumerate(names.items()):
             row, column = divmod(rank, columns)
             bottom = (rows - row - 1) * down + FOOT + BELOW + extra

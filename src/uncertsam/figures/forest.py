@@ -7,14 +7,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import BASELINES, METHODS, in_order, metric_facts
 from uncertsam.figures.bars import GAP, WIDTH
 from uncertsam.figures.provenance import footnotes
-from uncertsam.figures.sheet import sheet, write
-from uncertsam.figures.style import GRID, INK, MUTED, PAPER, method_style, styled
+from uncertsam.figures.sheet import bands, sheet, ticks, write
+from uncertsam.figures.style import INK, MUTED, PAPER, method_style, styled
 
 DRAWN = [
     "metric", "method", "scope", "dataset", "difference", "low", "high", "n_images", "outcome", "note", "synthetic",
@@ -25,13 +24,7 @@ UNTESTED, SAME = "not tested", "identical"
 
 
 def forest(
-    frame: pd.DataFrame,
-    reference: str,
-    metrics: Sequence[str],
-    stem: Path,
-    provenance: str = "",
-    subtitle: str = "",
-    title: str = "",
+    frame: pd.DataFrame, reference: str, metrics: Sequence[str], stem: Path, provenance: str = "", title: str = ""
 ) -> list[Path]:
     """Draw a panel per metric from rows of `answers.csv`; left and right are as the numbers lie, the better side named.
 
@@ -46,29 +39,20 @@ def forest(
         )
     names = in_order(drawn["method"], METHODS)
     body = ROW * len(names)
-    panel = (WIDTH - NAMES - GAP * len(metrics)) / len(metrics)
-    title = (
-        title
-        or f"Is any method better than {method_style(reference).label}{'' if reference in BASELINES else ' itself'}?"
+    label = method_style(reference).label
+    title = title or f"Is any method better than {label}{'' if reference in BASELINES else ' itself'}?"
+    how = (
+        f"Difference to {label} on the same masks, with its interval (images resampled). "
+        "Left of the line it is smaller, right of it larger; the arrow says which is better."
     )
     notes = footnotes(drawn[drawn["scope"] == "dataset"])
     with styled():
-        page = sheet((WIDTH, body + 0.95), title, subtitle or _how(reference), notes, provenance)
-        page.figure.legend(
-            handles=_keys(), loc="center left", ncols=3, bbox_to_anchor=page.place(0.0, body + 0.68, WIDTH, 0.25)
-        )
-        for column, metric in enumerate(metrics):
-            axes = page.figure.add_axes(page.place(NAMES + column * (panel + GAP), 0.3, panel, body))
-            _rows(axes, names, named=column == 0)
+        page = sheet((WIDTH, body + 0.95), title, how, notes, provenance)
+        page.legend(_keys(), body + 0.68, 0.25)
+        for metric, axes in zip(metrics, page.columns(len(metrics), NAMES, GAP, 0.3, body), strict=True):
+            bands(axes, [method_style(name).label if metric == metrics[0] else "" for name in names])
             _panel(axes, drawn[drawn["metric"] == metric], metric, names)
         return write(page.figure, drawn.reset_index(drop=True), stem)
-
-
-def _how(reference: str) -> str:
-    return (
-        f"Difference to {method_style(reference).label} on the same masks, with its interval (images resampled). "
-        "Left of the line it is smaller, right of it larger; the arrow says which is better."
-    )
 
 
 def _keys() -> list[Line2D]:
@@ -80,17 +64,6 @@ def _keys() -> list[Line2D]:
     ]
 
 
-def _rows(axes: Axes, names: Sequence[str], named: bool) -> None:
-    """A band per method, first on top, every other one shaded."""
-    for rank in range(1, len(names), 2):
-        axes.axhspan(rank - 0.5, rank + 0.5, color=GRID, alpha=0.45, linewidth=0, zorder=0)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    labels = [method_style(name).label for name in names] if named else [""] * len(names)
-    axes.set_yticks(range(len(names)), labels=labels, fontsize=8.5, color=INK)
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=True, axis="x")
-
-
 def _panel(axes: Axes, rows: pd.DataFrame, metric: str, names: Sequence[str]) -> None:
     axes.axvline(0, color=INK, linewidth=1, zorder=1)
     moved = rows[rows["difference"].notna() & (rows["difference"] != 0)]  # exactly 0 is said in words
@@ -98,8 +71,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, metric: str, names: Sequence[str]) ->
         draw = _diamond if row.scope == "overall" else _dot
         draw(axes, names.index(str(row.method)), row)
     _zoom(axes, rows, names)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter("{x:g}")
+    ticks(axes.xaxis, 4)
     axes.set_title(metric_facts(metric).title)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from uncertsam.base.files import sha256
-from uncertsam.catalogue import DATASETS, spoken
+from uncertsam.catalogue import dataset_label
 from uncertsam.statistics.selection import too_small
 
 UNTRUE = {
@@ -54,4 +54,4 @@ def footnotes(frame: pd.DataFrame) -> list[str]:
 
 
 def _names(frame: pd.DataFrame) -> str:
-    return ", ".join(DATASETS.get(name) or spoken(name) for name in frame["dataset"].drop_duplicates())
+    return ", ".join(dataset_label(name) for name in frame["dataset"].drop_duplicates())

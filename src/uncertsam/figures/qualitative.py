@@ -3,17 +3,14 @@
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from uncertsam.figures._panels import (
     BINARY,
+    Grid,
     MaskPanel,
     Scales,
     View,
@@ -30,10 +27,10 @@ from uncertsam.figures._panels import (
     view_of,
 )
 from uncertsam.figures.examples import Example
-from uncertsam.figures.overlay import axes_at, colour_bar, key_of_overlay, overlay, resized
+from uncertsam.figures.overlay import colour_bar, key_of_overlay, overlay
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import Sheet, sheet, write
-from uncertsam.figures.style import INK, MUTED, method_style, styled
+from uncertsam.figures.style import MUTED, method_style, styled
 from uncertsam.statistics.selection import labels
 
 CELL, GAP, LEFT = 1.42, 0.07, 0.3  # width of a cell, gap between cells, room for the names of rows; inches
@@ -64,7 +61,7 @@ def qualitative(examples: Sequence[Example], stem: Path, provenance: str = "") -
         heights = [sum(_heights(view, bars, grid)) for view, grid in zip(views, grids, strict=True)]
         page, top = _sheet(examples, sum(heights), frame, provenance), sum(heights)
         for example, grid, view, height in zip(examples, grids, views, heights, strict=True):
-            _draw_block(_Block(page, top, view), example, grid, frame, (scales, bars))
+            _draw_block(page, top, view, example, grid, frame, (scales, bars))
             top -= height
         return write(page.figure, frame, stem)
 
@@ -89,87 +86,56 @@ def _heights(view: View, bars: Scales, grid: Sequence[MaskPanel]) -> list[float]
     return [HEAD + 2 * row + max(row, 0.75 + BAR * len(bars))] + [NAMES + 3 * row] * (len(strips(len(grid))) - 1)
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Three rows of cells; `top` is its upper edge in inches, `view` what its cells show, `head` the room above."""
-
-    page: Sheet
-    top: float
-    view: View
-    head: float = HEAD
-
-    def corner(self, column: int, row: int) -> tuple[float, float]:
-        """The upper left corner of a cell, in inches."""
-        left = LEFT / 2 + column * (CELL + GAP) + (LEFT if column else 0)
-        return left, self.top - self.head - row * (tall(self.view, CELL) + CAPTION)
-
-    def axes(self, column: int, row: int) -> Axes:
-        left, top = self.corner(column, row)
-        high = tall(self.view, CELL)
-        axes = axes_at(self.page, (left, top - high, CELL, high))
-        axes.set(xticks=[], yticks=[], anchor="S")
-        return axes
-
-    def write(self, at: tuple[float, float], text: str, **look: Any) -> None:
-        x, y, *_ = self.page.place(*at, 0.0, 0.0)
-        self.page.figure.text(x, y, text, **{"va": "top", "fontsize": 7.5, **look})
-
-    def caption(self, column: int, row: int, text: str) -> None:
-        x, y = self.corner(column, row)
-        at = (x + CELL / 2, y - tall(self.view, CELL) - 0.03)
-        self.write(at, text, color=MUTED, ha="center", fontsize=7)
-
-    def picture(self, column: int, row: int, picture: np.ndarray, caption: str = "", **look: Any) -> None:
-        """Show the part of a full-size picture that is in view, and a caption below it."""
-        left, top, right, bottom = self.view
-        self.axes(column, row).imshow(resized(picture[top:bottom, left:right]), **look)
-        self.caption(column, row, caption)
+def _grid(page: Sheet, view: View, top: float) -> Grid:
+    """Three rows of cells below `top`; the first column stands apart."""
+    step = tall(view, CELL) + CAPTION
+    return Grid(page, view, CELL, lambda x, y: (LEFT / 2 + x * (CELL + GAP) + (LEFT if x else 0), top - y * step))
 
 
 def _draw_block(
-    block: _Block, example: Example, grid: Sequence[MaskPanel], frame: pd.DataFrame, colours: Colours
-) -> None:
+    page: Sheet, top: float, view: View, example: Example, grid: Sequence[MaskPanel], frame: pd.DataFrame,
+    colours: Colours,
+) -> None:  # fmt: skip
     chosen = example.choice
     mine = [chosen.dataset, chosen.image_id, chosen.mask_id]
     rows = frame[(frame[["dataset", "image_id", "mask_id"]] == mine).all(axis=1)]
-    name = labels(rows)[chosen.dataset]
+    name, block = labels(rows)[chosen.dataset], _grid(page, view, top - HEAD)
     heading = f"{name}: {chosen.rule}, image {chosen.image_id}, mask {chosen.mask_id}"
-    block.write((LEFT / 2, block.top - 0.04), heading, fontsize=9, fontweight="bold")
+    block.write((LEFT / 2, top - 0.04), heading, va="top", fontsize=9, fontweight="bold")
     _left(block, example, colours[1])
-    for part, height in zip(strips(len(grid)), _heights(block.view, colours[1], grid), strict=True):
+    for part, height in zip(strips(len(grid)), _heights(view, colours[1], grid), strict=True):
         _strip(block, example, grid[part], rows, colours)
-        block = _Block(block.page, block.top - height, block.view, NAMES)
+        top -= height
+        block = _grid(page, view, top - NAMES)
 
 
-def _left(block: _Block, example: Example, bars: Scales) -> None:
+def _left(block: Grid, example: Example, bars: Scales) -> None:
     """The first column: prompt, truth, and what the colours mean."""
-    show_prompt(block.axes(0, 0), example, block.view)
-    block.caption(0, 0, "image and box")
-    block.picture(0, 1, grey(example.truth, example.ignored), "truth", **BINARY)
-    left, top = block.corner(0, 2)
+    show_prompt(block.axes(0, 0, "image and box"), example, block.view)
+    block.show(block.axes(0, 1, "truth"), grey(example.truth, example.ignored), **BINARY)
+    left, top = block.at(0, 2)
     key_of_overlay(block.page, (left, top))
     for rank, (measure, ends) in enumerate(bars.items()):
         colour_bar(block.page, (left, top - 0.62 - BAR * rank), 0.92 * CELL, bar_name(measure), ends)
 
 
-def _strip(block: _Block, example: Example, grid: Sequence[MaskPanel], rows: pd.DataFrame, colours: Colours) -> None:
+def _strip(block: Grid, example: Example, grid: Sequence[MaskPanel], rows: pd.DataFrame, colours: Colours) -> None:
     for column, cell in enumerate(grid, start=1):
         told = range_of(cell, *colours)
         _column(block, column, example, cell, rows[rows["method"] == cell.source.method].iloc[0], told)
     for rank, text in enumerate(("prediction", "right and wrong", "uncertainty")):
-        left, top = block.corner(1, rank)
-        at = (left - 0.05, top - tall(block.view, CELL) / 2)
-        block.write(at, text, rotation=90, ha="right", va="center", color=MUTED)
+        left, top = block.at(1, rank)
+        at = (left - 0.05, top - block.high / 2)
+        block.write(at, text, rotation=90, ha="right", va="center", color=MUTED, fontsize=7.5)
 
 
-def _column(block: _Block, column: int, example: Example, cell: MaskPanel, row: pd.Series, told: str) -> None:
+def _column(block: Grid, column: int, example: Example, cell: MaskPanel, row: pd.Series, told: str) -> None:
     """One method: its prediction, that against the truth, and its uncertainty; `told`: of its scale."""
-    style = method_style(cell.source.method)
-    left, top = block.corner(column, 0)
-    x, y, width, height = block.page.place(left, top + 0.05, CELL, 0.03)
-    block.page.figure.add_artist(Rectangle((x, y), width, height, color=style.colour, linewidth=0))
-    block.write((left, top + 0.1), textwrap.fill(style.label, 20), va="bottom", color=INK)
-    block.picture(column, 0, grey(cell.prediction, example.ignored), score("IoU", row["iou"]), **BINARY)
-    block.picture(column, 1, overlay(example.image, example.truth, cell.prediction, example.ignored))
-    scale = {"cmap": "magma", "vmin": row["scale_low"], "vmax": row["scale_high"]}
-    block.picture(column, 2, cell.uncertainty, score("ρ", row["pearson"]) + told, **scale)
+    style, scale = method_style(cell.source.method), {"vmin": row["scale_low"], "vmax": row["scale_high"]}
+    block.name(column, 0, textwrap.fill(style.label, 20), 7.5, style.colour)
+    mask = grey(cell.prediction, example.ignored)
+    block.show(block.axes(column, 0, score("IoU", row["iou"])), mask, **BINARY)
+    wrong = overlay(example.image, example.truth, cell.prediction, example.ignored)
+    block.show(block.axes(column, 1), wrong)
+    caption = score("ρ", row["pearson"]) + told
+    block.show(block.axes(column, 2, caption), cell.uncertainty, cmap="magma", **scale)

@@ -14,22 +14,20 @@ from matplotlib.ticker import MaxNLocator
 from uncertsam.catalogue import metric_facts
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
-from uncertsam.figures.style import GRID, MUTED, PAPER, RULE, WHERE, MethodStyle, method_style, styled
+from uncertsam.figures.style import GRID, MUTED, PAPER, RULE, MethodStyle, method_style, styled
 from uncertsam.statistics.selection import chosen, labels, marks, methods
 
 
-def radar(frame: pd.DataFrame, metric: str, stem: Path, provenance: str = "", region: str = "full") -> list[Path]:
+def radar(frame: pd.DataFrame, metric: str, stem: Path, provenance: str = "") -> list[Path]:
     """Draw the mean over masks of `metric`: a spoke per dataset, outwards is always better.
 
     One or two datasets span no polygon; then each method gets a spoke of its own within its dataset's sector.
     `frame` has the columns of `intervals.csv`. A NaN leaves its method's polygon open. Returns the files written.
     """
-    drawn = chosen(frame, [metric], ["mean_masks"], region)
+    drawn = chosen(frame, [metric], ["mean_masks"])
     datasets, ends = labels(drawn), rings(drawn["mean_masks"].to_numpy(float), metric)
     way = "" if metric_facts(metric).better == "neither" else "; outwards is better"
-    subtitle = (
-        f"Mean over masks, from {ends[0]:g} at the centre to {ends[-1]:g} at the rim{way}.{WHERE.get(region, '')}"
-    )
+    subtitle = f"Mean over masks, from {ends[0]:g} at the centre to {ends[-1]:g} at the rim{way}."
     with styled():
         page = sheet((8.2, 4.2), metric_facts(metric).title, subtitle, footnotes(drawn), provenance)
         axes = page.figure.add_axes(page.place(1.3, 0.45, 3.3, 3.3), projection="polar")

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from uncertsam.base.files import written_aside
-from uncertsam.figures.style import INK, MUTED, PAPER
+from uncertsam.figures.style import GRID, INK, MUTED, PAPER
 
 LINE = 0.15  # height of a line of small print, inches
 MARGIN = 0.12  # inches
@@ -30,6 +34,33 @@ class Sheet:
     def place(self, left: float, bottom: float, width: float, height: float) -> tuple[float, float, float, float]:
         """A rectangle in inches within the body as the fractions that `figure.add_axes` wants."""
         return left / self.width, (self.bottom + bottom) / self.height, width / self.width, height / self.height
+
+    def columns(self, count: int, left: float, gap: float, bottom: float, height: float) -> list[Axes]:
+        """So many axes side by side, to the right edge; each with a gap on its right. Inches."""
+        wide = (self.width - left - gap * count) / count
+        places = [self.place(left + k * (wide + gap), bottom, wide, height) for k in range(count)]
+        return [self.figure.add_axes(place) for place in places]
+
+    def legend(self, handles: Sequence[Artist], bottom: float, height: float, columns: int = 3, **look: Any) -> None:
+        """What marks mean, in a strip over the whole width. Inches."""
+        corner = self.place(0.0, bottom, self.width, height)
+        self.figure.legend(handles=list(handles), loc="center left", ncols=columns, bbox_to_anchor=corner, **look)
+
+
+def bands(axes: Axes, names: Sequence[str], size: float = 8.5) -> None:
+    """A band per name, first on top, every other one shaded; an empty name is a band too."""
+    for rank in range(1, len(names), 2):
+        axes.axhspan(rank - 0.5, rank + 0.5, color=GRID, alpha=0.45, linewidth=0, zorder=0)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_yticks(range(len(names)), labels=names, fontsize=size, color=INK)
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=True, axis="x")
+
+
+def ticks(axis: Axis, most: int) -> None:
+    """Few round numbers, written as short as can be."""
+    axis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter("{x:g}")
 
 
 def sheet(

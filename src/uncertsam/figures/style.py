@@ -73,8 +73,6 @@ FACTORS: dict[str, MethodStyle] = {
 }
 
 
-WHERE = {"roi": " Within the dilated truth only."}  # what a figure of another region than the image says
-
 _MARKERS = ("o", "s", "^", "D", "v", "P", ">", "h", "<", "p")
 
 

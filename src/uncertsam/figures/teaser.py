@@ -1,20 +1,19 @@
 """Figs. 1 and 2 of the paper in one: a mask that fails, and what every method says about it."""
 
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib.patches import Rectangle
+from matplotlib.axes import Axes
 from scipy.special import expit
 
 from uncertsam.figures._panels import (
     BINARY,
+    Grid,
     MaskPanel,
     Scales,
-    View,
     bar_name,
     cells_of,
     grey,
@@ -28,10 +27,10 @@ from uncertsam.figures._panels import (
     view_of,
 )
 from uncertsam.figures.examples import Example
-from uncertsam.figures.overlay import axes_at, colour_bar, key_of_overlay, overlay, resized
+from uncertsam.figures.overlay import colour_bar, key_of_overlay, overlay
 from uncertsam.figures.provenance import footnotes
-from uncertsam.figures.sheet import Sheet, sheet, write
-from uncertsam.figures.style import INK, MUTED, method_style, styled
+from uncertsam.figures.sheet import sheet, write
+from uncertsam.figures.style import method_style, styled
 from uncertsam.statistics.selection import labels
 
 COLUMNS, CELL, GAP, SIDE = 5, 1.5, 0.09, 0.12  # cells in a row, width of one, gap between two, margin; inches
@@ -57,9 +56,8 @@ def teaser(example: Example, stem: Path, provenance: str = "") -> list[Path]:
         title = f"Where may the mask be wrong? {name}, image {chosen.image_id}, mask {chosen.mask_id}"
         width = 2 * SIDE + COLUMNS * (CELL + GAP) - GAP
         high = NAME + tall(view, CELL) + CAPTION
-        size = (width, rows * high)
-        page = sheet(size, title, HOW.format(rule=chosen.rule), footnotes(frame), provenance)
-        board = _Board(page, rows * high, view)
+        page = sheet((width, rows * high), title, HOW.format(rule=chosen.rule), footnotes(frame), provenance)
+        board = Grid(page, view, CELL, lambda x, y: (SIDE + x * (CELL + GAP), (rows - y) * high - NAME))
         bars = shared_bars(scales, cells)
         _failure(board, example, next((c for c in cells if c.source.method == "sam"), cells[0]), bars)
         for rank, cell in enumerate(cells):
@@ -67,58 +65,25 @@ def teaser(example: Example, stem: Path, provenance: str = "") -> list[Path]:
         return write(page.figure, frame, stem)
 
 
-@dataclass(frozen=True)
-class _Board:
-    """Rows of equal cells; `top` is the upper edge of the first in inches, `view` what the cells show."""
-
-    page: Sheet
-    top: float
-    view: View
-
-    def corner(self, column: int, row: int) -> tuple[float, float]:
-        """The upper left corner of a cell's picture, in inches."""
-        return SIDE + column * (CELL + GAP), self.top - NAME - row * (NAME + tall(self.view, CELL) + CAPTION)
-
-    def axes(self, column: int, row: int, name: str, caption: str = "") -> Any:
-        """Empty axes for a picture, with a name above and a line below."""
-        (left, top), high = self.corner(column, row), tall(self.view, CELL)
-        self._write((left, top + 0.1), textwrap.fill(name, 24), color=INK, va="bottom", fontsize=8)
-        self._write((left + CELL / 2, top - high - 0.03), caption, color=MUTED, va="top", ha="center", fontsize=7)
-        axes = axes_at(self.page, (left, top - high, CELL, high))
-        axes.set(xticks=[], yticks=[], anchor="N")
-        return axes
-
-    def line(self, column: int, row: int, colour: str) -> None:
-        """A method's colour above its cell."""
-        left, top = self.corner(column, row)
-        x, y, width, height = self.page.place(left, top + 0.05, CELL, 0.03)
-        self.page.figure.add_artist(Rectangle((x, y), width, height, color=colour, linewidth=0))
-
-    def part(self, picture: np.ndarray) -> np.ndarray:
-        """The part of a full-size picture that is in view, shrunk."""
-        left, top, right, bottom = self.view
-        return resized(picture[top:bottom, left:right])
-
-    def _write(self, at: tuple[float, float], text: str, **look: Any) -> None:
-        x, y, *_ = self.page.place(*at, 0.0, 0.0)
-        self.page.figure.text(x, y, text, **look)
-
-
-def _failure(board: _Board, example: Example, first: MaskPanel, shared: Scales) -> None:
+def _failure(board: Grid, example: Example, first: MaskPanel, shared: Scales) -> None:
     """The first row: what was asked, what is true, what the model answered, how wrong it is; and the keys."""
-    label = method_style(first.source.method).label
-    show_prompt(board.axes(0, 0, "Image and box"), example, board.view)
-    board.axes(1, 0, "Truth").imshow(board.part(grey(example.truth, example.ignored)), **BINARY)
+    label, iou = method_style(first.source.method).label, first.source.scores.get("iou", np.nan)
     mask = overlay(example.image, example.truth, first.prediction, example.ignored)
-    caption = score("IoU", first.source.scores.get("iou", np.nan))
-    board.axes(2, 0, f"{label}'s mask", caption).imshow(board.part(mask))
-    wrong = board.axes(3, 0, f"{label}'s error |P - M|")
-    wrong.imshow(board.part(error_of(example, first)), vmin=0, vmax=1, **MAGMA)
-    left, top = board.corner(4, 0)
+    show_prompt(_cell(board, 0, 0, "Image and box"), example, board.view)
+    board.show(_cell(board, 1, 0, "Truth"), grey(example.truth, example.ignored), **BINARY)
+    board.show(_cell(board, 2, 0, f"{label}'s mask", score("IoU", iou)), mask)
+    wrong = _cell(board, 3, 0, f"{label}'s error |P - M|")
+    board.show(wrong, error_of(example, first), vmin=0, vmax=1, **MAGMA)
+    left, top = board.at(4, 0)
     key_of_overlay(board.page, (left, top))
     bars: Scales = {"error |P - M|": (0.0, 1.0)} | {bar_name(name): ends for name, ends in shared.items()}
     for rank, (name, ends) in enumerate(bars.items()):
         colour_bar(board.page, (left, top - 0.62 - BAR * rank), 0.92 * CELL, name, ends)
+
+
+def _cell(board: Grid, column: int, row: int, name: str, caption: str = "", colour: str = "") -> Axes:
+    board.name(column, row, textwrap.fill(name, 24), 8.0, colour)
+    return board.axes(column, row, caption, "N")
 
 
 def error_of(example: Example, cell: MaskPanel) -> Float[np.ndarray, "height width"]:
@@ -126,11 +91,10 @@ def error_of(example: Example, cell: MaskPanel) -> Float[np.ndarray, "height wid
     return np.where(example.ignored, 0.0, np.abs(expit(cell.logits.astype(float)) - example.truth))
 
 
-def _map(board: _Board, rank: int, cell: MaskPanel, ends: tuple[float, float], told: str) -> None:
+def _map(board: Grid, rank: int, cell: MaskPanel, ends: tuple[float, float], told: str) -> None:
     """One method's uncertainty; `told` is what the caption says of its scale."""
     row, column = divmod(rank, COLUMNS)
     style, (low, high) = method_style(cell.source.method), ends
-    board.line(column, row + 1, style.colour)
     caption = score("ρ", cell.source.scores.get("pearson", np.nan)) + told
-    axes = board.axes(column, row + 1, style.label, caption)
-    axes.imshow(board.part(cell.uncertainty), vmin=low, vmax=high, **MAGMA)
+    axes = _cell(board, column, row + 1, style.label, caption, style.colour)
+    board.show(axes, cell.uncertainty, vmin=low, vmax=high, **MAGMA)

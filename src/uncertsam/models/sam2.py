@@ -1,10 +1,12 @@
 """SAM 2 and what has its modules: one wrapper drives Meta's networks and the embedded ones."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -86,6 +88,31 @@ class Sam2Model(PromptableModel):
     def mask_embedding(self, logits: Float[Tensor, "n s s"]) -> Float[Tensor, "n c h w"]:
         dense: Tensor = self.network.sam_prompt_encoder.mask_downscaling(logits[:, None])
         return dense
+
+    def trainable_copy(self) -> "tuple[Sam2Model, nn.Module]":
+        """A copy, and its trainable part, mask decoder and prompt encoder; all else in it is frozen.
+
+        So are the decoder's projections of the fine maps: they act before the embedding, which may be stored.
+        """
+        network = copy.deepcopy(self.network).requires_grad_(False)
+        decoder, prompts = network.sam_mask_decoder, network.sam_prompt_encoder
+        part = nn.ModuleDict({"decoder": decoder, "prompts": prompts}).requires_grad_(True)
+        for projection in (decoder.conv_s0, decoder.conv_s1):
+            projection.requires_grad_(False)
+        return Sam2Model(network, self.name, self.digest), part
+
+    def with_object(self, embedding: Embedding, masks: Float[Tensor, "n s s"]) -> Float[Tensor, "n c h w"]:
+        """The coarse map of one image told of each of n masks, 0 and 1 at the input's size, by the memory encoder.
+
+        By the prompt encoder where the network has no memory.
+        """
+        coarse, certain = embedding.maps[0], 20 * masks[:, None] - 10
+        if not hasattr(self.network, "memory_encoder"):
+            side = self.geometry.mask_size
+            return coarse + self.mask_embedding(F.interpolate(certain, (side, side), mode="nearest")[:, 0])
+        memory = self.network.memory_encoder
+        fused: Tensor = memory.fuser(memory.pix_feat_proj(coarse) + memory.mask_downsampler(certain))
+        return fused
 
     def freeze(self) -> None:
         self.network.requires_grad_(False)

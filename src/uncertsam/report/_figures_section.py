@@ -4,109 +4,29 @@ import base64
 import io
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from html import escape
 from pathlib import Path
 
 from PIL import Image
 
 from uncertsam.base.errors import UserError
-from uncertsam.catalogue import spoken
+from uncertsam.catalogue import in_order, spoken
+from uncertsam.experiments.contract import experiments, read_captions
 from uncertsam.figures.style import GRID, INK, MUTED, PAPER, RULE
 
 PANEL, PHOTOS = "qualitative_", ("teaser",)
 AGAIN = "Run the figures stage again."
-CAPTIONS: dict[str, tuple[str, str]] = {
-    "teaser": (
-        "A mask that fails, and who saw it coming",
-        "Figs. 1 and 2 of the paper in one. Above: what was asked, what is true, what the model answered and how wrong "
-        "that is. Below: where each method is unsure. A good map is bright where the error is, and dark elsewhere. "
-        "The mask is chosen by the rule above the picture, not by hand; one mask proves nothing.",
-    ),
-    "pearson_radar": (
-        "Does uncertainty follow the error?",
-        "Each spoke is a dataset, each line a method; farther out is better (Fig. 3 of the paper). "
-        "Compare with the grey, dashed baselines first: what lies inside them adds nothing. "
-        "A radar shows no doubt about its own numbers, so do not rank methods by it: the next figure does.",
-    ),
-    "pearson_bars": (
-        "The same correlations, with their doubt",
-        "A mark is the mean over masks, its line the 95 % interval from resampling images. "
-        "Where lines overlap much, the data cannot tell the methods apart.",
-    ),
-    "forest_sam": (
-        "Better than the model itself?",
-        "What a method adds to SAM 2's own entropy, on the same masks. A diamond is the mean over datasets with its "
-        "interval from resampling images; dots are datasets. A diamond whose line crosses 0 shows no difference.",
-    ),
-    "forest_boundary_distance": (
-        "Better than the distance to the outline?",
-        "The same against the naive baseline that is unsure near the predicted outline.",
-    ),
-    "brier_radar": (
-        "Are the probabilities right?",
-        "Mean squared distance of the probability from the truth; the rim is 0, so farther out is better "
-        "(Fig. 6 of the paper). The baselines use SAM 2's own probability and coincide with it.",
-    ),
-    "brier_bars": (
-        "The same Brier scores, with their doubt",
-        "Read as the correlations above; here farther left is better.",
-    ),
-    "reliability": (
-        "When it says 80 %, is it right in 80 %?",
-        "A mark is a bin of pixels by predicted probability; its height is how many of them are object. Above the "
-        "diagonal there is more object than the model says, below it less. The strip shows how many pixels a bin has, "
-        "on a logarithmic scale: far off matters less where they are few. The baselines use SAM 2's own probability "
-        "and are left out.",
-    ),
-    "risk_coverage": (
-        "How many wrong pixels are left when the unsure ones are set aside?",
-        "From right to left, ever more of the least certain pixels are set aside; the height is the share of wrong "
-        "pixels among those kept. The dotted line sets exactly SAM 2's wrong pixels aside: no map of uncertainty "
-        "for its masks can do better. The constant baseline sets aside at random. The mean height of a line is "
-        "its AURC.",
-    ),
-    "controls_waterfall": (
-        "How much of Laplace's difference is Bayes?",
-        "From SAM 2 as the authors run it to Laplace as they run it, in four changes, on a fixed subset of masks. Each "
-        "bar is what one change adds, averaged over all orders (Shapley values, which add up to the whole difference), "
-        "with its 95 % interval from resampling images. Pale bars: the interval holds 0, no effect shown.",
-    ),
-    "decomposition": (
-        "Where does the uncertainty come from?",
-        "The combined method varies the last layer, the picture's colours and the box at once. Its variance falls "
-        "apart exactly, and each source is given its own effect and an equal share of the joint ones.",
-    ),
-    "refinement_quality": (
-        "What a second look makes of the masks",
-        "Overlap with the truth, unrefined, refined once by each arm, and with the truth itself as mask prompt: the "
-        "bound of what a mask prompt can do. Compare each arm with U with its twin with ones.",
-    ),
-    "refinement_forest": (
-        "Is the refined mask better than the first?",
-        "The difference to plain SAM 2 on the same masks. A diamond is the mean over datasets with its interval from "
-        "resampling images; dots are datasets. A diamond whose line crosses 0 shows no difference.",
-    ),
-    "guarantees": (
-        "What can be promised of a mask?",
-        "Each mask is widened, by one threshold per dataset and method, until it misses at most a share α of its "
-        "object on average: conformal risk control, calibrated on some images and tested on the others, over many "
-        "random splits. It holds where it was calibrated, at the price of larger masks; with n images nothing below "
-        "1 / (n + 1) can be promised but the whole image (grey). The matrix takes the promise elsewhere, where it "
-        "does not hold: orange cells break it.",
-    ),
-    "clicking": (
-        "Does uncertainty say where to click?",
-        "From a clean box on, up to three clicks are added, each with the true label: where the method is most unsure, "
-        "at random near the object, or, as the bound, at the heart of the largest error. Above: the mean IoU over all "
-        "masks. Below: guided less random clicks on the same masks, with a 95 % interval from resampling images; "
-        "an interval above 0 means that the uncertainty is worth a click.",
-    ),
-    "mask_quality": (
-        "How good are the masks themselves?",
-        "Overlap with the truth, over the whole mask and along its outline only. "
-        "A method that averages several answers changes the mask too; the baselines keep SAM 2's and are left out.",
-    ),
-}
+
+
+@cache
+def captions() -> dict[str, dict[str, str]]:
+    """Title and caption of every figure that is known, in the page's order."""
+    own = {name: told for experiment in experiments() for name, told in experiment.captions().items()}
+    found: dict[str, dict[str, str]] = {}
+    for name, told in read_captions(Path(__file__).with_name("captions.yaml")).items():
+        found |= own if told is None else {name: told}
+    return found
 
 
 @dataclass(frozen=True)
@@ -129,7 +49,7 @@ def pictures(folder: Path) -> list[_Picture]:
     stems = {path.stem: path for path in sorted(folder.glob("*.svg")) if not path.stem.startswith(PANEL)}
     if not stems:
         raise UserError(f"{folder} holds no figures.", "Run the figures stage first.")
-    order = [name for name in CAPTIONS if name in stems] + [name for name in stems if name not in CAPTIONS]
+    order = in_order(stems, captions())
     return [_drawing(stems[name], f"f{rank}") for rank, name in enumerate(order)]
 
 
@@ -140,7 +60,8 @@ def panels(folder: Path, names: dict[str, str]) -> list[_Picture]:
 
 
 def _drawing(path: Path, prefix: str) -> _Picture:
-    title, caption = CAPTIONS.get(path.stem, (spoken(path.stem), ""))
+    told = captions().get(path.stem, {"title": spoken(path.stem), "caption": ""})
+    title, caption = told["title"], told["caption"]
     if path.stem in PHOTOS:
         return replace(_panel(path.with_suffix(".png"), title), caption=caption)
     try:

@@ -1,16 +1,16 @@
 """Which methods beat both naive baselines? Paired on the same masks, so that small differences can be seen."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
-from uncertsam.catalogue import BASELINES, UNTRUE_LABELS, method_facts, metric_facts
-from uncertsam.statistics.intervals import paired_difference
-from uncertsam.statistics.selection import TOO_SMALL, methods
+from uncertsam.catalogue import BASELINES, method_facts
+from uncertsam.statistics.comparisons import ALIKE, FEW, SAME, UNTRUE, WORSE, Plan, compare
+from uncertsam.statistics.intervals import DatasetFacts
 
 JUDGED = ("pearson", "augrc")  # of uncertainty against error: does it follow, does it rank
+UNTESTED = {UNTRUE: UNTRUE, FEW: "too few images"}  # the note of a comparison: in words
 Outcome = Literal["both", "not both", "not tested"]
 
 
@@ -32,34 +32,26 @@ def verdicts(results: pd.DataFrame, frame: pd.DataFrame, draws: int = 2000, seed
     with too few images, are not tested. Unless both baselines were run there is no verdict.
     """
     table = results[results["metric"].isin(list(JUDGED)) & (results["region"] == "full")]
-    names, metrics = methods(table), [metric for metric in JUDGED if metric in set(table["metric"])]
-    untrue = set(frame.loc[frame["quality"].isin(UNTRUE_LABELS), "dataset"])
-    return [
-        verdict
-        for method in names if method not in BASELINES and set(BASELINES) <= set(names)
-        for metric in metrics
-        for verdict in _judge(table, method, metric, untrue, draws, seed)
-    ]  # fmt: skip
+    if not set(BASELINES) <= set(table["method"]):
+        return []
+    metrics = [metric for metric in JUDGED if metric in set(table["metric"])]
+    firsts: Any = frame.drop_duplicates("dataset").itertuples()
+    facts = {str(row.dataset): DatasetFacts(bool(row.synthetic), str(row.quality)) for row in firsts}
+    plan = Plan(metrics, BASELINES, draws, seed=seed)
+    # one by one: beside photos, worlds are judged as well
+    rows = pd.concat(compare(part, facts, plan) for _, part in table.groupby("dataset"))
+    rows = rows[(rows["scope"] == "dataset") & ~rows["method"].isin(BASELINES)]
+    groups: Any = rows.groupby(["dataset", "method", "metric"])
+    return [_judge(dataset, method, metric, pair) for (dataset, method, metric), pair in groups]
 
 
-def _judge(table: pd.DataFrame, method: str, metric: str, untrue: set[str], draws: int, seed: int) -> Iterator[Verdict]:
-    sign = -1 if metric_facts(metric).better == "lower" else 1
-    rows = pd.concat(paired_difference(table, method, naive, metric, draws=draws, seed=seed) for naive in BASELINES)
-    for dataset, pair in rows.groupby("dataset"):
-        if dataset in untrue:
-            yield Verdict(str(dataset), method, metric, "not tested", "labels are not ground truth")
-        elif (pair["note"] == TOO_SMALL).any():
-            yield Verdict(str(dataset), method, metric, "not tested", "too few images")
-        else:
-            yield _compare(str(dataset), method, metric, sign, pair)
-
-
-def _compare(dataset: str, method: str, metric: str, sign: int, pair: pd.DataFrame) -> Verdict:
-    worst, best = (pair[["low", "high"]] * sign).min(axis=1), (pair[["low", "high"]] * sign).max(axis=1)
-    behind = [_plain(name) for name in pair.loc[best < 0, "method_b"]]
-    unclear = [_plain(name) for name in pair.loc[~(worst > 0) & ~(best < 0), "method_b"]]
-    reasons = [f"worse than {' and '.join(behind)}"] * bool(behind)
-    reasons += [f"no clear difference to {' and '.join(unclear)}"] * bool(unclear)
+def _judge(dataset: str, method: str, metric: str, pair: pd.DataFrame) -> Verdict:
+    notes, by = set(pair["note"]), pair.groupby("outcome")["reference"].agg(list)
+    if note := next((text for note, text in UNTESTED.items() if note in notes), ""):
+        return Verdict(dataset, method, metric, "not tested", note)
+    behind, unclear = by.get(WORSE, []), [*by.get(ALIKE, []), *by.get(SAME, [])]
+    reasons = [f"worse than {' and '.join(map(_plain, behind))}"] * bool(behind)
+    reasons += [f"no clear difference to {' and '.join(map(_plain, unclear))}"] * bool(unclear)
     return Verdict(dataset, method, metric, "not both" if reasons else "both", ", ".join(reasons) or "better than both")
 
 

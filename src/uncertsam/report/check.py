@@ -1,6 +1,6 @@
 """Are the machine-readable reports what they say? Schemas, ranges, agreement, and a sample recomputed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ import pandas as pd
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split, read_split
+from uncertsam.experiments.contract import Experiment, tables_of
 from uncertsam.metrics.masks import Key, examine_mask
 from uncertsam.metrics.region import TruthSide
 from uncertsam.metrics.stored import Predictions
-from uncertsam.report._consistency import AGAIN, SUBJECTS, contradictions
-from uncertsam.report._tables import Tables
+from uncertsam.report._consistency import AGAIN, subjects
+from uncertsam.statistics.table import broken
 
 CLOSE = 1e-4  # recomputing sorts exactly, where the pipeline may use a histogram that is right within 1e-5
 
@@ -30,18 +31,19 @@ class Places:
     split: str
 
 
-def problems(places: Places, cells: int, seed: int) -> list[str]:
+def problems(places: Places, cells: int, seed: int, experiments: Sequence[Experiment]) -> list[str]:
     """Everything that is wrong, a line each; `cells` random values are recomputed from mask and stored logits.
 
     Raises UserError where a file is missing or unreadable.
     """
-    tables = Tables(places.reports)
-    if broken := list(tables.broken("results.parquet")):
-        return broken
+    tables = tables_of(places.reports)
+    results = tables["results.parquet"]
+    if lines := list(broken(results)):
+        return lines
     return [
-        *(line for subject in SUBJECTS for line in contradictions(tables, subject)),
+        *(line for wrong in [*subjects().values(), *(e.contradictions for e in experiments)] for line in wrong(tables)),
         *_figures(places.reports / "figures"),
-        *_recomputed(places, tables["results.parquet"], cells, seed),
+        *_recomputed(places, results, cells, seed),
     ]
 
 

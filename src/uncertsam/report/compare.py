@@ -13,7 +13,7 @@ from PIL import Image
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_json, read_table
-from uncertsam.report._tables import SCHEMAS
+from uncertsam.experiments.contract import schemas
 from uncertsam.statistics.schema import TOLERANCE, Schema
 
 MEND = "Restore it, or build the report again."
@@ -55,7 +55,7 @@ def _compare(old: Path, new: Path, name: str) -> Iterator[str]:
     if old.suffix in (".png", ".json"):
         yield from (_pictures if old.suffix == ".png" else _trees)(before, after, name)
     else:
-        yield from SCHEMAS.get(name, Schema(name, MEND, {}, ())).differences(before, after)
+        yield from schemas().get(name, Schema(name, MEND, {}, ())).differences(before, after)
 
 
 def _read(path: Path) -> Any:

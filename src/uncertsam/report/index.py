@@ -13,17 +13,16 @@ import yaml
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import METHODS, UNTRUE_LABELS, in_order, metric_facts
 from uncertsam.data.format import Split, read_split, splits_of
-from uncertsam.experiments.controls.section import control_contents
-from uncertsam.experiments.refinement.section import RefinedFiles, refined_section
+from uncertsam.experiments.contract import Experiment, tables_of
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import method_style
+from uncertsam.report._answers_section import answers_section
 from uncertsam.report._figures_section import panels, pictures
 from uncertsam.report._measures_section import measures_section
 from uncertsam.report._page import render
 from uncertsam.report._published import Known, beside
 from uncertsam.report._verdict import JUDGED, Verdict, verdicts
-from uncertsam.report.answers_section import AnswerFiles, answers_section
-from uncertsam.statistics.intervals import INTERVALS
+from uncertsam.statistics.comparisons import Plan
 from uncertsam.statistics.selection import (
     TOO_SMALL,
     chosen,
@@ -32,7 +31,7 @@ from uncertsam.statistics.selection import (
     methods,
     too_small,
 )
-from uncertsam.statistics.table import RESULTS, at_default
+from uncertsam.statistics.table import at_default
 
 TABLED = ("iou", "boundary_iou_0.02", "pearson", "brier", "ece", "aurc", "augrc", "image_auroc")
 COMPARED = ("iou", "boundary_iou_0.02", "boundary_iou_0.01", "pearson")  # with the paper
@@ -43,16 +42,12 @@ LISTED_FILES = 100  # skipped files named on the page, per dataset
 class Inputs:
     """What the page is made of; `params` is shown as it is, `provenance` as the line under the figures.
 
-    results, intervals: the tables of `reports/`. figures: their folder. benchmark: <dataset>/<split>/...
-    draws, seed: of the bootstrap behind the comparison with the baselines. fitted: a sentence on what was fitted where.
-    controls: `controls.csv`, None where there are no controls.
-    refined: the refinement's tables, None where nothing was refined.
-    answers: what the tests against the references say, None: no such section.
+    reports: the tables, and figures/. benchmark: <dataset>/<split>/... draws, seed: of the bootstrap behind the
+    comparison with the baselines. fitted: a sentence on what was fitted where. plan: of the tests against the
+    references, None: no such section. experiments: those that have a section.
     """
 
-    results: Path
-    intervals: Path
-    figures: Path
+    reports: Path
     benchmark: Path
     datasets: Sequence[str]
     split: str = "test"
@@ -61,9 +56,8 @@ class Inputs:
     fitted: str = ""
     draws: int = 2000
     seed: int = 0
-    controls: Path | None = None
-    refined: RefinedFiles | None = None
-    answers: AnswerFiles | None = None
+    plan: Plan | None = None
+    experiments: Sequence[Experiment] = ()
 
 
 def build(inputs: Inputs, out: Path) -> None:
@@ -72,7 +66,8 @@ def build(inputs: Inputs, out: Path) -> None:
 
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
-    frame, whole = INTERVALS.read(inputs.intervals), RESULTS.read(inputs.results)
+    tables, figures = tables_of(inputs.reports), inputs.reports / "figures"
+    frame, whole = tables["intervals.csv"], tables["results.parquet"]
     results = at_default(whole)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
@@ -81,16 +76,19 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
     known = {name: Known(row["label"], row["adapter"], row["synthetic"]) for name, row in data.items()}
     compared = chosen(frame, COMPARED) if frame["metric"].isin(COMPARED).any() else frame[:0]
     return {
-        "pictures": pictures(inputs.figures),
-        "panels": panels(inputs.figures, names),
-        "answers": answers_section(inputs.answers) if inputs.answers else None,
+        "pictures": pictures(figures),
+        "panels": panels(figures, names),
+        "answers": answers_section(tables, inputs.plan) if inputs.plan else None,
         "data": list(data.values()),
         "measured": measures_section(whole),
         "beside": beside(compared, known, inputs.params),
         **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),
         **_settings(inputs),
-        **control_contents(inputs.controls),
-        "refined": refined_section(inputs.refined) if inputs.refined else None,
+        "experiments": [
+            (each.name, each.section.title, each.section.contents(tables))
+            for each in inputs.experiments
+            if each.section
+        ],
     }
 
 

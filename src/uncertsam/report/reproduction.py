@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import read_json, write_json
+from uncertsam.base.files import read_json
 from uncertsam.catalogue import DATASETS, dataset_label
 from uncertsam.config.sections import Compare
 from uncertsam.data.format import read_split, splits_of
@@ -97,11 +97,6 @@ def reproduction_json(judged: Judged) -> dict[str, Any]:
 
 def _numbers(estimate: Any) -> dict[str, float | None] | None:
     return {name: number(value) for name, value in asdict(estimate).items()} if estimate else None
-
-
-def write_reproduction(target: Path, judged: Judged) -> None:
-    """Write `reproduction.json`, whole or not at all."""
-    write_json(target, reproduction_json(judged))
 
 
 def check_reproduction(content: Any) -> list[str]:

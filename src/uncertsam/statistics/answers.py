@@ -2,12 +2,10 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from uncertsam.base.files import write_json
 from uncertsam.catalogue import method_facts, metric_facts
 from uncertsam.statistics._significance import POWER, smallest_p
 from uncertsam.statistics.comparisons import (
@@ -40,11 +38,6 @@ def answers_json(frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:
     registered |= {"resamples": plan.resamples, "alpha": plan.alpha, "seed": plan.seed}
     told = {"datasets": tested_and_not(frame), "limits": limits_of_proof(frame, plan), "absent": absent(frame, plan)}
     return {"plan": registered, "answers": nested, **told}
-
-
-def write_answers_json(target: Path, frame: pd.DataFrame, plan: Plan) -> None:
-    """Write `answers.json`, whole or not at all."""
-    write_json(target, answers_json(frame, plan))
 
 
 def plan_of(content: Any) -> Plan:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split
 from uncertsam.metrics.ranking import ratio
@@ -30,10 +29,6 @@ INTERVALS = Schema(
     between="mean_masks",
 )  # fmt: skip
 COLUMNS = list(INTERVALS.columns)
-DIFFERENCE_COLUMNS = [
-    "dataset", "metric", "region", "method_a", "method_b", "difference", "low", "high", "n_images", "n_masks", "n_nan",
-    "note",
-]  # fmt: skip
 BLOCK = 1 << 20  # numbers held at a time
 
 
@@ -131,31 +126,3 @@ def finished(rows: pd.DataFrame, facts: Mapping[str, DatasetFacts]) -> pd.DataFr
     rows["synthetic"] = [facts[d].synthetic for d in rows["dataset"]]
     rows["quality"] = [facts[d].quality for d in rows["dataset"]]
     return rows[COLUMNS].sort_values(CELL, ignore_index=True)
-
-
-def paired_difference(
-    table: pd.DataFrame,
-    method_a: str,
-    method_b: str,
-    metric: str,
-    region: str = "full",
-    draws: int = 2000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Mean over masks of `metric` of method_a less that of method_b, on the same masks, one row per dataset.
-
-    Columns: dataset, metric, region, method_a, method_b, difference, low, high (95 %, clustered by image), n_images,
-    n_masks, n_nan (masks where either has no value), note. Datasets without both methods are left out.
-    """
-    chosen = table[(table["metric"] == metric) & (table["region"] == region)]
-    parts = []
-    for dataset, part in chosen.groupby("dataset"):
-        a, b = (part[part["method"] == m].set_index(["image_id", "mask_id"])["value"] for m in (method_a, method_b))
-        if len(a) and len(b):
-            pairs = (a - b).reset_index().assign(dataset=dataset, method="", metric=metric, region=region)
-            parts.append(_dataset_intervals(str(dataset), pairs, draws, seed))
-    if not parts:
-        raise UserError(f"No dataset has {metric} ({region}) of {method_a} and of {method_b}.", "Check the names.")
-    rows = without_narrow(pd.concat(parts, ignore_index=True))
-    rows = rows.rename(columns={"mean_masks": "difference"}).assign(method_a=method_a, method_b=method_b)
-    return rows[DIFFERENCE_COLUMNS]

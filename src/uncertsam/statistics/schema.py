@@ -1,7 +1,7 @@
 """What a table holds, declared once: columns, types, ranges, words, keys; it is read, written and checked by that."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -53,7 +53,8 @@ class Schema:
 
     mend: what to do where it is missing or broken. key: the columns that tell its rows apart. ranges: of `value`, by
     `metric`. between: the column that lies between `low` and `high`. refers: another table, and columns whose rows must
-    all be there. number, decimals: how a CSV writes its numbers.
+    all be there. number, decimals: how a CSV writes its numbers. even: the column of the key whose every value has the
+    same other keys in a dataset.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Schema:
     refers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     number: str = "%.8g"
     decimals: int | None = None
+    even: str = ""
 
     def read(self, path: Path) -> pd.DataFrame:
         """The table. Raises UserError where it is missing or broken, or has other columns or types."""
@@ -111,6 +113,16 @@ class Schema:
         twice = frame[frame.duplicated(list(self.key))]
         if len(twice):
             yield f"{self.name}: {len(twice)} rows are given twice, the first of {self.row(twice)}"
+        if self.even:
+            yield from self._uneven(frame)
+
+    def _uneven(self, frame: pd.DataFrame) -> Iterator[str]:
+        """A line where the methods of a dataset, say, were measured on different masks."""
+        all_of_set = frame.groupby("dataset")[self.even].transform("nunique")
+        sharing = frame.groupby([c for c in self.key if c != self.even], sort=False)[self.even].transform("size")
+        lost = frame[sharing < all_of_set]
+        if len(lost):
+            yield f"{self.name}: not every {self.even} of its dataset has {self.row(lost)}"
 
     def wrong(self, frame: pd.DataFrame) -> Iterator[str]:
         """A line for each unknown word, each column or metric that leaves its range, and each odd interval."""
@@ -163,6 +175,40 @@ class Schema:
         steady = [name for name in old.columns if self.columns.get(name, NUMBER).repeats]
         for name, row in unlike(old[steady], new[steady], tolerance):
             yield f"{self.name}: {name} of row {row} is {new[name].iloc[row]}, was {old[name].iloc[row]}"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a folder of reports by name, each read when it is asked for; UserError where one is no such table.
+
+    schemas: by name. found: those that are read already.
+    """
+
+    reports: Path
+    schemas: Mapping[str, Schema]
+    found: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self.found:
+            self.found[name] = self.schemas[name].read(self.reports / name)
+        return self.found[name]
+
+    def problems(self, names: Collection[str], between: "Check") -> list[str]:
+        """What is wrong with some tables, a line each.
+
+        between: what must hold between tables; not asked where one of `names` is broken, for then it says nothing.
+        """
+        if broken := [line for name in names for line in self.schemas[name].broken(self[name])]:
+            return broken
+        return [*(line for name in names for line in self._wrong(self.schemas[name])), *between(self)]
+
+    def _wrong(self, schema: Schema) -> Iterator[str]:
+        yield from schema.wrong(self[schema.name])
+        for other in schema.refers:
+            yield from schema.strays(self[schema.name], self[other], other)
+
+
+Check = Callable[[Tables], Iterable[str]]
 
 
 def unlike(old: pd.DataFrame, new: pd.DataFrame, tolerance: float) -> Iterator[tuple[str, int]]:

@@ -13,18 +13,14 @@ FLAGS = ["note", "synthetic", "quality"]
 TOO_SMALL = "n too small"
 
 
-def chosen(
-    frame: pd.DataFrame, metrics: Sequence[str], columns: Sequence[str] = NUMBERS, region: str = "full"
-) -> pd.DataFrame:
-    """The rows of some metrics with the columns that a figure draws, in the order in which it draws them.
+def chosen(frame: pd.DataFrame, metrics: Sequence[str], columns: Sequence[str] = NUMBERS) -> pd.DataFrame:
+    """The rows of some metrics, of the whole image, with the columns and in the order of a figure.
 
     Missing (dataset, method) pairs stay missing and NaN stays NaN. Raises UserError where nothing is left.
     """
-    rows = frame[frame["metric"].isin(list(metrics)) & (frame["region"] == region)]
+    rows = frame[frame["metric"].isin(list(metrics)) & (frame["region"] == "full")]
     if rows.empty:
-        raise UserError(
-            f"The table has no row of {', '.join(metrics)} ({region}).", "Run the measure and tabulate stages again."
-        )
+        raise UserError(f"The table has no row of {', '.join(metrics)}.", "Run the measure and tabulate stages again.")
     ranks = [
         ("dataset", in_order(rows["dataset"], DATASETS)),
         ("method", in_order(rows["method"], METHODS)),

@@ -1,12 +1,10 @@
 """The nested means that people and dashboards read."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from uncertsam.base.files import write_json
 from uncertsam.statistics.image_level import image_level_scores
 
 SUMMARY = ("pearson", "aurc", "brier", "nll", "iou", "augrc")  # on the whole image
@@ -29,6 +27,12 @@ def _summary(means: pd.Series, seconds: float | None) -> dict[str, float | None]
     return numbers | {"augrc_image": None, "seconds": seconds}
 
 
+def seconds_of(cost: pd.DataFrame) -> dict[str, float]:
+    """Seconds per mask of each method, from cost.csv."""
+    rows = cost[cost["unit"] == "mask"]
+    return {str(name): float(ms) / 1000 for name, ms in zip(rows["method"], rows["ms"], strict=True)}
+
+
 def metrics_json(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | None]]]:
     """dataset -> method -> metric -> mean over masks, NaN left out; None where nothing is left.
 
@@ -42,8 +46,3 @@ def metrics_json(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float | N
         key = metric if region == "full" else f"{metric}_{region}"
         nested.setdefault(dataset, {}).setdefault(method, {})[key] = None if pd.isna(value) else float(value)
     return nested
-
-
-def write_metrics(target: Path, table: pd.DataFrame) -> None:
-    """Write `metrics_json` of a table, whole or not at all."""
-    write_json(target, metrics_json(table))

@@ -1,6 +1,7 @@
 """The long table: one number per model, mask, method, measure, metric and region."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,17 +10,30 @@ import pandas as pd
 
 from uncertsam.base.errors import UserError
 from uncertsam.metrics.aggregation import AGGREGATIONS, BASELINES, PREFIX
-from uncertsam.metrics.masks import LEVELS, RANKING
-from uncertsam.statistics.schema import COUNT, NUMBER, WORD, Column, Schema
+from uncertsam.metrics.masks import LEVELS, METRICS, RANKING
+from uncertsam.metrics.region import REGIONS
+from uncertsam.statistics.schema import COUNT, NUMBER, WORD, Column, Range, Schema
 
 MEASURE = "then run the measure stage (or measure_refined) again."  # finished cells are kept
 AGAIN, ALL_AGAIN = f"Delete it, {MEASURE}", f"Delete data/measures (or data/measures_refined), {MEASURE}"
 SCORES = ["predicted_iou", *(PREFIX + name for name in (*AGGREGATIONS, *BASELINES))]  # of a mask as a whole
+MASK = ["dataset", "image_id", "mask_id"]
+_FREE = math.inf
+_WIDER: dict[str, Range] = {"nll": (0.0, _FREE), "mean_u": (-_FREE, _FREE)}
+_WIDER |= dict.fromkeys(("pearson", "spearman"), (-1.0, 1.0))
 _WHERE = {"dataset": WORD, "image_id": COUNT, "mask_id": COUNT, "method": WORD}
-_WHAT = {"metric": WORD, "region": WORD, "value": NUMBER}
+_WHAT = {"metric": Column("str", words=[*METRICS, *SCORES]), "region": Column("str", words=REGIONS), "value": NUMBER}
 _LONG = {"model": WORD, **_WHERE, "measure": WORD, "level": Column("str", words=LEVELS), **_WHAT}
-RESULTS = Schema("results.parquet", "Run the tabulate stage.", _LONG, [name for name in _LONG if name != "value"])
-PER_MASK = replace(RESULTS, columns={**_WHERE, **_WHAT}, key=[*_WHERE, "metric", "region"])  # of one model and measure
+RESULTS = Schema(
+    "results.parquet",
+    "Run the tabulate stage.",
+    _LONG,
+    [name for name in _LONG if name != "value"],
+    ranges={metric: _WIDER.get(metric, (0.0, 1.0)) for metric in (*METRICS, "predicted_iou")},
+)
+PER_MASK = replace(  # of one model and of each method's own measure
+    RESULTS, columns={**_WHERE, **_WHAT}, key=[*_WHERE, "metric", "region"], even="method"
+)
 KEY, COLUMNS = list(RESULTS.key), list(PER_MASK.columns)
 CELL = replace(RESULTS, mend=AGAIN)
 
@@ -70,28 +84,22 @@ def _read_cell(path: Path, method: str, dataset: str) -> pd.DataFrame:
 
 
 def check_table(table: pd.DataFrame) -> None:
-    """Raise UserError on a value given twice, or where the methods of a dataset were measured on different masks.
-
-    table: the long one, or one of `PER_MASK`.
-    """
-    long = "measure" in table
-    for line in [*(RESULTS if long else PER_MASK).broken(table), *uneven(at_default(table) if long else table)]:
+    """Raise UserError where `broken` says something. table: the long one, or one of `PER_MASK`."""
+    for line in broken(table) if "measure" in table else PER_MASK.broken(table):
         raise UserError(f"{line}.", ALL_AGAIN)
 
 
-def uneven(table: pd.DataFrame, name: str = "results.parquet") -> Iterator[str]:
-    """A line where the methods of a dataset were measured on different masks. table: as `at_default` gives it."""
-    methods = table.groupby("dataset")["method"].transform("nunique")
-    sharing = table.groupby([c for c in PER_MASK.key if c != "method"], sort=False)["method"].transform("size")
-    lost = table[sharing < methods]
-    if len(lost):
-        yield f"{name}: not every method of its dataset has {PER_MASK.row(lost)}"
+def broken(table: pd.DataFrame) -> Iterator[str]:
+    """A line for each column of a long table that lacks values, for rows given twice, and for methods that were
+    measured on different masks: no other check makes sense then.
+    """
+    yield from RESULTS.broken(table)
+    yield from PER_MASK.broken(at_default(table))
 
 
-def other_means(summary: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """The cells whose `mean_masks` in `summary` is not the mean of the values in a table like that of `at_default`."""
-    cell = ["dataset", "method", "metric", "region"]
-    means = table.groupby(cell)["value"].mean()
-    given = summary.set_index(cell)["mean_masks"].reindex(means.index)
+def other_means(summary: pd.DataFrame, table: pd.DataFrame, cell: Sequence[str], mean: str) -> list[str]:
+    """The cells of a summary whose `mean` is not the mean of the table's values, as "dataset, method, ..."."""
+    means = table.groupby(list(cell))["value"].mean()
+    given = summary.set_index(list(cell))[mean].reindex(means.index)
     wrong = ~np.isclose(given, means, rtol=1e-6, atol=1e-9, equal_nan=True)
-    return [", ".join(index) for index in means.index[wrong]]
+    return [", ".join(map(str, index)) for index in means.index[wrong]]

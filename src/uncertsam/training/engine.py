@@ -1,12 +1,12 @@
-"""Training a small part of a frozen SAM 2: one image a time, resumable at any step, on one device or on many.
+"""Training a task: one image at a time, resumable at any step, on one device or on many.
 
-warm-up, constant, cool-down     linear, shares of all optimiser steps (paper Table 3)
 best weights                     by the loss on held-out images, those at the start included
 resumed = uninterrupted          the order of images and every draw follow from (seed, epoch, image), and what the
                                  optimiser knows is kept beside the weights
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,14 +19,10 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import torch_generator
 from uncertsam.config.training import TrainParams
-from uncertsam.training._optimiser import build_optimiser
 from uncertsam.training.examples import Example, Examples
 from uncertsam.training.resume import ResumeState
-from uncertsam.training.schedule import learning_rate_factor
+from uncertsam.training.task import Step, Task
 
-__all__ = ["Example", "TrainParams", "Trained", "one_device", "train"]
-
-Loss = Callable[[Example], tuple[Tensor, dict[str, float]]]  # mean over objects, summed over prompt steps; what to log
 Log = Callable[[int, dict[str, float]], None]
 COLUMNS = ("step", "learning_rate", "fit_loss", "held_out_loss")
 
@@ -53,8 +49,7 @@ class Devices(Protocol):
 
 
 def train(
-    module: nn.Module,
-    loss: Loss,
+    task: Task,
     fit: Examples,
     held_out: Examples,
     params: TrainParams,
@@ -63,15 +58,17 @@ def train(
     log: Log,
     devices: Devices,
 ) -> Trained:
-    """Train `module`, which `loss` closes over, or go on from `resume`; every device is given its share of a step.
+    """Train `task`, or go on from `resume`; every device is given its share of a step.
 
-    Raises UserError without images, and where a loss is not finite: it names the image, and the last good state stays.
+    params: epochs, accumulate, clip, validate_every and save_every are the engine's; the others are read by the task
+    and the examples. Raises UserError without images, and where a loss is not finite: it names the image, and the last
+    good state stays.
     """
     if not len(fit):
         raise UserError("There are no images to train on.", "Check the `fit` splits of the datasets.")
-    run = _Run(module, loss, fit, held_out, params, seed, resume, log, devices)
+    run = _Run(task, fit, held_out, params, seed, resume, log, devices)
     run.restore()
-    module.train()
+    task.module.train()
     bar = tqdm(range(run.step, run.total), "train", initial=run.step, total=run.total, disable=None)
     for step in bar:
         bar.set_postfix(loss=f"{run.update(step):.4g}", refresh=False)
@@ -79,16 +76,15 @@ def train(
             run.validate(step + 1)
         if (step + 1) % params.save_every == 0:
             run.save(step + 1)
-    module.eval()
-    return Trained(run.best, _copy(module), run.best_loss, run.curve)
+    task.module.eval()
+    return Trained(run.best, task.checkpoint(), run.best_loss, run.curve)
 
 
 @dataclass
 class _Run:
     """One training on its way."""
 
-    module: nn.Module
-    loss: Loss
+    task: Task
     fit: Examples
     held_out: Examples
     params: TrainParams
@@ -102,7 +98,10 @@ class _Run:
     curve: list[list[float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.optimiser = build_optimiser(self.module, self.params.learning_rate, self.params.weight_decay)
+        self.groups = self.task.parameter_groups()
+        self.optimiser = torch.optim.AdamW(
+            [{"params": g.parameters, "lr": g.learning_rate, "weight_decay": g.weight_decay} for g in self.groups]
+        )
         self.at_once = self.params.accumulate * self.devices.world_size
         self.per_epoch = math.ceil(len(self.fit) / self.at_once)
         self.total = self.params.epochs * self.per_epoch
@@ -110,29 +109,37 @@ class _Run:
 
     def update(self, step: int) -> float:
         """One optimiser step on the mean loss of its images; returns that."""
-        factor = self._factor(step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.params.learning_rate * factor
+        rates = self._set_rates(step)
         self.optimiser.zero_grad()
         epoch, indices = self._images(step)
-        total = torch.zeros(())
-        for index in indices[self.devices.global_rank :: self.devices.world_size]:
-            total = total + self._backward(self.fit.get(index, epoch), step, len(indices))
+        mine = indices[self.devices.global_rank :: self.devices.world_size]
+        total, parts = torch.zeros(()), defaultdict[str, float](float)
+        for index in mine:
+            total = total + self._backward(self.fit.get(index, epoch), step, len(indices), parts)
         value = float(self._shared(total))
         self._share_gradients()
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.params.clip)
+        norm = nn.utils.clip_grad_norm_(self.task.module.parameters(), self.params.clip)
         if not torch.isfinite(norm):
             self._stop(step, "a gradient", self.fit.get(indices[0], epoch))
         self.optimiser.step()
-        self._note(step, factor, value, math.nan)
+        self._note(step, rates[0], value, math.nan, {name: part / len(mine) for name, part in parts.items()})
         return value
 
-    def _backward(self, example: Example, step: int, count: int) -> Tensor:
+    def _set_rates(self, step: int) -> list[float]:
+        rates = [group.learning_rate * group.schedule(step, self.total) for group in self.groups]
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate
+        return rates
+
+    def _backward(self, example: Example, step: int, count: int, parts: dict[str, float]) -> Tensor:
+        """Adds to the gradients, and the loss's parts to `parts`."""
         with self.devices.autocast():
-            found, _ = self.loss(example)
+            found, named = self.task.loss(example, Step(step, self.total), "sample")
         if not torch.isfinite(found):
             self._stop(step, "the loss", example)
         (found / count).backward()  # type: ignore[no-untyped-call]
+        for name, part in named.items():
+            parts[name] += part
         return found.detach().float().cpu() / count
 
     def _stop(self, step: int, what: str, example: Example) -> None:
@@ -147,20 +154,17 @@ class _Run:
     def validate(self, step: int) -> None:
         """The held-out loss; weights that are better than all before are kept."""
         if not len(self.held_out):
-            self.best = _copy(self.module)
+            self.best = self.task.checkpoint()
             return
-        self.module.eval()
+        self.task.module.eval()
         with torch.no_grad(), self.devices.autocast():
-            losses = [float(self.loss(self.held_out.get(i, 0))[0]) for i in range(len(self.held_out))]
-        self.module.train()
+            examples = (self.held_out.get(i, 0) for i in range(len(self.held_out)))
+            losses = [float(self.task.loss(example, Step(step, self.total), "mean")[0]) for example in examples]
+        self.task.module.train()
         mean = sum(losses) / len(losses)
         if mean < self.best_loss:
-            self.best_loss, self.best = mean, _copy(self.module)
-        self._note(step, math.nan, math.nan, mean)
-
-    def _factor(self, step: int) -> float:
-        warm, cool = (int(share * self.total) for share in (self.params.warmup, self.params.cooldown))
-        return learning_rate_factor(step, self.total, warm, cool)
+            self.best_loss, self.best = mean, self.task.checkpoint()
+        self._note(step, math.nan, math.nan, mean, {})
 
     def _images(self, step: int) -> tuple[int, list[int]]:
         """The epoch and the indices of all devices' images of a step; no image comes twice in an epoch."""
@@ -169,8 +173,12 @@ class _Run:
         return epoch, order[place * self.at_once : (place + 1) * self.at_once]
 
     def _share_gradients(self) -> None:
-        """The sum over devices; a device that had no image in this step adds nothing."""
-        for parameter in self.module.parameters():
+        """The sum over devices; a device that had no image adds nothing. What no device used stays without gradient."""
+        if self.devices.world_size == 1:
+            return
+        parameters = [p for p in self.task.module.parameters() if p.requires_grad]
+        used = self._shared(torch.tensor([float(p.grad is not None) for p in parameters]))
+        for parameter in (p for p, count in zip(parameters, used.tolist(), strict=True) if count):
             gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             parameter.grad = self._shared(gradient)
 
@@ -180,17 +188,17 @@ class _Run:
         summed: Tensor = self.devices.all_reduce(value, reduce_op="sum")
         return summed
 
-    def _note(self, step: int, factor: float, fit_loss: float, held_out_loss: float) -> None:
-        row = [float(step), self.params.learning_rate * factor, fit_loss, held_out_loss]
+    def _note(self, step: int, rate: float, fit_loss: float, held_out_loss: float, parts: dict[str, float]) -> None:
+        row = [float(step), rate, fit_loss, held_out_loss]
         self.curve.append(row)
         named = {n: v for n, v in zip(COLUMNS[1:], row[1:], strict=True) if not math.isnan(v)}
-        self.log(step, named)
+        self.log(step, named | parts)
 
     def save(self, step: int) -> None:
         """Keep everything that the next step depends on; one device does."""
         if self.devices.global_rank == 0:
             kept = {"best": self.best, "best_loss": self.best_loss, "curve": self.curve, "step": step}
-            self.resume.save(kept | {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()})
+            self.resume.save(kept | {"module": self.task.checkpoint(), "optimiser": self.optimiser.state_dict()})
 
     def restore(self) -> None:
         """Go on where the last run was stopped, or begin, with the held-out loss of the untrained weights."""
@@ -198,7 +206,7 @@ class _Run:
         if state is None:
             self.validate(0)
             return
-        self.module.load_state_dict(state["module"])
+        self.task.load(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.best, self.best_loss = state["step"], state["best"], state["best_loss"]
         self.curve = state["curve"]
@@ -221,7 +229,3 @@ def one_device(device: torch.device, precision: str) -> Any:
     )
     fabric.launch()
     return fabric
-
-
-def _copy(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in module.state_dict().items()}

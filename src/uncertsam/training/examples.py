@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
 from uncertsam.base.rng import torch_generator
@@ -22,7 +22,10 @@ from uncertsam.models.store import Embeddings, encode
 
 @dataclass(frozen=True)
 class Example:
-    """One image, perhaps mirrored: embedding, whole prompt sequences of n objects, their masks, generators by name."""
+    """One image, perhaps mirrored: embedding, whole prompt sequences of n objects, their masks, generators by name.
+
+    picture: reads the RGB image in [0, 255], mirrored where the example is, when a task needs its pixels.
+    """
 
     dataset: str
     image_id: int
@@ -30,6 +33,7 @@ class Example:
     prompts: Prompts
     masks: Bool[Tensor, "n h w"]
     generator: Callable[[str], torch.Generator]
+    picture: Callable[[], UInt8[np.ndarray, "h w 3"]]
 
     @property
     def size(self) -> Size:
@@ -90,20 +94,20 @@ class SplitExamples:
         mirrored = bool(torch.rand(1, generator=draw) < self.params.flip)
         truth = torch.from_numpy(np.ascontiguousarray(masks[chosen][..., :: -1 if mirrored else 1]))
         sequences = [self._prompts(mask, name(f"prompts/{k}")) for k, mask in zip(chosen, truth, strict=True)]
-        device = self.model.device
-        embedding = self._embedding(image.id, mirrored)
-        return Example(self.dataset, image.id, embedding, stack(sequences).to(device), truth.to(device), name)
+        device, picture = self.model.device, partial(self._picture, image.id, mirrored)
+        embedding = self._encoded(picture()) if mirrored else self.store.read(self.split, image.id)
+        return Example(self.dataset, image.id, embedding, stack(sequences).to(device), truth.to(device), name, picture)
 
     def _prompts(self, mask: Bool[Tensor, "h w"], generator: torch.Generator) -> Prompts:
         knobs = self.params
         chances = (knobs.steps, knobs.box_probability, knobs.foreground_probability)
         return prompt_sequence(mask, self.model.geometry, generator, *chances)
 
-    def _embedding(self, image_id: int, mirrored: bool) -> Embedding:
-        if not mirrored:
-            return self.store.read(self.split, image_id)
-        pixels = np.ascontiguousarray(self.split.pixels(image_id)[:, ::-1])
-        return encode(self.model, self.model.geometry.to_input(pixels)[None], self.dtype)
+    def _picture(self, image_id: int, mirrored: bool) -> UInt8[np.ndarray, "h w 3"]:
+        return np.ascontiguousarray(self.split.pixels(image_id)[:, :: -1 if mirrored else 1])
+
+    def _encoded(self, picture: UInt8[np.ndarray, "h w 3"]) -> Embedding:
+        return encode(self.model, self.model.geometry.to_input(picture)[None], self.dtype)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,15 @@ def focal_loss(logits: Masks, target: Masks, alpha: float = 0.25, gamma: float =
     return (balance * (1 - right) ** gamma * cross_entropy).mean((-2, -1))
 
 
+def sam_loss(logits: Float[Tensor, "n m h w"], iou: Float[Tensor, "n m"], target: Masks) -> PerObject:
+    """SAM 2's: 20 focal + dice of the mask that costs least, and how far each mask's predicted IoU is from its own."""
+    n, m = iou.shape
+    flat, targets = logits.flatten(0, 1), target.repeat_interleave(m, 0)
+    each = (20 * focal_loss(flat, targets) + dice_loss(flat.sigmoid(), targets)).view(n, m)
+    missed = (iou - iou_of_logits(flat, targets).view(n, m)).abs()
+    return each.amin(1) + missed.mean(1)
+
+
 def mask_loss(logits: Masks, target: Masks) -> PerObject:
     """2 cross-entropy + dice + 5 focal.
 

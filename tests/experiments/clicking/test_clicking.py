@@ -12,26 +12,28 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.config.clicking import Clicking
 from uncertsam.experiments.clicking._rounds import Clicked, ClickingTask
+from uncertsam.experiments.clicking.experiment import EXPERIMENT
 from uncertsam.experiments.clicking.figure import clicking as draw
-from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES, RANDOM
-from uncertsam.experiments.clicking.run import subset
 from uncertsam.experiments.clicking.table import (
     ALL,
     CLICKED,
     CLICKS,
     COLUMNS,
     DIFFERENCE,
+    GUIDED,
     KEYS,
     MEAN,
+    ORACLE,
+    POLICIES,
+    RANDOM,
     summary,
 )
+from uncertsam.experiments.contract import tables_of
 from uncertsam.inference.algebra import Answer
 from uncertsam.metrics.uncertainty import Measure
 from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT
-from uncertsam.report._consistency import contradictions
-from uncertsam.report._tables import Tables
 from uncertsam.statistics.intervals import DatasetFacts
 
 KNOBS = Clicking(images=4, masks=None, seed=0, methods=["sam"], clicks=3)
@@ -220,7 +222,7 @@ def reports(table, frame, tmp_path):
 
 
 def found(reports):
-    return "\n".join(contradictions(Tables(reports), "clicks"))
+    return "\n".join(EXPERIMENT.contradictions(tables_of(reports)))
 
 
 def test_sound_reports_pass_and_come_back_as_they_were(reports, table, frame):
@@ -231,12 +233,9 @@ def test_sound_reports_pass_and_come_back_as_they_were(reports, table, frame):
 
 
 FORGED = {
-    "iou": (lambda t: t.assign(iou=t["iou"] + 1), "iou leaves [0, 1]"),
     "mean": (lambda t: t.assign(iou=t["iou"] * 0.9), "the mean of guided clicks of sam on reef"),
-    "policy": (lambda t: t.replace({"random": "lucky"}), "there is no policy 'lucky'"),
     "lost": (lambda t: t.iloc[1:], "not clicked at as often"),
     "begun": (lambda t: t.assign(iou=t["iou"] * np.where(t["policy"] == ORACLE, 0.5, 1)), "different answers"),
-    "twice": (lambda t: pd.concat([t, t.iloc[:1]]), "given twice"),
 }
 
 
@@ -245,18 +244,6 @@ def test_a_forged_table_is_found(reports, table, case):
     change, says = FORGED[case]
     change(table)[COLUMNS].to_parquet(reports / "clicking.parquet", index=False)
     assert says in found(reports)
-
-
-def test_missing_and_broken_reports_are_named(reports):
-    (reports / "clicking.csv").write_text("a\n1\n")
-    with pytest.raises(UserError, match=r"clicking\.csv has the columns.*click stage"):
-        found(reports)
-    (reports / "clicking.csv").unlink()
-    with pytest.raises(UserError, match=r"clicking\.csv is missing.*click stage"):
-        found(reports)
-    (reports / "clicking.parquet").write_text("a")
-    with pytest.raises(UserError, match=r"clicking\.parquet cannot be read.*click stage"):
-        found(reports)
 
 
 def test_the_picture_shows_the_pooled_rows(frame, tmp_path):
@@ -268,13 +255,6 @@ def test_the_picture_shows_the_pooled_rows(frame, tmp_path):
     assert first == [p.read_bytes() for p in draw(frame.sample(frac=1), tmp_path / "again", "foot")]
     with pytest.raises(UserError, match="Nothing was clicked at"):
         draw(frame[frame["dataset"] != ALL], tmp_path / "none")
-
-
-def test_what_cannot_be_clicked_at_is_refused(root, tmp_path):
-    with pytest.raises(UserError, match=r"clicking\.datasets: 'ref' is not reported.*'reef'"):
-        subset(tmp_path, "test", ["reef"], KNOBS.model_copy(update={"datasets": ["ref"]}))
-    with pytest.raises(UserError, match=r"reef.*preprocess"):
-        subset(tmp_path, "test", ["reef"], KNOBS)
 
 
 def test_a_real_model_is_asked_and_answers(root, split, tmp_path):

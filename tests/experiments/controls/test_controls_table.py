@@ -11,13 +11,12 @@ import pytest
 
 from uncertsam.base.errors import UserError
 from uncertsam.config.sections import POOLED
+from uncertsam.experiments.contract import tables_of
 from uncertsam.experiments.controls.design import CELLS, FACTORS, LA, SAM, TOTAL
+from uncertsam.experiments.controls.experiment import EXPERIMENT
 from uncertsam.experiments.controls.figure import steps, waterfall
-from uncertsam.experiments.controls.section import control_contents, reading
+from uncertsam.experiments.controls.section import contents, reading
 from uncertsam.experiments.controls.table import CONTROLS, attributed, differences, metrics_of
-from uncertsam.experiments.subset import MASKS
-from uncertsam.report._consistency import contradictions
-from uncertsam.report._tables import Tables
 from uncertsam.statistics.shapley import shapley
 
 
@@ -113,16 +112,15 @@ def test_a_null_result_is_printed_as_one_and_an_effect_with_its_direction(frame)
     assert "the largest part is the token, -0.1000" in said["iou"] and said["iou"].endswith("worse).")
 
 
-def test_the_page_has_every_dataset_and_control_or_no_section_at_all(control_reports):
-    found = control_contents(control_reports / "controls.csv")["controls"]
+def test_the_page_has_every_dataset_and_control(control_reports):
+    found = contents(tables_of(control_reports))
     assert next(label for label, _ in found["shares"][0][1]).startswith("Pooled")
     assert len(found["shares"][0][1]) == 4 and len(found["single"]) == 3
     assert found["masks"] == 24 and found["images"] == 12
-    assert control_contents(None) == {"controls": None}
 
 
 def test_sound_reports_have_no_problems(control_reports):
-    assert contradictions(Tables(control_reports), "controls") == []
+    assert EXPERIMENT.contradictions(tables_of(control_reports)) == []
 
 
 def edited(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -146,13 +144,7 @@ def where(column: str, value: float, **chosen: str) -> Callable[[pd.DataFrame], 
 DAMAGE = {
     "do not add up": ("controls.csv", where("value", 7.0, kind="shapley", method=TOTAL)),
     "is not that of controls.parquet": ("controls.csv", where("value", 7.0, kind="mean", dataset="few")),
-    "lies outside of its interval": ("controls.csv", where("low", 9.0, kind="mean", dataset="reef")),
-    "no kind 'sum'": ("controls.csv", lambda t: t.replace({"kind": {"setting": "sum"}})),
-    "rows are given twice": ("controls.csv", lambda t: pd.concat([t, t[:1]])),
-    "is not in controls.parquet": ("controls_subset.csv", lambda t: t.assign(mask_id=t["mask_id"] + 1)),
     f"control {SAM} is missing": ("controls.parquet", lambda t: t[t["method"] != SAM]),
-    "no metric 'fame'": ("controls.parquet", lambda t: t.replace({"metric": {"nll": "fame"}})),
-    "given twice": ("controls.parquet", lambda t: pd.concat([t, t[:1]])),
 }
 
 
@@ -160,16 +152,4 @@ DAMAGE = {
 def test_damage_is_found_and_named(places, says):
     name, change = DAMAGE[says]
     edited(places / name, change)
-    assert any(says in line for line in contradictions(Tables(places), "controls"))
-
-
-def test_a_broken_or_missing_table_is_refused_with_the_mend(places):
-    (places / "controls.csv").write_text("a\n1\n")
-    with pytest.raises(UserError, match="ablate stage"):
-        CONTROLS.read(places / "controls.csv")
-    edited(places / "controls_subset.csv", lambda t: t.drop(columns="split"))
-    with pytest.raises(UserError, match=r"subset\.csv has the columns.*ablate stage"):
-        MASKS.read(places / "controls_subset.csv")
-    (places / "controls.csv").unlink()
-    with pytest.raises(UserError, match=r"controls.csv is missing.*ablate stage"):
-        contradictions(Tables(places), "controls")
+    assert any(says in line for line in EXPERIMENT.contradictions(tables_of(places)))

@@ -1,14 +1,20 @@
 """Arms compared with plain SAM and with their twins of ones: the differences are those of the masks, step by step."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from uncertsam.experiments.contract import schemas
 from uncertsam.experiments.refinement.compare import METRICS, compared
+from uncertsam.experiments.refinement.experiment import EXPERIMENT
 from uncertsam.experiments.refinement.names import BOUND, PLAIN, method_of, methods_of, steps_of
 from uncertsam.experiments.refinement.section import readings
-from uncertsam.statistics.comparisons import ALIKE, BETTER
-from uncertsam.statistics.intervals import DatasetFacts
+from uncertsam.statistics.comparisons import ALIKE, ANSWERS, BETTER
+from uncertsam.statistics.intervals import INTERVALS, DatasetFacts, intervals
+from uncertsam.statistics.schema import Tables
+from uncertsam.statistics.table import PER_MASK, RESULTS
 
 ARMS = ["sam_ones", "la_ones", "la", "sam_entropy"]
 GAIN = {"sam_ones": 0.05, "la_ones": 0.05, "la": 0.08, "sam_entropy": 0.05}  # of every metric and step
@@ -73,3 +79,40 @@ def test_the_page_reads_gains_and_null_results_alike(found) -> None:
     told = readings(found)
     assert any("better by" in line and "Laplace + U against SAM 2" in line for line in told)
     assert any("no difference shown" in line and "SAM + U against" in line for line in told)
+
+
+@pytest.fixture
+def reports(table, found, tmp_path) -> Path:
+    facts = {name: DatasetFacts(False, "human") for name in "abcd"}
+    table = table.astype({"value": "float64"})
+    PER_MASK.write(tmp_path / "refinement.parquet", table)
+    INTERVALS.write(tmp_path / "refinement.csv", intervals(table, facts, 50, 0))
+    ANSWERS.write(tmp_path / "refinement_answers.csv", found)
+    return tmp_path
+
+
+DAMAGE = {
+    "refinement.csv: the mean of a, fusion_la, iou": lambda t: t.assign(
+        value=t["value"].where((t["method"] != "fusion_la") | (t["metric"] != "iou"), t["value"] / 2)
+    ),
+    "refinement_answers.csv: fusion_la on a differs": lambda t: t.assign(
+        value=t["value"].where(t["method"] != "fusion_la", t["value"] / 2)
+    ),
+    "truth_prompt is missing": lambda t: t[t["method"] != BOUND],
+    "no refinement 'fused'": lambda t: t.replace({"method": {"fusion_la": "fused"}}),
+    "mask_id 90 is not in results.parquet (4 such)": lambda t: t.replace({"mask_id": {7: 90}}),
+}
+
+
+def wrong(reports: Path, table: pd.DataFrame) -> str:
+    return "\n".join(EXPERIMENT.contradictions(Tables(reports, schemas(), {RESULTS.name: table})))
+
+
+def test_sound_reports_pass(reports, table) -> None:
+    assert wrong(reports, table) == ""
+
+
+@pytest.mark.parametrize("says", DAMAGE)
+def test_a_forged_table_is_found(reports, table, says) -> None:
+    DAMAGE[says](table).to_parquet(reports / "refinement.parquet", index=False)
+    assert says in wrong(reports, table)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 import uncertsam.experiments.refinement._refine as refine
+from uncertsam.config.arms import arm_named
 from uncertsam.config.training import TrainFusion
 from uncertsam.data.format import read_split
-from uncertsam.experiments.refinement._loss import FusionLoss
 from uncertsam.experiments.refinement._refine import truth_logits
-from uncertsam.experiments.refinement.fusion import build_fusion
+from uncertsam.experiments.refinement._task import FusionTask
 from uncertsam.models.checkpoints import load_model
 from uncertsam.models.geometry import Geometry
 from uncertsam.models.select import TokenPolicy, select
@@ -21,11 +21,12 @@ from uncertsam.models.store import StreamedEmbeddings
 from uncertsam.training.engine import one_device, train
 from uncertsam.training.examples import Example, SplitExamples
 from uncertsam.training.resume import ResumeState
+from uncertsam.training.task import Mode, Step
 
 ROOT = Path(__file__).resolve().parents[3]
 PARAMS = TrainFusion(
     dataset="golden", arms=["la"], epochs=18, learning_rate=5e-3, warmup=0, cooldown=0.2, objects=2, steps=2,
-    box_probability=1.0, flip=0.0, validate_every=3,
+    box_probability=1.0, flip=0.0, validate_every=3, resolution=64,
 )  # fmt: skip
 
 
@@ -46,20 +47,19 @@ class Told:
 
 def test_a_module_that_is_told_the_true_mask_and_error_beats_no_refinement(monkeypatch, tmp_path) -> None:
     model = load_model("sam2_nano", ROOT / "checkpoints" / "sam2_nano.safetensors", torch.device("cpu"))
-    model.freeze()
     split, told = read_split(ROOT / "data" / "golden"), Told(model.geometry)
     monkeypatch.setattr(refine, "uncertainty_map", lambda kind, logits: told.error[0])
-    fusion = build_fusion(model, "identity", 0)
-    plain = FusionLoss(model, fusion, told.first, "entropy", TokenPolicy(token=0, gate=False), PARAMS.steps, 64)
 
-    def loss(example: Example) -> tuple[Tensor, dict[str, float]]:
-        told.masks[:] = [example.masks]
-        return plain(example)
+    class Informed(FusionTask):
+        def loss(self, example: Example, step: Step, mode: Mode) -> tuple[Tensor, dict[str, float]]:
+            told.masks[:] = [example.masks]
+            return super().loss(example, step, mode)
 
+    task = Informed(model, arm_named("sam_entropy"), told.first, PARAMS, 0, "every domain")
     store, images = StreamedEmbeddings(model, torch.float32), list(split)
     fit, held_out = (SplitExamples(model, store, split, part, "golden", PARAMS, 0) for part in (images[:6], images[6:]))
     devices, resume = one_device(model.device, "32-true"), ResumeState(tmp_path, "truth", [])
-    found = train(fusion, loss, fit, held_out, PARAMS, 0, resume, lambda step, values: None, devices)
+    found = train(task, fit, held_out, PARAMS, 0, resume, lambda step, values: None, devices)
     unrefined = found.curve[0][-1]  # the identity start is exactly the unrefined mask
     assert found.best_loss < 0.9 * unrefined
 

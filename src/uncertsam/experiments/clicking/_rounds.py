@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from uncertsam.base.rng import numpy_generator
 from uncertsam.config.clicking import Clicking
 from uncertsam.data.format import ImageRecord
-from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES
 from uncertsam.experiments.clicking.policies import Click, anywhere, around, error_centre, most_unsure, places
+from uncertsam.experiments.clicking.table import GUIDED, ORACLE, POLICIES
 from uncertsam.inference.algebra import Answer, Method, answer
 from uncertsam.inference.predictions import PromptSet
 from uncertsam.metrics.ranking import ratio

@@ -12,10 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import METHODS, in_order, method_facts
 from uncertsam.config.sections import ALL
-from uncertsam.experiments.clicking.names import GUIDED, ORACLE, RANDOM
-from uncertsam.experiments.clicking.table import DIFFERENCE, MEAN, SUMMED
+from uncertsam.experiments.clicking.table import DIFFERENCE, GUIDED, MEAN, ORACLE, RANDOM, SUMMED
 from uncertsam.figures.provenance import footnotes
-from uncertsam.figures.sheet import sheet, write
+from uncertsam.figures.sheet import sheet, ticks, write
 from uncertsam.figures.style import INK, MUTED, MethodStyle, styled
 
 WIDTH, LEFT, GAP, UPPER, LOWER = 8.0, 0.5, 0.35, 1.7, 1.0  # inches
@@ -39,27 +38,24 @@ def clicking(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Path
     if drawn.empty:
         raise UserError("Nothing was clicked at.", "Run the click stage again.")
     names = in_order(drawn["method"], METHODS)
-    panel = (WIDTH - LEFT - GAP * len(names)) / len(names)
     shown = drawn.assign(dataset=f"{frame['dataset'].nunique() - 1} datasets")
     with styled():
         title = f"Clicks where the model is unsure: {int(drawn['n_masks'].max())} masks{_marked(drawn)}"
         page = sheet((WIDTH, UPPER + LOWER + 1.55), title, HOW, footnotes(shown), provenance)
-        corner = page.place(0.0, UPPER + LOWER + 1.2, WIDTH, 0.25)
-        page.figure.legend(handles=_keys(), loc="center left", ncols=3, bbox_to_anchor=corner)
-        for rank, name in enumerate(names):
-            left, mine = LEFT + rank * (panel + GAP), drawn[drawn["method"] == name]
-            above = page.figure.add_axes(page.place(left, LOWER + 0.85, panel, UPPER))
+        page.legend(_keys(), UPPER + LOWER + 1.2, 0.25)
+        uppers = page.columns(len(names), LEFT, GAP, LOWER + 0.85, UPPER)
+        lowers = page.columns(len(names), LEFT, GAP, 0.4, LOWER)
+        for name, above, below in zip(names, uppers, lowers, strict=True):
+            mine = drawn[drawn["method"] == name]
             _lines(above, mine[mine["kind"] == MEAN], list(POLICIES))
             above.set_title(method_facts(name).label, fontsize=8.5)
-            below = page.figure.add_axes(page.place(left, 0.4, panel, LOWER))
             below.axhline(0, color=INK, linewidth=0.8)
             _lines(below, mine[mine["kind"] == DIFFERENCE], [GUIDED])
             below.set_xlabel("clicks", fontsize=7.5, color=MUTED)
-            if not rank:
-                above.set_ylabel("mean IoU", fontsize=7.5, color=MUTED)
-                below.set_ylabel("guided - random", fontsize=7.5, color=MUTED)
-        _alike(page.figure.axes[::2])
-        _alike(page.figure.axes[1::2])
+        uppers[0].set_ylabel("mean IoU", fontsize=7.5, color=MUTED)
+        lowers[0].set_ylabel("guided - random", fontsize=7.5, color=MUTED)
+        _alike(uppers)
+        _alike(lowers)
         return write(page.figure, drawn, stem)
 
 
@@ -85,8 +81,7 @@ def _lines(axes: Axes, rows: pd.DataFrame, policies: Sequence[str]) -> None:
         axes.plot(x, mine["value"], **_look(style))
     axes.grid(visible=True, axis="y")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_formatter("{x:g}")
+    ticks(axes.yaxis, 4)
 
 
 def _alike(panels: Sequence[Axes]) -> None:

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from uncertsam.config.sections import ALL, refuse_reserved
-from uncertsam.experiments.clicking.names import GUIDED, ORACLE, POLICIES, RANDOM
 from uncertsam.statistics.intervals import DatasetFacts, intervals
 from uncertsam.statistics.schema import COUNT, FLAG, NUMBER, WORD, Column, Schema
 
+# where the method is most unsure, anywhere near the object, and at the largest error
+GUIDED, RANDOM, ORACLE = POLICIES = ("guided", "random", "oracle")
 KEYS = ["dataset", "image_id", "mask_id", "method", "policy", "clicks"]
 SUMMED = ["kind", "dataset", "method", "policy", "clicks"]
 MEAN, DIFFERENCE = "mean", "difference"

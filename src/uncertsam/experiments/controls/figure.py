@@ -6,14 +6,13 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from uncertsam.base.errors import UserError
 from uncertsam.catalogue import metric_facts
 from uncertsam.config.sections import POOLED
 from uncertsam.experiments.controls.design import LA, PRIMARY, REGION, SAM
 from uncertsam.figures.provenance import footnotes
-from uncertsam.figures.sheet import sheet, write
+from uncertsam.figures.sheet import sheet, ticks, write
 from uncertsam.figures.style import FACTORS, INK, MUTED, RULE, styled
 
 WIDTH, NAMES, GAP, BODY, HEAD = 8.0, 1.45, 0.3, 1.9, 0.6  # inches
@@ -25,35 +24,31 @@ HOW = (
 )
 
 
-def waterfall(
-    frame: pd.DataFrame, stem: Path, provenance: str = "", metrics: Sequence[str] = PRIMARY, dataset: str = POOLED
-) -> list[Path]:
+def waterfall(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Path]:
     """Draw a panel per metric: where SAM is, four bars, where LA is.
 
     `frame` has the columns of `controls.csv`. Returns the files written. Raises UserError where a step is missing.
     """
-    drawn = steps(frame, metrics, dataset)
-    panel = (WIDTH - NAMES - GAP * len(metrics)) / len(metrics)
+    drawn = steps(frame)
     masks = int(drawn["n_masks"].max())
     marked = " (synthetic)" if drawn["synthetic"].any() else ""
     title = f"From SAM to Laplace in four changes: {masks} masks{marked}"
     with styled():
         page = sheet((WIDTH, BODY + HEAD), title, HOW, footnotes(drawn), provenance)
-        for column, metric in enumerate(metrics):
-            axes = page.figure.add_axes(page.place(NAMES + column * (panel + GAP), 0.3, panel, BODY))
-            _panel(axes, drawn[drawn["metric"] == metric], named=column == 0)
+        for metric, axes in zip(PRIMARY, page.columns(len(PRIMARY), NAMES, GAP, 0.3, BODY), strict=True):
+            _panel(axes, drawn[drawn["metric"] == metric], named=metric == PRIMARY[0])
             axes.set_title(metric_facts(metric).title)
         return write(page.figure, drawn, stem)
 
 
-def steps(frame: pd.DataFrame, metrics: Sequence[str], dataset: str = POOLED) -> pd.DataFrame:
+def steps(frame: pd.DataFrame, metrics: Sequence[str] = PRIMARY) -> pd.DataFrame:
     """The numbers drawn: per metric the ends (value) and the four changes (begin, value, low, high), in order."""
     key = ["metric", "method"]
-    mine = frame[(frame["dataset"] == dataset) & (frame["region"] == REGION)]
+    mine = frame[(frame["dataset"] == POOLED) & (frame["region"] == REGION)]
     found = mine[mine["kind"] == "shapley"].set_index(key)
     wanted = pd.MultiIndex.from_product([metrics, STEPS], names=key)
     if not wanted.isin(found.index).all():
-        raise UserError(f"The controls have no {', '.join(metrics)} of {dataset}.", "Run the ablate stage again.")
+        raise UserError(f"The controls have no {', '.join(metrics)}.", "Run the ablate stage again.")
     rows = found.loc[wanted].reset_index()
     change = rows["value"].where(rows["method"].isin(list(FACTORS)), 0.0)
     start = rows["value"].where(rows["method"] == SAM).groupby(rows["metric"]).transform("first")
@@ -68,8 +63,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, named: bool) -> None:
     axes.set_yticks(range(len(STEPS)), labels=names if named else [""] * len(names), fontsize=8, color=INK)
     axes.spines["left"].set_visible(False)
     axes.grid(visible=True, axis="x")
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter("{x:g}")
+    ticks(axes.xaxis, 4)
     axes.use_sticky_edges = False  # a bar's foot may be the leftmost number, and its label stands to the right
     axes.margins(x=0.2)
     for y, row in enumerate(rows.itertuples()):

@@ -1,7 +1,6 @@
 """The whole control: model, posterior, calibration images and subset, put together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +8,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
-from uncertsam.config.params import Config
 from uncertsam.config.training import FitLaplace
 from uncertsam.data.format import Split, read_split
+from uncertsam.data.splits import check_unseen
+from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.controls._measure import all_controls, mean_nll, measured
 from uncertsam.experiments.controls.single import single_controls
 from uncertsam.experiments.subset import drawn
@@ -22,56 +22,54 @@ from uncertsam.methods.laplace_closed import LaplaceClosed
 from uncertsam.methods.posterior.examples import read_examples
 from uncertsam.methods.posterior.fit import fit
 from uncertsam.methods.posterior.state import LaplaceState, load
-from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.store import open_embeddings
 
 
-@dataclass(frozen=True)
-class ControlInputs:
-    """Where everything is: a model, data/benchmark, data/embeddings, the fitted posterior, params.yaml."""
+def single_of(bench: Bench) -> dict[str, Method]:
+    """The one-at-a-time controls, refits and choices by validation included."""
+    asked = calibration(bench)
+    return single_controls(
+        _posterior(bench), bench.config.fit_laplace, bench.config.ablate, partial(_fit, bench),
+        lambda state: mean_nll(asked, LaplaceClosed(state, False)),
+    )  # fmt: skip
 
-    model: PromptableModel
-    benchmark: Path
-    embeddings: Path
-    fitted: Path
-    config: Config
 
-    def single(self) -> dict[str, Method]:
-        """The one-at-a-time controls, refits and choices by validation included."""
-        state, like = load(self.fitted, self.model), self.config.fit_laplace
-        knobs, calibration = self.config.ablate, self.calibration()
-        return single_controls(state, like, knobs, self.fit, lambda s: mean_nll(calibration, LaplaceClosed(s, False)))
+def controlled(bench: Bench, subset: Mapping[str, Split], single: Mapping[str, Method]) -> pd.DataFrame:
+    """The long table of all controls, those of the factorial too, on {dataset: its chosen images and masks}."""
+    controls = all_controls(Laplace(_posterior(bench), bench.config.ablate.factorial_samples, False), single)
+    progress = partial(tqdm, desc="ablate", disable=None)
+    parts = [measured(bench.prompts(name, split), controls, progress) for name, split in subset.items()]
+    return pd.concat(parts, ignore_index=True)
 
-    def run(self, subset: Mapping[str, Split], single: Mapping[str, Method]) -> pd.DataFrame:
-        """The long table of all controls, those of the factorial too, on {dataset: its chosen images and masks}."""
-        samples = self.config.ablate.factorial_samples
-        controls = all_controls(Laplace(load(self.fitted, self.model), samples, False), single)
-        progress = partial(tqdm, desc="ablate", disable=None)
-        parts = [measured(self.asked(split, name), controls, progress) for name, split in subset.items()]
-        return pd.concat(parts, ignore_index=True)
 
-    def fit(self, like: FitLaplace) -> LaplaceState:
-        """A posterior fitted with other parameters, on what the fitted one was fitted on."""
-        dataset, seed = self.config.fit.dataset, self.config.base.seed
-        split, store = (
-            read_split(self.benchmark / dataset / "fit"),
-            open_embeddings(self.embeddings / dataset, self.model),
+def calibration(bench: Bench) -> PromptSet:
+    """The images that validation looks at."""
+    knobs = bench.config.ablate
+    split = drawn(read_split(_validated(bench)), knobs.calibrate_images, knobs.masks, knobs.seed)
+    return bench.prompts(knobs.calibrate, split)
+
+
+def check_fitted_elsewhere(bench: Bench, subset: Mapping[str, Split]) -> None:
+    """Raise UserError where the posterior was fitted, or is to be validated, on an image of the subset."""
+    check_unseen(subset, bench.benchmark / bench.config.fit.dataset / "fit", _validated(bench))
+
+
+def _validated(bench: Bench) -> Path:
+    """The split of validation. Raises UserError where the dataset has none."""
+    name = bench.config.ablate.calibrate
+    if not (root := bench.benchmark / name / "calibrate").is_dir():
+        raise UserError(
+            f"{name} has no calibrate split.",
+            f"Give data.{name}.split a share for `calibrate`, or set ablate.calibrate to another one.",
         )
-        return fit(self.model, read_examples(self.model, store, split, like, seed, dataset), like)
+    return root
 
-    def calibration(self) -> PromptSet:
-        """The images that validation looks at. Raises UserError where the dataset has no calibrate split."""
-        knobs = self.config.ablate
-        root = self.benchmark / knobs.calibrate / "calibrate"
-        if not root.is_dir():
-            raise UserError(
-                f"{knobs.calibrate} has no calibrate split.",
-                f"Give data.{knobs.calibrate}.split a share for `calibrate`, or set ablate.calibrate to another one.",
-            )
-        split = drawn(read_split(root), knobs.calibrate_images, knobs.masks, knobs.seed)
-        return self.asked(split, knobs.calibrate)
 
-    def asked(self, split: Split, dataset: str) -> PromptSet:
-        """Images of a dataset, ready to be asked about."""
-        store = open_embeddings(self.embeddings / dataset, self.model)
-        return PromptSet(self.model, store, split, dataset, self.config.base.seed)
+def _posterior(bench: Bench) -> LaplaceState:
+    return load(bench.fitted / "laplace", bench.model)
+
+
+def _fit(bench: Bench, like: FitLaplace) -> LaplaceState:
+    """A posterior fitted with other parameters, on what the fitted one was fitted on."""
+    dataset = bench.config.fit.dataset
+    split = read_split(bench.benchmark / dataset / "fit")
+    return fit(bench.model, read_examples(bench.model, bench.store(dataset), split, like, bench.seed, dataset), like)

@@ -1,15 +1,15 @@
 """What the page says of the controls: sentences and tables made from `controls.csv`, null results included."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from uncertsam.catalogue import MetricFacts, in_order, metric_facts, spoken
+from uncertsam.catalogue import MetricFacts, dataset_label, in_order, metric_facts, spoken
 from uncertsam.config.sections import POOLED
 from uncertsam.experiments.controls.design import FACTORS, LA, PRIMARY, REFERENCE, REGION, SAM, TOTAL
 from uncertsam.experiments.controls.table import CONTROLS
 from uncertsam.figures.style import FACTORS as STYLES
+from uncertsam.statistics.schema import Tables
 
 TABLED = (*PRIMARY, "nll")
 ORDER = ("n5", "n10", "n100", "n1000", "closed", "bernoulli", "softmax_pixels", "prior_1", "prior_marglik")
@@ -23,23 +23,19 @@ NAMES = {  # of the one-at-a-time controls, without "laplace_"
 }
 
 
-def control_contents(path: Path | None) -> dict[str, Any]:
-    """The page's section on the controls; {"controls": None} where there are none. Raises UserError if broken."""
-    if path is None:
-        return {"controls": None}
-    frame = CONTROLS.read(path)
+def contents(tables: Tables) -> dict[str, Any]:
+    """What the template shows of `controls.csv`."""
+    frame = tables[CONTROLS.name]
     pooled = frame[(frame["dataset"] == POOLED) & (frame["region"] == REGION)]
     totals = pooled[(pooled["kind"] == "shapley") & (pooled["method"] == TOTAL)]
     return {
-        "controls": {
-            "masks": int(totals["n_masks"].max()),
-            "images": int(totals["n_images"].max()),
-            "readings": [reading(pooled, metric) for metric in PRIMARY],
-            "factors": [STYLES[name] for name in FACTORS],
-            "shares": [(metric_facts(metric), _shares(frame, metric)) for metric in PRIMARY],
-            "metrics": [metric_facts(metric) for metric in TABLED],
-            "single": _single(pooled),
-        }
+        "masks": int(totals["n_masks"].max()),
+        "images": int(totals["n_images"].max()),
+        "readings": [reading(pooled, metric) for metric in PRIMARY],
+        "factors": [STYLES[name] for name in FACTORS],
+        "shares": [(metric_facts(metric), _shares(frame, metric)) for metric in PRIMARY],
+        "metrics": [metric_facts(metric) for metric in TABLED],
+        "single": _single(pooled),
     }
 
 
@@ -71,7 +67,7 @@ def _outcome(row: Any, style: MetricFacts) -> str:
 
 
 def _plain(factor: str) -> str:
-    return {"token": "the token", "gate": "the gate", "precision": "the precision", "bayes": "Bayes"}[factor]
+    return "Bayes" if factor == "bayes" else f"the {factor}"
 
 
 def _shares(frame: pd.DataFrame, metric: str) -> list[tuple[str, list[dict[str, str]]]]:
@@ -79,12 +75,9 @@ def _shares(frame: pd.DataFrame, metric: str) -> list[tuple[str, list[dict[str, 
     mine = frame[(frame["kind"] == "shapley") & (frame["metric"] == metric) & (frame["region"] == REGION)]
     cells = {(row.dataset, row.method): _cell(row) for row in mine.itertuples()}
     names = in_order(mine["dataset"], [POOLED])
-    labels = {name: spoken(name) + (" (synthetic)" if _synthetic(mine, name) else "") for name in names}
-    return [(labels[name], [cells[name, factor] for factor in (TOTAL, *FACTORS)]) for name in names]
-
-
-def _synthetic(rows: pd.DataFrame, dataset: str) -> bool:
-    return bool(rows.loc[rows["dataset"] == dataset, "synthetic"].any())
+    made = mine.groupby("dataset")["synthetic"].any()
+    parts = (TOTAL, *FACTORS)
+    return [(dataset_label(name, bool(made[name])), [cells[name, part] for part in parts]) for name in names]
 
 
 def _single(pooled: pd.DataFrame) -> list[tuple[str, str, list[dict[str, str]]]]:

@@ -29,7 +29,6 @@ MASK = ["dataset", "image_id", "mask_id", "metric", "region"]
 CASE = ["method", "metric", "region"]
 KEY = ["kind", "dataset", *CASE]
 TOO_SMALL = "n too small"
-Settings = Mapping[str, Mapping[str, float]]  # control -> {"prior_precision": ..., "temperature": ...}
 AGAIN = "Run the ablate stage again."
 CONTROLS = Schema(
     "controls.csv",
@@ -44,19 +43,23 @@ COLUMNS = list(CONTROLS.columns)
 
 
 def summary(
-    table: pd.DataFrame, facts: Mapping[str, DatasetFacts], settings: Settings, draws: int, seed: int
+    table: pd.DataFrame, facts: Mapping[str, DatasetFacts], settings: pd.DataFrame, draws: int, seed: int
 ) -> pd.DataFrame:
-    """The rows of `reports/controls.csv` from the long table of all controls. draws, seed: of the bootstrap."""
-    refuse_reserved(table["dataset"].unique(), "control", "Give it another name in params.yaml.")
+    """The rows of `reports/controls.csv` from the long table of all controls, and from those of `settings_rows`.
+
+    draws, seed: of the bootstrap.
+    """
+    refuse_reserved(table["dataset"].unique(), "ablate", "Give it another name in params.yaml.")
     judged = table[table["metric"].isin([*PRIMARY, *SECONDARY])]
     shown = table[table["metric"].isin([*PRIMARY, *SECONDARY, "mean_u"])]
     long = {"mean": shown, "shapley": attributed(judged), "difference": differences(judged)}
     parts = [_both(values, facts, draws, seed).assign(kind=kind) for kind, values in long.items()]
-    found = pd.concat([*parts, _settings(settings)], ignore_index=True)
+    found = pd.concat([*parts, settings], ignore_index=True)
     return found[COLUMNS].sort_values(KEY, ignore_index=True)
 
 
-def _settings(settings: Settings) -> pd.DataFrame:
+def settings_rows(settings: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """From {control: {"prior_precision": ..., "temperature": ...}}."""
     about = {"kind": "setting", "dataset": POOLED, "region": REGION, "note": "", "synthetic": False, "quality": ""}
     empty = {"low": np.nan, "high": np.nan, "n_images": 0, "n_masks": 0}
     rows = [{"method": m, "metric": name, "value": v} for m, each in settings.items() for name, v in each.items()]

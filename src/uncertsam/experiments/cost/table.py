@@ -12,10 +12,6 @@ No two machines, and no two runs, give the same times: `uncertsam compare` asks 
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-import pandas as pd
 
 from uncertsam.statistics.schema import COUNT, WORD, Column, Schema
 
@@ -31,21 +27,3 @@ COST = Schema(
     number="%.4g",
 )  # fmt: skip
 COLUMNS = list(COST.columns)
-
-
-def seconds_of(frame: pd.DataFrame) -> dict[str, float]:
-    """Seconds per mask of each method."""
-    rows = frame[frame["unit"] == "mask"]
-    return {str(name): float(ms) / 1000 for name, ms in zip(rows["method"], rows["ms"], strict=True)}
-
-
-def cost_problems(frame: pd.DataFrame, methods: Sequence[str]) -> Iterator[str]:
-    """What cannot be: a method without a row, a time of 0 or less, a median outside of its range."""
-    for name in [name for name in (ENCODER, *methods) if name not in set(frame["method"])]:
-        yield f"cost.csv: {name} has no row"
-    rows: Iterator[Any] = frame.itertuples()
-    for row in rows:
-        if not 0 < row.ms_low <= row.ms <= row.ms_high:
-            yield f"cost.csv: {row.method} takes {row.ms} ms, between {row.ms_low} and {row.ms_high}"
-        if row.method != ENCODER and not (row.ratio > 0 and row.peak_mb > 0 and row.state_mb >= 0):
-            yield f"cost.csv: {row.method} has a ratio or a size that cannot be"

@@ -16,12 +16,13 @@ from torch.utils._pytree import tree_leaves
 from tqdm import tqdm
 
 from uncertsam.base.errors import UserError
-from uncertsam.data.format import Split
+from uncertsam.data.format import read_split
+from uncertsam.experiments.bench import Bench
 from uncertsam.experiments.cost.table import COLUMNS, ENCODER, PLAIN
 from uncertsam.inference.algebra import Inputs, Method, answer
 from uncertsam.inference.predictions import PromptSet, boxes_of
 from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.store import Embeddings, encode
+from uncertsam.models.store import DTYPES, encode
 
 MB = 1e6
 
@@ -73,24 +74,29 @@ class PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.now -= size
 
 
-def questions(
-    model: PromptableModel, store: Embeddings, split: Split, dataset: str, seed: int, masks: int
-) -> list[Inputs]:
+def timed(bench: Bench) -> pd.DataFrame:
+    """Time every method on a few masks that are not reported: their numbers change from run to run."""
+    knobs, dataset = bench.config.time, bench.config.fit.dataset
+    split = read_split(bench.benchmark / dataset / "fit")
+    methods = {n: Timed(bench.method(n), size_of(bench.part(n))) for n in bench.config.methods}
+    asked = questions(bench.prompts(dataset, split), knobs.masks)
+    return clock(methods, asked, knobs.repeats, DTYPES[bench.config.encode.dtype])
+
+
+def questions(whole: PromptSet, masks: int) -> list[Inputs]:
     """The boxes of the first `masks` masks of a split, image by image, embeddings and pictures read beforehand.
 
     Raises UserError where the split has no mask.
     """
-    asked, left, whole = [], masks, PromptSet(model, store, split, dataset, seed)
+    asked, left, split = [], masks, whole.split
     for image in split:
-        if not left:
-            break
-        if not split.annotations[image.id]:
-            continue
-        boxes = boxes_of(split, image)[:left]
-        left -= len(boxes)
-        asked.append(replace(whole.of(image, boxes), image=partial(_given, split.pixels(image.id))))
+        if left and split.annotations[image.id]:
+            boxes = boxes_of(split, image)[:left]
+            left -= len(boxes)
+            asked.append(replace(whole.of(image, boxes), image=partial(_given, split.pixels(image.id))))
     if not asked:
-        raise UserError(f"{dataset} has no mask to time the methods on.", "Name a dataset with masks as fit.dataset.")
+        problem = f"{whole.dataset} has no mask to time the methods on."
+        raise UserError(problem, "Name a dataset with masks as fit.dataset.")
     return asked
 
 

@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from uncertsam.base.errors import UserError
-from uncertsam.catalogue import DATASETS, in_order, spoken
+from uncertsam.catalogue import DATASETS, dataset_label, in_order
 from uncertsam.figures.provenance import footnotes
-from uncertsam.figures.sheet import Sheet, sheet, write
-from uncertsam.figures.style import GRID, INK, MUTED, method_style, styled
+from uncertsam.figures.sheet import Sheet, bands, sheet, write
+from uncertsam.figures.style import INK, MUTED, method_style, styled
 from uncertsam.statistics.selection import labels, methods
 
 WIDTH, NAMES, GAP, ROW = 8.0, 1.6, 0.22, 0.4  # of the sheet, of dataset names, between panels, of a row; inches
@@ -43,12 +43,11 @@ def guarantees(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Pa
     names = in_order(drawn["dataset"], DATASETS)
     panel = (WIDTH - NAMES - GAP * 2 * len(alphas)) / (2 * len(alphas))
     upper, lower = ROW * len(names), CELL * len(names)
-    below = 0.15 + LETTER * max(len(_short(name)) for name in names)
+    below = 0.15 + LETTER * max(len(dataset_label(name)) for name in names)
     foot = below + lower + 0.65
     with styled():
         page = sheet((WIDTH, foot + upper + 0.75), "What can be promised", HOW, footnotes(drawn), provenance)
-        corner = page.place(0.0, foot + upper + 0.3, WIDTH, 0.45)
-        page.figure.legend(handles=_keys(drawn), loc="center left", ncols=4, bbox_to_anchor=corner, fontsize=7.5)
+        page.legend(_keys(drawn), foot + upper + 0.3, 0.45, 4, fontsize=7.5)
         for rank, alpha in enumerate(alphas):
             left, mine = NAMES + rank * 2 * (panel + GAP), drawn[drawn["setting"] == alpha]
             _promised(page, (left, foot, panel, upper), mine, drawn[drawn["part"] == "whole"], names)
@@ -83,7 +82,8 @@ def _promised(page: Sheet, place: Place, rows: pd.DataFrame, whole: pd.DataFrame
     left, bottom, width, height = place
     alpha, risk = float(rows["setting"].iloc[0]), rows[rows["part"] == "risk"]
     missed = page.figure.add_axes(page.place(left, bottom, width, height))
-    _bands(missed, risk, names, named=left == NAMES)
+    told = labels(risk)
+    bands(missed, [told[name] if left == NAMES else "" for name in names], 7.0)
     missed.axvline(alpha, color=INK, linewidth=1, linestyle=(0, (4, 2)))
     _dots(missed, risk[risk["metric"] == "fnr"], names)
     missed.set_xlim(-0.1 * alpha, 1.35 * alpha)
@@ -91,7 +91,7 @@ def _promised(page: Sheet, place: Place, rows: pd.DataFrame, whole: pd.DataFrame
     missed.xaxis.set_major_formatter("{x:g}")
     missed.set_title(f"missed, α = {alpha:g}", fontsize=8)
     size = page.figure.add_axes(page.place(left + width + GAP, bottom, width, height))
-    _bands(size, risk, names, named=False)
+    bands(size, [""] * len(names), 7.0)
     size.set_xscale("log")
     _dots(size, risk[risk["metric"] == "of_object"], names)
     for dataset, area in whole.groupby("dataset")["value"].first().items():
@@ -99,16 +99,6 @@ def _promised(page: Sheet, place: Place, rows: pd.DataFrame, whole: pd.DataFrame
     size.xaxis.set_major_formatter("{x:g}")
     size.xaxis.set_minor_locator(NullLocator())
     size.set_title("area / object's", fontsize=8)
-
-
-def _bands(axes: Axes, rows: pd.DataFrame, names: Sequence[str], named: bool) -> None:
-    for rank in range(1, len(names), 2):
-        axes.axhspan(rank - 0.5, rank + 0.5, color=GRID, alpha=0.45, linewidth=0, zorder=0)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    told = labels(rows)
-    axes.set_yticks(range(len(names)), labels=[told[n] if named else "" for n in names], fontsize=7, color=INK)
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=True, axis="x")
 
 
 def _dots(axes: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
@@ -131,16 +121,11 @@ def _matrix(page: Sheet, place: Place, rows: pd.DataFrame, names: Sequence[str],
                 value, everything = (float(told[source, tested, name]) for name in ("fnr", "everything"))
                 _cell(axes, x, y, value, WHOLE if everything == 1 else BROKEN if value > alpha else KEPT)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylim=(len(names) - 0.5, -0.5))
-    short = [_short(name) for name in names]
+    short = [dataset_label(name) for name in names]
     axes.set_xticks(range(len(names)), labels=short, rotation=90, fontsize=6.5)
     axes.set_yticks(range(len(names)), labels=short if named else [""] * len(names), fontsize=6.5)
     axes.spines[:].set_visible(False)
     axes.set_title(f"{method_style(first).label}: missed elsewhere, α = {alpha:g}", fontsize=8)
-
-
-def _short(dataset: str) -> str:
-    """Its name without marks."""
-    return DATASETS.get(dataset) or spoken(dataset)
 
 
 def _cell(axes: Axes, x: int, y: int, value: float, colour: str) -> None:

@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,25 +10,17 @@ from uncertsam.catalogue import QUALITY, REFINED, in_order, metric_facts
 from uncertsam.experiments.refinement.names import PLAIN, steps_of
 from uncertsam.figures.style import method_style
 from uncertsam.statistics.answers import difference_cell, sentence
-from uncertsam.statistics.comparisons import ANSWERS, overall_rows
-from uncertsam.statistics.intervals import INTERVALS
+from uncertsam.statistics.comparisons import overall_rows
+from uncertsam.statistics.schema import Tables
 from uncertsam.statistics.selection import labels
 
 ALPHA = 0.05
 TWINS = (("fusion_la", "fusion_la_ones"), ("fusion_sam_entropy", "fusion_sam_ones"))  # with U, and with ones
 
 
-@dataclass(frozen=True)
-class RefinedFiles:
-    """refinement.csv and refinement_answers.csv."""
-
-    means: Path
-    answers: Path
-
-
-def refined_section(files: RefinedFiles) -> dict[str, Any]:
-    """What the template shows. Raises UserError where a file is missing or broken."""
-    answers, means = ANSWERS.read(files.answers), INTERVALS.read(files.means)
+def contents(tables: Tables) -> dict[str, Any]:
+    """What the template shows of refinement.csv and refinement_answers.csv."""
+    answers, means = tables["refinement_answers.csv"], tables["refinement.csv"]
     return {
         "readings": readings(answers),
         "against": [_against(answers, PLAIN), *(_against(answers, ones) for _, ones in TWINS)],

@@ -7,20 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import sha256
-from uncertsam.base.rng import derive_seed
 from uncertsam.config.arms import Arm, arm_named
 from uncertsam.config.training import TrainFusion
-from uncertsam.data.format import Split, read_split
-from uncertsam.experiments.refinement._loss import FusionLoss
+from uncertsam.experiments.refinement._task import FusionTask
 from uncertsam.experiments.refinement.first_pass import FirstPass
-from uncertsam.experiments.refinement.fusion import EVERY, build_fusion, save
-from uncertsam.models.promptable import PromptableModel
-from uncertsam.models.select import TokenPolicy
-from uncertsam.models.store import Embeddings, open_embeddings
-from uncertsam.training.engine import Devices, Log, Trained, train
-from uncertsam.training.examples import Mixed, SplitExamples, parted
-from uncertsam.training.resume import ResumeState, code_digest
+from uncertsam.experiments.refinement.fusion import EVERY, save
+from uncertsam.training.domains import Domain, Training
+from uncertsam.training.engine import Log, Trained
+from uncertsam.training.resume import ResumeState
 from uncertsam.training.summary import outcome, write_curve
 
 CODE = ("experiments/refinement", "training", "models", "inference", "methods", "base/rng.py")
@@ -28,107 +22,45 @@ FoldLog = Callable[[str, int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
-class Domain:
-    """A dataset's fit split and its embeddings."""
+class ArmTraining:
+    """The folds of one arm. plan: the dataset that is left out, or `EVERY`, and what is trained on.
 
-    name: str
-    split: Split
-    store: Embeddings
-
-    @classmethod
-    def read(cls, name: str, benchmark: Path, embeddings: Path, model: PromptableModel) -> "Domain":
-        """From `benchmark`/NAME/fit. Raises UserError where there is none."""
-        folder = benchmark / name / "fit"
-        if not folder.is_dir():
-            raise UserError(
-                f"{name} has no fit split.",
-                f"Give data.{name}.split a share for `fit`, or leave it out of train_fusion.domains.",
-            )
-        return cls(name, read_split(folder), open_embeddings(embeddings / name, model))
-
-    @property
-    def digest(self) -> str:
-        return sha256(self.split.root / "annotations" / "dataset.json")
-
-
-@dataclass(frozen=True)
-class Training:
-    """What the folds of an arm share. facts: hashes of the fitted parts that it reads. seed: of the experiment."""
+    facts: hashes of the fitted parts that the first pass reads. states: folder of the resume states.
+    """
 
     arm: str
-    model: PromptableModel
     first: FirstPass
     params: TrainFusion
+    plan: Mapping[str, Sequence[Domain]]
     facts: Any
-    seed: int
-    devices: Devices
+    training: Training
+    states: Path
 
-    def run(self, fold: str, domains: Sequence[Domain], resume: ResumeState, log: Log) -> Trained:
-        """Train one module. All arms begin with the same weights and see the same images and prompts.
+    def run(self, log: FoldLog) -> dict[str, Trained]:
+        """Train every fold, or go on; the states stay until `forget`. All arms see the same images and prompts."""
+        return {fold: self._train(fold, partial(log, fold)) for fold in self.plan}
 
-        The network's own weights are frozen, for good.
-        """
-        self.model.freeze()
-        arm = arm_named(self.arm)
-        params = _decayed(self.params, arm)
-        fusion = build_fusion(self.model, params.init, derive_seed(self.seed, "fusion", fold))
-        side = self.model.image_size if params.resolution == "input" else params.resolution
-        policy = TokenPolicy(token=params.token, gate=params.gate)
-        loss = FusionLoss(self.model, fusion, self.first, arm.map, policy, params.steps, side)
-        fit, held_out = self._examples(domains)
-        return train(fusion, loss, fit, held_out, params, self.seed, resume, log, self.devices)
+    def write(self, found: Mapping[str, Trained], folder: Path, curve: Path) -> None:
+        """The best and the last weights of all folds, and the training curves: fold, and the engine's columns."""
+        facts = {fold: {"data": {d.name: d.digest for d in self.plan[fold]}, **outcome(t)} for fold, t in found.items()}
+        best, last = ({fold: getattr(t, which) for fold, t in found.items()} for which in ("best", "last"))
+        save(folder, self.arm, self.training.model, self.params.model_dump(), best, facts, last)
+        rows = [[fold, *row] for fold, trained in found.items() for row in trained.curve]
+        write_curve(rows, curve, "fold")
 
-    def resume(self, folder: Path, fold: str, domains: Sequence[Domain]) -> ResumeState:
-        """Where a fold's state is kept: the same only for the same code, model, parameters, data and devices."""
-        data = {d.name: sorted(image.sha256 for image in d.split) for d in domains}
-        machine = [str(self.model.device), self.devices.world_size]
-        params = [self.arm, fold, self.params.model_dump(), self.seed]
-        facts = [*params, self.facts, data, self.model.digest, machine, code_digest(*CODE)]
-        return ResumeState(folder, f"fusion_{self.arm}", facts)
+    def forget(self) -> None:
+        """Remove the folds' states: their weights are written."""
+        for fold in self.plan:
+            self._state(fold).clear()
 
-    def _examples(self, domains: Sequence[Domain]) -> tuple[Mixed, Mixed]:
-        parts: tuple[list[SplitExamples], list[SplitExamples]] = ([], [])
-        for domain in domains:
-            share = parted(domain.split, self.params.held_out, self.params.most_images)
-            for part, images in zip(parts, share, strict=True):
-                part.append(
-                    SplitExamples(self.model, domain.store, domain.split, images, domain.name, self.params, self.seed)
-                )
-        return Mixed(parts[0]), Mixed(parts[1])
+    def _train(self, fold: str, log: Log) -> Trained:
+        training = self.training
+        task = FusionTask(training.model, arm_named(self.arm), self.first, self.params, training.seed, fold)
+        return training.run(task, self.plan[fold], self._state(fold), log)
 
-
-Plan = Mapping[str, Sequence[Domain]]  # the dataset left out, or `EVERY`: trained on
-
-
-def train_folds(training: Training, plan: Plan, folder: Path, log: FoldLog) -> dict[str, Trained]:
-    """Train every fold; their states stay in `folder` until `forget`."""
-    return {
-        fold: training.run(fold, domains, training.resume(folder, fold, domains), partial(log, fold))
-        for fold, domains in plan.items()
-    }
-
-
-def forget(training: Training, plan: Plan, folder: Path) -> None:
-    """Remove the folds' states: their weights are written."""
-    for fold, domains in plan.items():
-        training.resume(folder, fold, domains).clear()
-
-
-def write(folder: Path, curve: Path, training: Training, plan: Plan, found: Mapping[str, Trained]) -> None:
-    """The best weights of all folds, and the training curves: fold, and the engine's columns."""
-    facts = {fold: {"data": {d.name: d.digest for d in plan[fold]}, **outcome(t)} for fold, t in found.items()}
-    weights = {fold: trained.best for fold, trained in found.items()}
-    last = {fold: trained.last for fold, trained in found.items()}
-    save(folder, training.arm, training.model, training.params.model_dump(), weights, facts, last)
-    rows = [[fold, *row] for fold, trained in found.items() for row in trained.curve]
-    write_curve(rows, curve, "fold")
-
-
-def _decayed(params: TrainFusion, arm: Arm) -> TrainFusion:
-    """The parameters with the arm's own weight decay."""
-    if arm.map == "ones" and params.weight_decay_ones is not None:
-        return params.model_copy(update={"weight_decay": params.weight_decay_ones})
-    return params
+    def _state(self, fold: str) -> ResumeState:
+        name, facts = f"fusion_{self.arm}", [self.arm, fold, self.facts]
+        return self.training.resume(self.states, name, self.plan[fold], facts)
 
 
 def folds(arm: Arm, params: TrainFusion, reported: Sequence[str], benchmark: Path) -> dict[str, list[str]]:

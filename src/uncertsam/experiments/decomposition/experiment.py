@@ -14,6 +14,7 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_table
 from uncertsam.catalogue import spoken
 from uncertsam.data.format import Split
+from uncertsam.experiments.contract import Experiment, Figure, Predicted
 from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
 from uncertsam.figures.style import GRID, INK, MUTED, MethodStyle, styled
@@ -54,10 +55,7 @@ def decomposition(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list
     parts = list(dict.fromkeys(frame["part"]))
     with styled():
         page = sheet((WIDTH, body + 0.75), "Where does the uncertainty come from?", HOW, footnotes(frame), provenance)
-        page.figure.legend(
-            handles=[Patch(color=_look(part).colour, label=_look(part).label) for part in parts],
-            loc="center left", ncols=4, bbox_to_anchor=page.place(0.0, body + 0.45, WIDTH, 0.25),
-        )  # fmt: skip
+        page.legend([Patch(color=_look(part).colour, label=_look(part).label) for part in parts], body + 0.45, 0.25, 4)
         axes = page.figure.add_axes(page.place(NAMES, 0.35, WIDTH - NAMES - 0.2, body))
         _bars(axes, frame, list(names), parts)
         lines = [textwrap.fill(name, 24, break_long_words=False) for name in names.values()]
@@ -119,3 +117,13 @@ def _of_masks(folder: Path) -> pd.DataFrame:
 
 def _summed(maps: Float[np.ndarray, "n h w"]) -> Float[np.ndarray, " n"]:
     return maps.astype(float).sum(axis=(1, 2))
+
+
+def _of_predictions(predicted: Predicted) -> pd.DataFrame:
+    found = METHOD in predicted.methods
+    return shares(predicted.predictions, predicted.splits) if found else pd.DataFrame()
+
+
+EXPERIMENT = Experiment(
+    "decomposition", "predict", figures={"decomposition": Figure("intervals.csv", decomposition, _of_predictions)}
+)

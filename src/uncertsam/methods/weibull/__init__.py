@@ -1,0 +1,1 @@
+"""A decoder whose last product has two random factors, both Weibull: pixel features and mask weights (RUAC)."""

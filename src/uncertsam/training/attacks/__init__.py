@@ -1,0 +1,1 @@
+"""Attackers that are trained against a decoder: they change style and outline of an image's objects (RUAC)."""
