@@ -16,7 +16,7 @@ TOLD = {  # what writes into a folder that its caller writes aside, or keeps wha
     "src/uncertsam/data/raw/remote/_download.py": {"fetch"},
     "src/uncertsam/data/raw/worlds/__init__.py": {"save"},
     "src/uncertsam/data/raw/worlds/organs.py": {"generate"},
-    "src/uncertsam/data/sampling.py": {"_copy_images", "_write_listing"},
+    "src/uncertsam/data/sampling.py": {"_copy_images", "draw"},
     "src/uncertsam/inference/_maps.py": {"__init__"},
     "src/uncertsam/inference/predictions.py": {"_writing"},
     "src/uncertsam/models/store.py": {"_write_shards"},

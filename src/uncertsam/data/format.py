@@ -52,6 +52,11 @@ class ImageRecord:
     def file_name(self) -> str:
         return f"{self.id:08d}.jpg"
 
+    @property
+    def cluster(self) -> str:
+        """What is split and resampled as one: near-duplicates, else the same file, else the image alone."""
+        return self.group or self.sha256 or str(self.id)
+
 
 @dataclass(frozen=True)
 class Annotation:

@@ -12,7 +12,7 @@ from uncertsam.data.format import Split, read_split
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.store import Embeddings, open_embeddings
 from uncertsam.training.engine import Devices, Log, Trained, train
-from uncertsam.training.examples import Mixed, SplitExamples, parted
+from uncertsam.training.examples import Example, Mixed, SplitExamples, parted
 from uncertsam.training.resume import ResumeState, code_digest
 from uncertsam.training.task import Task
 
@@ -49,7 +49,7 @@ class Training:
     devices: Devices
     code: tuple[str, ...]
 
-    def run(self, task: Task, domains: Sequence[Domain], resume: ResumeState, log: Log) -> Trained:
+    def run(self, task: Task[Example], domains: Sequence[Domain], resume: ResumeState, log: Log) -> Trained:
         """Train on the domains' images, or go on from `resume`. Raises what `train` raises."""
         fit, held_out = self._examples(domains)
         return train(task, fit, held_out, self.params, self.seed, resume, log, self.devices)

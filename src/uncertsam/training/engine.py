@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Generic, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import torch_generator
 from uncertsam.config.training import TrainParams
-from uncertsam.training.examples import Example, Examples
+from uncertsam.training.examples import Examples, Item
 from uncertsam.training.resume import ResumeState
 from uncertsam.training.task import Step, Task
 
@@ -49,9 +49,9 @@ class Devices(Protocol):
 
 
 def train(
-    task: Task,
-    fit: Examples,
-    held_out: Examples,
+    task: Task[Item],
+    fit: Examples[Item],
+    held_out: Examples[Item],
     params: TrainParams,
     seed: int,
     resume: ResumeState,
@@ -81,12 +81,12 @@ def train(
 
 
 @dataclass
-class _Run:
+class _Run(Generic[Item]):
     """One training on its way."""
 
-    task: Task
-    fit: Examples
-    held_out: Examples
+    task: Task[Item]
+    fit: Examples[Item]
+    held_out: Examples[Item]
     params: TrainParams
     seed: int
     resume: ResumeState
@@ -99,7 +99,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.groups = self.task.parameter_groups()
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = self.task.optimiser(
             [{"params": g.parameters, "lr": g.learning_rate, "weight_decay": g.weight_decay} for g in self.groups]
         )
         self.at_once = self.params.accumulate * self.devices.world_size
@@ -131,7 +131,7 @@ class _Run:
             group["lr"] = rate
         return rates
 
-    def _backward(self, example: Example, step: int, count: int, parts: dict[str, float]) -> Tensor:
+    def _backward(self, example: Item, step: int, count: int, parts: dict[str, float]) -> Tensor:
         """Adds to the gradients, and the loss's parts to `parts`."""
         with self.devices.autocast():
             found, named = self.task.loss(example, Step(step, self.total), "sample")
@@ -142,7 +142,7 @@ class _Run:
             parts[name] += part
         return found.detach().float().cpu() / count
 
-    def _stop(self, step: int, what: str, example: Example) -> None:
+    def _stop(self, step: int, what: str, example: Item) -> None:
         """What is trained is still good: the step that would have spoilt it is not taken."""
         self.save(step)
         raise UserError(

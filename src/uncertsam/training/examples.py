@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -42,11 +42,25 @@ class Example:
 
 
 @runtime_checkable
-class Examples(Protocol):
+class Named(Protocol):
+    """An example of any task: an error names where it comes from."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def image_id(self) -> int: ...
+
+
+Item = TypeVar("Item", bound=Named)
+Given = TypeVar("Given", bound=Named, covariant=True)
+
+
+@runtime_checkable
+class Examples(Protocol[Given]):
     """Example i of epoch e is a function of (seed, dataset, image, e) alone."""
 
     def __len__(self) -> int: ...
-    def get(self, index: int, epoch: int) -> Example: ...
+    def get(self, index: int, epoch: int) -> Given: ...
 
 
 @runtime_checkable
@@ -114,7 +128,7 @@ class SplitExamples:
 class Mixed:
     """Several sources one after the other, as one."""
 
-    parts: Sequence[Examples]
+    parts: Sequence[Examples[Example]]
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -134,16 +148,12 @@ def parted(split: Split, held_out: float, most: int | None) -> tuple[list[ImageR
     masks are left out.
     """
     images = sorted((i for i in split if split.annotations[i.id]), key=lambda i: _hash("most", i))[:most]
-    kept = {_group(i) for i in images if _hash("held out", i) / 2**64 < held_out}
-    groups = {_group(i) for i in images}
+    kept = {i.cluster for i in images if _hash("held out", i) / 2**64 < held_out}
+    groups = {i.cluster for i in images}
     if held_out and len(groups) > 1 and (not kept or kept == groups):
-        kept = {_group(min(images, key=lambda i: _hash("held out", i)))}
-    return [i for i in images if _group(i) not in kept], [i for i in images if _group(i) in kept]
-
-
-def _group(image: ImageRecord) -> str:
-    return image.group or image.sha256 or str(image.id)
+        kept = {min(images, key=lambda i: _hash("held out", i)).cluster}
+    return [i for i in images if i.cluster not in kept], [i for i in images if i.cluster in kept]
 
 
 def _hash(purpose: str, image: ImageRecord) -> int:
-    return int.from_bytes(hashlib.sha256(f"{purpose} {_group(image)}".encode()).digest()[:8], "big")
+    return int.from_bytes(hashlib.sha256(f"{purpose} {image.cluster}".encode()).digest()[:8], "big")

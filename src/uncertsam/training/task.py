@@ -3,16 +3,15 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Generic, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from uncertsam.config.training import TrainParams
+from uncertsam.training.examples import Item
 from uncertsam.training.schedule import Schedule, warmup_cooldown
-
-if TYPE_CHECKING:
-    from uncertsam.training.examples import Example
 
 Loss = Float[Tensor, ""]
 Mode = Literal["sample", "mean"]  # draw from what is random (a training step), or take its mean (held-out images)
@@ -41,8 +40,8 @@ class ParameterGroup:
     schedule: Schedule
 
 
-class Task(ABC):
-    """module: holds every parameter that is trained, and no other that requires a gradient."""
+class Task(ABC, Generic[Item]):
+    """module: holds every parameter that is trained, and no other that requires a gradient. Item: its examples."""
 
     module: nn.Module
 
@@ -50,8 +49,12 @@ class Task(ABC):
     def parameter_groups(self) -> list[ParameterGroup]:
         """Groups without a common parameter. The learning rate of the first is the one that is logged."""
 
+    def optimiser(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """What updates the groups, in the form that torch takes."""
+        return torch.optim.AdamW(groups)
+
     @abstractmethod
-    def loss(self, example: "Example", step: Step, mode: Mode) -> tuple[Loss, dict[str, float]]:
+    def loss(self, example: Item, step: Step, mode: Mode) -> tuple[Loss, dict[str, float]]:
         """The mean over an example's objects, and its parts by name, to be logged.
 
         step: for losses that change on the way. A function of its arguments and the

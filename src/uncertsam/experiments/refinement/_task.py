@@ -23,7 +23,7 @@ from uncertsam.training.losses import sam_loss
 from uncertsam.training.task import Loss, Mode, ParameterGroup, Step, Task, paper_groups
 
 
-class FusionTask(Task):
+class FusionTask(Task[Example]):
     """One arm and fold: mean over objects, summed over the prompt steps. The model's own weights are frozen, for good.
 
     Step k: the first pass is asked with the first k prompts, without gradient; the second with the same prompts and

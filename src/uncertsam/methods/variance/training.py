@@ -22,7 +22,7 @@ from uncertsam.training.task import Loss, Mode, ParameterGroup, Step, Task, pape
 CODE = ("training", "models", "inference", "methods/variance", "base/rng.py")
 
 
-class VarianceTask(Task):
+class VarianceTask(Task[Example]):
     """Mean over pixels, trained tokens and objects, summed over the prompt steps. SAM's own weights stay.
 
     Step k is asked with the first k prompts. Objects are taken as many at a time as fit in memory, and each such part

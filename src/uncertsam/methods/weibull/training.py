@@ -45,7 +45,7 @@ class _Branch:
     calibration: float = 0.0
 
 
-class RuacTask(Task):
+class RuacTask(Task[Example]):
     """A copy of the model whose decoder, prompt encoder and read-out are trained, and attackers that ascend.
 
     The encoder is frozen, and so are the projections of its fine maps: they are in the stored embeddings. A step's
