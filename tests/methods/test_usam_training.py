@@ -12,7 +12,7 @@ from usam_worlds import random_observed
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import torch_generator
-from uncertsam.config.training import TrainUsam
+from uncertsam.config.usam import TrainUsam
 from uncertsam.methods.usam.heads import Heads, head_names
 from uncertsam.methods.usam.protocols import Judged
 from uncertsam.methods.usam.tokens import TokenStore, write_tokens

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator, torch_generator
-from uncertsam.config.training import TrainUsam
+from uncertsam.config.usam import Protocol, TrainUsam
 from uncertsam.data.splits import assign
 from uncertsam.methods.usam.heads import Heads, Offset
-from uncertsam.methods.usam.protocols import Judged, Protocol
+from uncertsam.methods.usam.protocols import Judged
 from uncertsam.methods.usam.tokens import TokenStore
 from uncertsam.training.engine import Devices, Log, one_device, train
 from uncertsam.training.resume import ResumeState, code_digest
