@@ -6,7 +6,7 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.stage import run_stage
-from uncertsam.compute import cut, kept_shards, opened
+from uncertsam.compute import kept_shards, opened
 from uncertsam.config.params import Config
 
 
@@ -24,20 +24,18 @@ def main(dataset: str, split: str, benchmark: Path, embeddings: Path, out: Path)
         specs = tuple(ModelSpec(name, model.weights, base.device) for name, model in config.models.items())
         images = knobs.fit_images if split == "fit" else knobs.images
         task = ExtractionSpec(specs, embeddings, benchmark / split, dataset, knobs, images, base.seed)
-        chosen = task.opened.split
         facts = {
             "dataset": dataset,
             "seed": base.seed,
             "params": knobs.model_dump(),
-            "clusters": {str(image.id): image.cluster for image in chosen},
+            "clusters": {str(image.id): image.cluster for image in task.opened.split},
         }
-        shards = cut(tuple(chosen.images), 8)
         with (
             opened(config.engine) as pool,
             kept_shards(Path(".resume", "extract_tokens", dataset, split), task.key) as finished,
         ):
             each = partial(pool.stream, desc=f"extract {dataset}", size=_images, finished=finished)
-            parts = (part for part in each(task.observed, shards) if part)
+            parts = (part for part in each(task.observed, task.shards) if part)
             count = write_tokens(out, parts, task.opened.models, knobs.tokens, facts)
         run.metrics({"objects": count})
     print(f"extracted tokens of {count} objects of {dataset}")

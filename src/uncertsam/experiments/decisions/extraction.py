@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from uncertsam.base.files import sha256
+from uncertsam.compute.shards import cut
 from uncertsam.config.usam import ExtractTokens
 from uncertsam.data.format import ANNOTATIONS, read_split
 from uncertsam.experiments.subset import drawn
@@ -17,6 +19,7 @@ from uncertsam.models.spec import ModelSpec, Spec
 from uncertsam.models.store import open_embeddings
 from uncertsam.training.resume import code_digest
 
+IMAGES = 8  # of a shard, or more: see `cut`
 CODE = ("methods/usam", "models", "base/rng.py")
 
 
@@ -47,6 +50,11 @@ class ExtractionSpec(Spec):
         facts = [self.params.model_dump(), self.images, self.seed, digests, sha256(self.truth / ANNOTATIONS)]
         text = json.dumps([*facts, code_digest(*CODE)])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def shards(self) -> Sequence[Shard]:
+        """The drawn images."""
+        return cut(tuple(self.opened.split.images), IMAGES)
 
     def observed(self, images: Shard) -> Observed | None:
         """As `Extraction.observed`."""
