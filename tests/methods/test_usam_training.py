@@ -105,9 +105,10 @@ def test_near_duplicates_are_never_divided_and_nothing_is_lost(samples):
 
 
 def test_too_few_images_to_hold_some_out_are_an_error(samples):
-    few = Samples(samples.latents[:10], samples.targets[:10], samples.clusters[:10])
-    with pytest.raises(UserError, match=r"5 different images are too few .*Give train_usam\.datasets more images"):
-        few.divided(0.2)
+    two, one = (Samples(samples.latents[:n], samples.targets[:n], samples.clusters[:n]) for n in (4, 2))
+    assert [len(part) for part in two.divided(0.01)] == [len(part) for part in two.divided(0.99)] == [2, 2]
+    with pytest.raises(UserError, match=r"1 different images are too few .*Give train_usam\.datasets more images"):
+        one.divided(0.2)
 
 
 def test_samples_are_what_the_protocol_says_of_every_object_and_model(tmp_path):

@@ -63,7 +63,7 @@ class Samples:
 
         At least one of them is held out. Raises UserError where there is only one.
         """
-        names = sorted(set(self.clusters), key=lambda name: derive_seed("usam heads", name))
+        names = sorted(set(self.clusters), key=lambda name: derive_seed(0, "usam heads", name))
         count = min(max(1, round(held_out * len(names))), len(names) - 1)
         if count < 1:
             raise UserError(
