@@ -33,7 +33,7 @@ def parts(setting: Setting, sizes: Sequence[int]) -> Iterator[Part]:
     yield from (fit_of_an_image(setting), fit_beside_naive(setting))
     yield from _sampled_and_closed(setting)
     yield prompts(setting, MEMBERS)
-    yield Part("variance", _size(setting), _asks(setting, "variance_entropy"), reach=Reach(2.0, PLAIN))
+    yield Part("variance", _size(setting), _asks(setting, "variance"), reach=Reach(2.0, PLAIN))
     yield all_but_tta(setting)
     yield changed(setting, MEMBERS)
     yield pipeline(setting, 1)

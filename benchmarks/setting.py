@@ -25,13 +25,10 @@ from uncertsam.methods import (
     prompt,
     sam,
     tta_train,
-    variance_entropy,
-    variance_logvar,
-    variance_var,
 )
 from uncertsam.methods.posterior.fit import draw_example, fit
 from uncertsam.methods.posterior.state import LaplaceState
-from uncertsam.methods.variance.method import VarianceMethod
+from uncertsam.methods.variance import VarianceMethod
 from uncertsam.methods.variance.network import build_network as variance_network
 from uncertsam.metrics.region import TruthSide
 from uncertsam.models.checkpoints import build_network
@@ -79,16 +76,12 @@ class Setting:
             "prompt": prompts_moved(model, MEMBERS),
             "laplace": laplace.Laplace(self.state, SAMPLES, False),
             "laplace_closed": laplace_closed.LaplaceClosed(self.state, False),
-            **self._variance(),
+            "variance": VarianceMethod(
+                variance_network(model, 0, seed=0).requires_grad_(False), TokenPolicy(**ONE_MASK)
+            ),
             "constant": constant.build(constant.Params(**ONE_MASK), model, None),
             "boundary_distance": boundary_distance.build(boundary_distance.Params(**ONE_MASK), model, None),
         }
-
-    def _variance(self) -> dict[str, Method]:
-        network = variance_network(self.model, 0, seed=0).requires_grad_(False)
-        kinds = {"logvar": variance_logvar, "var": variance_var, "entropy": variance_entropy}
-        policy = TokenPolicy(**ONE_MASK)
-        return {f"variance_{name}": VarianceMethod(network, policy, kind.MEASURE) for name, kind in kinds.items()}
 
     def asked(self, objects: int) -> "Setting":
         """The same about the first so many objects."""

@@ -10,7 +10,7 @@ from uncertsam.data.format import read_split
 from uncertsam.statistics.answers import answer_metrics, answers_json, limits_of_proof
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import facts_of
-from uncertsam.statistics.table import RESULTS
+from uncertsam.statistics.table import RESULTS, at_default
 
 
 def main(results: Path, benchmark: Path, reports: Path) -> None:
@@ -20,7 +20,7 @@ def main(results: Path, benchmark: Path, reports: Path) -> None:
     plan = Plan.of(knobs, config.base.seed)
     with tracking.stage("compare", knobs.model_dump()) as run:
         facts = {name: facts_of(read_split(benchmark / name / split)) for name in config.datasets}
-        frame = compare(RESULTS.read(results), facts, plan)
+        frame = compare(at_default(RESULTS.read(results)), facts, plan)
         ANSWERS.write(reports / "answers.csv", frame)
         write_json(reports / "answers.json", answers_json(frame, plan))
         run.metrics(answer_metrics(frame))

@@ -37,7 +37,8 @@ def _measured(store: MetricCache, method: str, dataset: str, pool: Pool) -> Meas
     """One method's measures, shard by shard; those of an attempt that was broken off are not measured again."""
     with kept_shards(Path(".resume", "measure", dataset, method), store.origin(method)) as finished:
         each = partial(pool.map, desc=f"measure {method}", size=_images, finished=finished)
-        return measure_cell(store.predictions / method, store.truth, method, dataset, each)
+        model = store.predictions.parent.name
+        return measure_cell(store.predictions / method, store.truth, method, dataset, each, model=model)
 
 
 def _images(shard: Shard) -> int:

@@ -43,7 +43,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, model: str, fitted: Pa
             with tracking.stage("predict", chosen, method, dataset) as run:
                 cell = TaskSpec(questions, method, chosen, cells.part(method))
                 about = {"params": chosen, "made_from": cells.origin(method, chosen)}
-                shown = {"measure": cell.opened.method.measure.name, "synthetic": split.info.get("synthetic", False)}
+                shown = {"synthetic": split.info.get("synthetic", False)}
                 begun = time.perf_counter()
                 masks = _answer(cell, out / method, {"method": method, **facts, **about, **shown}, pool)
                 run.metrics({"masks": masks, "seconds_per_mask": (time.perf_counter() - begun) / masks})

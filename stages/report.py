@@ -5,14 +5,16 @@ from pathlib import Path
 
 from uncertsam import tracking
 from uncertsam.base.errors import UserError
-from uncertsam.base.files import sha256
+from uncertsam.base.files import sha256, write_json
 from uncertsam.base.stage import run_stage
 from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
-from uncertsam.experiments.contract import experiments, schemas
+from uncertsam.experiments.contract import experiments, schemas, tables_of
 from uncertsam.figures.provenance import provenance_line
 from uncertsam.report.index import Inputs, build
 from uncertsam.statistics.comparisons import Plan
+from uncertsam.statistics.summary import seconds_of, summary_json
+from uncertsam.statistics.table import at_default
 
 
 def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
@@ -34,6 +36,10 @@ def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
     )
     with tracking.stage("report", {}) as run:
         build(inputs, out)
+        tables = tables_of(reports)
+        summary = summary_json(at_default(tables["results.parquet"]), seconds_of(tables["cost.csv"]))
+        write_json(reports / "summary.json", summary)
+        run.metrics(summary)
         for name in ("results.parquet", "metrics.json", "reproduction.json", *schemas()):
             if name == "results.parquet" or not name.endswith(".parquet"):
                 run.artifact(reports / name)

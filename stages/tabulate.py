@@ -11,10 +11,10 @@ from uncertsam.config.params import Config
 from uncertsam.data.format import read_split
 from uncertsam.data.splits import check_unseen
 from uncertsam.statistics.curves import CURVES, collect_curves
-from uncertsam.statistics.image_level import image_level_intervals
+from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level, image_level_intervals
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 from uncertsam.statistics.summary import metrics_json
-from uncertsam.statistics.table import RESULTS, collect
+from uncertsam.statistics.table import RESULTS, at_default, collect
 
 
 def main(measures: Path, benchmark: Path, reports: Path) -> None:
@@ -25,20 +25,28 @@ def main(measures: Path, benchmark: Path, reports: Path) -> None:
     split = config.predict.split
     found = measures / config.base.model
     with tracking.stage("tabulate", knobs.model_dump()) as run:
-        table = collect({(m, d): found / d / f"{m}.parquet" for m in methods for d in names})
+        tables = [
+            collect({(m, d): measures / model / d / f"{m}.parquet" for m in methods for d in names})
+            for model in sorted(
+                config.models, key=lambda name: (name != config.base.model, name)
+            )  # its own comes first
+        ]
+        table = pd.concat(tables, ignore_index=True)
         reported = {d: read_split(benchmark / d / split) for d in names}
         check_unseen(reported, *config.fitted_on(benchmark))
         facts = {d: facts_of(reported[d]) for d in names}
+        own = at_default(table)
         rows = [
-            intervals(table, facts, knobs.resamples, seed),
-            image_level_intervals(table, facts, knobs.resamples, seed, knobs.failure_iou),
+            intervals(own, facts, knobs.resamples, seed),
+            image_level_intervals(own, facts, knobs.resamples, seed, knobs.failure_iou),
         ]
         RESULTS.write(reports / "results.parquet", table)
-        write_json(reports / "metrics.json", metrics_json(table))
+        IMAGE_LEVEL.write(reports / "image_level.csv", image_level(table, knobs.failure_iou))
+        write_json(reports / "metrics.json", metrics_json(own))
         curves = [found / d / f"{m}.curves.parquet" for m in methods for d in names]
         CURVES.write(reports / "curves.parquet", collect_curves(curves))
         INTERVALS.write(reports / "intervals.csv", pd.concat(rows, ignore_index=True))
-        run.metrics(metrics_json(table))
+        run.metrics(metrics_json(own))
     print(f"tabulated {len(table)} values of {len(methods)} methods on {len(names)} datasets")
 
 

@@ -12,7 +12,7 @@ from uncertsam.experiments.refinement.names import methods_of
 from uncertsam.statistics.comparisons import ANSWERS
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
 from uncertsam.statistics.summary import metrics_json
-from uncertsam.statistics.table import RESULTS, collect
+from uncertsam.statistics.table import PER_MASK, at_default, collect
 
 
 def main(measures: Path, benchmark: Path, reports: Path) -> None:
@@ -23,11 +23,12 @@ def main(measures: Path, benchmark: Path, reports: Path) -> None:
     trained = config.train_fusion
     rows = methods_of(trained.arms, config.refine.steps)
     with tracking.stage("tabulate_refined", knobs.model_dump()) as run:
-        table = collect({(row, d): measures / config.base.model / d / f"{row}.parquet" for row in rows for d in names})
+        root = measures / config.base.model
+        table = at_default(collect({(row, d): root / d / f"{row}.parquet" for row in rows for d in names}))
         reported = {d: read_split(benchmark / d / split) for d in names}
         check_unseen(reported, *trained.splits(benchmark, names))
         facts = {d: facts_of(reported[d]) for d in names}
-        RESULTS.write(reports / "refinement.parquet", table)
+        PER_MASK.write(reports / "refinement.parquet", table)
         INTERVALS.write(reports / "refinement.csv", intervals(table, facts, knobs.resamples, seed))
         ANSWERS.write(reports / "refinement_answers.csv", compared(table, facts, knobs.resamples, seed))
         run.metrics(metrics_json(table))

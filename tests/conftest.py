@@ -100,13 +100,13 @@ def control_reports(controlled, tmp_path_factory: pytest.TempPathFactory) -> Pat
     from uncertsam.experiments.controls.table import CONTROLS, settings_rows, summary
     from uncertsam.experiments.subset import MASKS
     from uncertsam.statistics.intervals import DatasetFacts
-    from uncertsam.statistics.table import RESULTS
+    from uncertsam.statistics.table import PER_MASK
 
     folder = tmp_path_factory.mktemp("controls")
     facts = {name: DatasetFacts(name != "reef", "human") for name in controlled["dataset"].unique()}
     methods = [name for name in controlled["method"].unique() if name.startswith("laplace_")]
     settings = {name: {"prior_precision": 2.0, "temperature": 1.0} for name in methods}
-    RESULTS.write(folder / "controls.parquet", controlled)
+    PER_MASK.write(folder / "controls.parquet", controlled)
     CONTROLS.write(folder / "controls.csv", summary(controlled, facts, settings_rows(settings), 200, 0))
     masks = controlled[["dataset", "image_id", "mask_id"]].drop_duplicates()
     masks = masks.assign(split="test", image_sha256="a", mask_sha256="b")

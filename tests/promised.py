@@ -1,11 +1,10 @@
 """Worlds whose truth is known: logits with truths drawn from them, and made-up predictions on the disk."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from safetensors.numpy import save_file
+from cells import write_maps
 
 from uncertsam.data.format import Annotation, ImageRecord, Split, encode_rle
 
@@ -34,10 +33,7 @@ def write_cells(root: Path, images: int, methods: list[str], reverse: bool = Fal
             rows.append((k, mask_id))
         masks[k] = masks[k][::-1] if reverse else masks[k]
     maps = np.stack(logits).astype(np.float32)[:, ::2, ::2].copy()
-    index = pd.DataFrame(rows, columns=["image_id", "mask_id"]).assign(row=range(len(rows)))
+    index = pd.DataFrame(rows, columns=["image_id", "mask_id"])
     for method in methods:
-        (root / method).mkdir(parents=True)
-        index.to_parquet(root / method / "index.parquet")
-        save_file({"logits": maps, "uncertainty": np.exp(-np.abs(maps))}, root / method / "maps.safetensors")
-        (root / method / "meta.json").write_text(json.dumps({"layout": {"image_size": 64, "mask_size": 16}}))
+        write_maps(root / method, index, {"logits": maps, "doubt": np.exp(-np.abs(maps))})
     return Split(root / "test", {"synthetic": True}, records, masks)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from uncertsam.base.registry import load_method, method_names
+from uncertsam.experiments.contract import experiment_named, experiments, schemas
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -102,13 +103,23 @@ def test_every_path_of_a_command_is_a_dependency_or_an_output(pipeline):
                 assert any(related), f"{name}: {word}"
 
 
+def tables_named(text: str) -> set[str]:
+    """What a script reads and writes of the reports: by name, or as the tables of experiments."""
+    found = set(re.findall(r'(?:(?<!/ )|(?<=reports / ))"(\w+\.(?:csv|json|parquet))"', text))
+    if ran := re.search(r'run_experiment\("(\w+)"', text):
+        experiment = experiment_named(ran[1])
+        found |= {schema.name for schema in experiment.schemas} | ({f"{ran[1]}.json"} if experiment.verdict else set())
+    if ".figures.items()" in text:
+        found |= {figure.table for each in experiments() for figure in each.figures.values() if not figure.made}
+    return found | {name for name in schemas() if "*schemas()" in text and name.endswith(".csv")}
+
+
 def test_a_stage_that_is_given_the_reports_declares_which_it_reads_and_writes(root, pipeline):
-    """Their names stand in its script: those that it declares, and no other."""
+    """Their names stand in its script, or in the experiments that it goes through: those that it declares, no other."""
     for name, stage in pipeline.items():
         words = body(stage)["cmd"].split()
         if "--reports" in words:
-            text = (root / script_of(stage)).read_text()
-            found = re.findall(r'(?:(?<!/ )|(?<=reports / ))"(\w+\.(?:csv|json|parquet))"', text)
+            found = tables_named((root / script_of(stage)).read_text())
             known = {path for path in [*body(stage)["deps"], *outs(stage)] if path.startswith("reports/")}
             told = {path for word in words for path in (word, word.replace(".html", ".json"))} | {"reports/figures"}
             assert known - told == {f"reports/{file}" for file in found} - told, name
@@ -182,7 +193,7 @@ def test_a_stage_depends_on_every_source_that_it_imports(root, pipeline, params,
     """Otherwise a changed source would leave old numbers in place."""
     stage = body(pipeline[name])
     methods = params["methods"] if name in ("predict", "click", "time") else []
-    files = [root / script_of(stage), *(root / "src" / "uncertsam" / "methods" / f"{m}.py" for m in methods)]
+    files = [root / script_of(stage), *(Path(load_method(method).__file__) for method in methods)]
     needed = set().union(*(imported(root, file) for file in files))
     paths = {path.relative_to(root / "src" / "uncertsam").with_suffix("").as_posix() for path in needed}
     paths = {p for p in paths if not p.startswith(tuple(HARMLESS)) and not p.endswith("__init__")}

@@ -57,9 +57,9 @@ METHODS: dict[str, MethodFacts] = {
     "tta_hue": MethodFacts("TTA, hue", "Average over images with shifted hue."),
     "tta_geometric": MethodFacts("TTA, geometric", "Average over warped images, each warped back."),
     "prompt": MethodFacts("Prompt perturbation", "Average over slightly moved boxes."),
-    "variance_logvar": MethodFacts("Variance net, log variance", "A trained head says the log variance."),
-    "variance_var": MethodFacts("Variance net, variance", "A trained head says the variance."),
-    "variance_entropy": MethodFacts("Variance net, entropy", "Entropy under the trained head's variance."),
+    "variance": MethodFacts(
+        "Variance net", "A trained head says the squared error; uncertainty is that of a coin with it."
+    ),
     "combined_total": MethodFacts(
         "Combined: total variance", "Variance over models, pictures and boxes at once, with the share of each."
     ),

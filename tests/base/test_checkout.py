@@ -74,7 +74,7 @@ def test_a_command_on_a_checkout_says_so_and_changes_nothing(theirs, uncertsam, 
 
 def test_what_is_neither_here_nor_shipped_is_told_with_a_way_to_it(theirs, uncertsam):
     ask = ("predict", "cat.jpg", *BOX)
-    assert "in a checkout of UncertSAM; then name" in uncertsam(*ask, "--method", "variance_var")[2]
+    assert "in a checkout of UncertSAM; then name" in uncertsam(*ask, "--method", "variance")[2]
     assert "uncertsam download sam2_tiny --out checkpoints" in uncertsam(*ask, "--model", "sam2_tiny")[2]
     (theirs / "checkpoints" / "sam2_hiera_tiny.pt").write_bytes(b"as downloaded")
     assert "sam2_hiera_tiny.pt cannot be read as weights" in uncertsam(*ask, "--model", "sam2_tiny")[2]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import save_file
+from cells import write_maps
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, ImageRecord, Split
@@ -11,14 +11,10 @@ from uncertsam.experiments.decomposition.experiment import PARTS, decomposition,
 
 
 def write_cell(folder, parts, count=6):
-    folder.mkdir(parents=True)
-    pd.DataFrame({"row": range(count), "image_id": range(count), "mask_id": range(count)}).to_parquet(
-        folder / "index.parquet"
-    )
+    index = pd.DataFrame({"image_id": range(count), "mask_id": range(count)})
     named = {f"part_{name}": values.astype(np.float32) for name, values in parts.items()}
     total = sum(parts.values(), np.zeros((count, 4, 4)))
-    save_file({"logits": total.astype(np.float32), "uncertainty": total.astype(np.float32), **named},
-              folder / "maps.safetensors")  # fmt: skip
+    write_maps(folder, index, {"logits": total.astype(np.float32), "doubt": total.astype(np.float32), **named})
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uncertsam.experiments.prompting import box_mask, clicked, grabcut, iou
+from uncertsam.experiments.prompting import box_mask, clicked, clicks_until, grabcut, iou
 from uncertsam.models.mask_points import centre, corners
 
 
@@ -55,3 +55,9 @@ def test_clicks_go_where_the_error_is_largest_and_say_of_which_kind_it_is(disc):
     assert len(masks) == 2
     assert asked[0][1] == 1 and disc[asked[0][0][1], asked[0][0][0]]
     assert asked[1][1] == 0 and asked[1][0][0] >= 62
+
+
+def test_clicks_are_counted_up_to_the_first_that_is_good_enough():
+    assert clicks_until(0.85, [0.2, 0.85, 0.5, 0.9]) == 2
+    assert clicks_until(0.9, [0.2, 0.85, 0.5, 0.9]) == 4
+    assert clicks_until(0.95, [0.2, 0.85, 0.5, 0.9]) == 4  # never: all of them

@@ -1,11 +1,11 @@
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from cells import write_maps
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -22,7 +22,8 @@ from uncertsam.figures.teaser import error_of, teaser
 from uncertsam.models.layout import Layout
 
 LAYOUT = Layout(32, 8)
-MEASURES = {"sam": "predictive entropy [nats]", "laplace": "predictive entropy [nats]", "constant": "constant"}
+LABELS = {"sureness": {"label": "predictive entropy", "unit": "nats"}, "sameness": {"label": "constant", "unit": "1"}}
+MEASURES = {"sam": "sureness", "laplace": "sureness", "constant": "sameness"}
 masks = arrays.arrays(bool, (5, 7))
 
 
@@ -81,12 +82,10 @@ def reef(tmp_path: Path) -> tuple[Split, Path, pd.DataFrame]:
     index = pd.DataFrame({"row": [0, 1], "image_id": 1, "mask_id": [2, 1]})  # not in the order of the masks
     index = index.assign(x0=[35, 10], y0=[22, 5], x1=[54, 29], y1=[37, 19])
     for method, measure in MEASURES.items():
+        maps = {name: generator.normal(0, 1, (2, 8, 8)).astype(np.float32) for name in ("logits", measure)}
+        named = {"name": measure, **LABELS[measure]}
         folder = tmp_path / "predictions" / "reef" / method
-        folder.mkdir(parents=True)
-        index.to_parquet(folder / "index.parquet")
-        maps = {name: generator.normal(0, 1, (2, 8, 8)).astype(np.float32) for name in ("logits", "uncertainty")}
-        save_file(maps | {"uncertainty": np.abs(maps["uncertainty"]) / 5}, folder / "maps.safetensors")
-        (folder / "meta.json").write_text(json.dumps({"measure": measure, "layout": asdict(LAYOUT)}))
+        write_maps(folder, index, maps | {measure: np.abs(maps[measure]) / 5}, named)
     scores = [table(list(generator.uniform(0, 1, 2)), k, m) for m in MEASURES for k in ("iou", "pearson")]
     return read_split(root), tmp_path / "predictions", pd.concat(scores, ignore_index=True)
 
@@ -147,8 +146,7 @@ def test_the_panel_is_the_same_every_time_and_says_what_it_shows(reef: Reef, tmp
 def test_a_changed_map_changes_table_and_pictures(reef: Reef, tmp_path: Path) -> None:
     before = [path.read_bytes() for path in qualitative([read(reef)], tmp_path / "a")]
     path = reef[1] / "reef" / "laplace" / "maps.safetensors"
-    maps = {name: np.full((2, 8, 8), 0.3, np.float32) for name in ("logits", "uncertainty")}
-    save_file(maps, path)
+    save_file({name: np.full((2, 8, 8), 0.3, np.float32) for name in ("logits", MEASURES["laplace"])}, path)
     after = [path.read_bytes() for path in qualitative([read(reef)], tmp_path / "a")]
     assert all(old != new for old, new in zip(before, after, strict=True))
 

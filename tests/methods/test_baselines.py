@@ -12,7 +12,7 @@ from scipy.special import expit, log_expit
 from small_models import same_pass
 
 from uncertsam.base.registry import load_method
-from uncertsam.inference.algebra import Answer, Inputs, Moments, answer
+from uncertsam.inference.algebra import Answer, Inputs, answer
 from uncertsam.inference.measures import boundary_distance, boundary_proximity, entropy
 from uncertsam.models.promptable import PromptableModel
 
@@ -65,15 +65,13 @@ def test_boundary_distance_is_that_of_the_complement_and_of_the_mirror_image(mas
 
 @pytest.mark.parametrize("logit", [-3.0, 3.0])
 def test_without_a_boundary_nothing_is_doubted(logit: float) -> None:
-    z, nothing = torch.full((2, 8, 8), logit), torch.zeros(2)
-    outcome = Moments(z, torch.zeros_like(z), nothing, nothing)
-    assert (boundary_proximity(0.02).of(outcome, z) == 0).all()
+    assert (boundary_proximity(torch.full((2, 8, 8), logit), 0.02) == 0).all()
 
 
 def test_boundary_proximity_decays_by_its_scale() -> None:
-    z, nothing = torch.full((1, 30, 40), -1.0), torch.zeros(1)
+    z = torch.full((1, 30, 40), -1.0)
     z[:, :, :10] = 1.0
-    proximity = boundary_proximity(0.1).of(Moments(z, torch.zeros_like(z), nothing, nothing), z)
+    proximity = boundary_proximity(z, 0.1)
     depth = (torch.arange(40) - 9.5).abs()
     torch.testing.assert_close(proximity[0], torch.exp(-depth / (0.1 * 50)).expand(30, 40))
 

@@ -17,10 +17,10 @@ from uncertsam.base.rng import torch_generator
 from uncertsam.inference.algebra import Answer, Inputs, Plain, answer
 from uncertsam.inference.augment import COLOUR_CHANGES, Jitter, Symmetry
 from uncertsam.inference.ensemble import Views
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.inference.perturb import train_view
 from uncertsam.methods import tta_hue, tta_train
 from uncertsam.methods.tta_geometric import SYMMETRIES
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
 from uncertsam.models.geometry import Geometry, normalise
 from uncertsam.models.promptable import Decoded, Embedding, PromptableModel
 from uncertsam.models.prompts import (

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,14 +14,12 @@ from uncertsam.base.registry import load_method
 from uncertsam.base.rng import torch_generator
 from uncertsam.config.training import TrainVariance
 from uncertsam.inference.algebra import answer
-from uncertsam.methods.variance.method import coin_entropy
 from uncertsam.methods.variance.network import VarianceNetwork, build_network, log_variances, save
 from uncertsam.methods.variance.training import VarianceTask
+from uncertsam.metrics.uncertainty import MEASURES, coin_entropy
 from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack
 from uncertsam.training.examples import Example
 from uncertsam.training.task import Step
-
-METHODS = ("variance_logvar", "variance_var", "variance_entropy")
 
 
 @pytest.fixture
@@ -121,30 +120,25 @@ def test_training_on_one_image_lowers_its_loss(model, example):
     assert values[-1] < values[0] - 0.1
 
 
-def test_the_three_methods_read_one_log_variance_and_keep_sams_answer(model, inputs, trained):
-    found = {}
-    for name in METHODS:
-        kind = load_method(name)
-        found[name] = answer(kind.build(kind.Params(token=0, gate=False), model, trained), inputs)
-    low = log_variances(build_network(model, 0, seed=5), inputs.decoded)[:, 0]
-    plain = load_method("sam")
+def test_its_three_measures_read_one_log_variance_and_it_keeps_sams_answer(model, inputs, trained):
+    kind, plain = load_method("variance"), load_method("sam")
+    found = answer(kind.build(kind.Params(token=0, gate=False), model, trained), inputs)
+    low = log_variances(build_network(model, 0, seed=5), inputs.decoded)[:, 0].detach()
+    torch.testing.assert_close(found.by(MEASURES["log_variance"]), low)
+    torch.testing.assert_close(found.by(MEASURES["squared_error"]), low.exp())
+    torch.testing.assert_close(found.uncertainty, torch.from_numpy(coin_entropy(low.numpy())))
     sam = answer(plain.build(plain.Params(token=0, gate=False), model, None), inputs)
-    u = {name: of.uncertainty for name, of in found.items()}
-    torch.testing.assert_close(u["variance_logvar"], low)
-    torch.testing.assert_close(u["variance_var"], low.exp())
-    torch.testing.assert_close(u["variance_entropy"], coin_entropy(low))
-    for of in found.values():
-        torch.testing.assert_close(of.logits, sam.logits)
+    torch.testing.assert_close(found.logits, sam.logits)
 
 
 def test_the_entropy_is_that_of_the_coin_whose_variance_is_predicted():
-    p = torch.tensor([0.01, 0.1, 0.3, 0.499])
-    wanted = -(p * p.log() + (1 - p) * (1 - p).log())
-    torch.testing.assert_close(coin_entropy((p * (1 - p)).log()[None, None])[0, 0], wanted, rtol=1e-4, atol=1e-5)
-    assert float(coin_entropy(torch.full((1, 1, 1), 3.0))) == pytest.approx(math.log(2))
+    p = np.array([[0.01, 0.1, 0.3, 0.499]], np.float32)
+    wanted = -(p * np.log(p) + (1 - p) * np.log1p(-p))
+    np.testing.assert_allclose(coin_entropy(np.log(p * (1 - p))), wanted, rtol=1e-4, atol=1e-5)
+    assert coin_entropy(np.full((1, 1), 3.0)).item() == pytest.approx(math.log(2))
 
 
 def test_other_tokens_may_not_be_read_from_a_network_of_token_zero(model, trained):
-    kind = load_method("variance_var")
+    kind = load_method("variance")
     with pytest.raises(UserError, match="token 0"):
         kind.build(kind.Params(token="dynamic", gate=False), model, trained)

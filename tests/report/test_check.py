@@ -2,18 +2,17 @@
 
 import json
 import shutil
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 import pytest
+from cells import write_maps
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Annotation, ImageRecord, encode_rle, write_split
 from uncertsam.experiments.contract import Experiment
 from uncertsam.metrics.measure import measure_cell
-from uncertsam.models.layout import Layout
 from uncertsam.report._evidence import Evidence
 from uncertsam.report._published import Known
 from uncertsam.report.check import Places, problems
@@ -21,16 +20,16 @@ from uncertsam.report.reproduction import Judged, reproduction_json
 from uncertsam.statistics.answers import answers_json
 from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.curves import CURVES
+from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level
 from uncertsam.statistics.intervals import INTERVALS, facts_of, intervals
-from uncertsam.statistics.summary import metrics_json
-from uncertsam.statistics.table import RESULTS, collect
+from uncertsam.statistics.summary import metrics_json, summary_json
+from uncertsam.statistics.table import RESULTS, at_default, collect
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory) -> Places:
     """Reports of one method on four noisy discs, made by the pipeline's own functions."""
     from PIL import Image
-    from safetensors.numpy import save_file
 
     from uncertsam.base.files import sha256, write_json
     from uncertsam.data.format import read_split
@@ -48,19 +47,18 @@ def sound(tmp_path_factory) -> Places:
         masks.append(Annotation(k, k, int(truth.sum()), encode_rle(truth), "disc"))
         logits.append((np.where(truth, 2.0, -2.0) + rng.normal(0, 2, truth.shape))[::4, ::4])
     write_split(split, {"dataset": "discs", "synthetic": True}, records, masks)
-    cell = base / "predictions" / "discs" / "sam"
-    cell.mkdir(parents=True)
-    pd.DataFrame({"row": range(4), "image_id": range(4), "mask_id": range(4)}).to_parquet(cell / "index.parquet")
-    low = np.stack(logits).astype(np.float32)
-    save_file({"logits": low, "uncertainty": np.exp(-np.abs(low))}, cell / "maps.safetensors")
-    (cell / "meta.json").write_text(json.dumps({"layout": asdict(Layout(low.shape[-1] * 4, low.shape[-1]))}))
+    low, index = np.stack(logits).astype(np.float32), pd.DataFrame({"image_id": range(4), "mask_id": range(4)})
+    cell = write_maps(base / "predictions" / "discs" / "sam", index, {"logits": low, "doubt": np.exp(-np.abs(low))})
     measured = base / "measured.parquet"
-    found = measure_cell(cell, split, "sam", "discs")
+    found = measure_cell(cell, split, "sam", "discs", model="nano")
     RESULTS.write(measured, found.table)
     CURVES.write(base / "reports" / "curves.parquet", found.curves)
-    table = collect({("sam", "discs"): measured})
-    RESULTS.write(base / "reports" / "results.parquet", table)
+    whole = collect({("sam", "discs"): measured})
+    RESULTS.write(base / "reports" / "results.parquet", whole)
+    IMAGE_LEVEL.write(base / "reports" / "image_level.csv", image_level(whole))
+    table = at_default(whole)
     write_json(base / "reports" / "metrics.json", metrics_json(table))
+    write_json(base / "reports" / "summary.json", summary_json(table, {"sam": 0.1}))
     frame = intervals(table, {"discs": facts_of(read_split(split))}, 50, 0)
     INTERVALS.write(base / "reports" / "intervals.csv", frame)
     plan = Plan(["pearson"], ["sam"], 50)  # one method: nothing to compare, and that is what is written
@@ -108,7 +106,7 @@ def test_one_forged_value_is_recomputed_and_contradicts_the_means(places):
 
 def test_a_value_that_its_metric_cannot_have_is_named(places):
     changed(places, "brier", 1.5)
-    assert "brier leaves [0, 1] in 1 rows, such as 1.5 of dataset discs" in found(places)
+    assert "brier leaves [0, 1] in 1 rows, such as 1.5 of model nano, dataset discs" in found(places)
 
 
 def test_a_missing_column_is_a_clear_error(places):
@@ -124,6 +122,19 @@ def test_a_forged_mean_is_found(places):
     means["discs"]["sam"]["iou"] += 0.01
     path.write_text(json.dumps(means))
     assert "metrics.json" in found(places)
+
+
+def test_a_forged_summary_is_found(places):
+    path = places.reports / "summary.json"
+    path.write_text(path.read_text().replace('"brier": 0.', '"brier": 1.'))
+    assert "summary.json does not hold the means" in found(places)
+
+
+def test_a_forged_rank_of_masks_is_found(places):
+    path = places.reports / "image_level.csv"
+    frame = pd.read_csv(path)
+    frame.assign(image_augrc=frame["image_augrc"] / 2).to_csv(path, index=False)
+    assert "image_level.csv does not rank the scores of results.parquet" in found(places)
 
 
 def test_a_mean_outside_of_its_interval_is_found(places):

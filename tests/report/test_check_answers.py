@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from cells import long
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import write_json
@@ -49,7 +50,7 @@ def reports(tmp_path):
 
 
 def told(reports) -> str:
-    tables, checks = Tables(reports, schemas(), {"results.parquet": table()}), subjects()
+    tables, checks = Tables(reports, schemas(), {"results.parquet": long(table())}), subjects()
     return "\n".join(checks["answers"](tables) + checks["claims"](tables))
 
 

@@ -8,7 +8,7 @@ from uncertsam.data.licences import PUBLISHED
 from uncertsam.report._published import Known, beside, is_published, read_published
 
 ISTD = Known("ISTD", "istd", False)
-PARAMS = {"model": {"name": "sam2_large"}, "sam": {"token": "dynamic", "gate": True}}
+PARAMS = {"base": {"model": "sam2_large"}, "methods": {"sam": {"token": "dynamic", "gate": True}}}
 
 
 def frame(dataset: str = "ISTD", low: float = 0.6) -> pd.DataFrame:

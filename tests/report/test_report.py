@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cells import long
 from PIL import Image
 
 from uncertsam.base.errors import UserError
@@ -65,7 +66,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     for dataset, (quality, images) in SETS.items():
         write_benchmark(root / "benchmark", dataset, quality, images)
     table = scores()
-    table.to_parquet(root / "results.parquet")
+    long(table).to_parquet(root / "results.parquet")
     facts = {name: facts_of(read_split(root / "benchmark" / name / "test")) for name in SETS}
     intervals(table, facts, 100).to_csv(root / "intervals.csv", index=False)
     frame = INTERVALS.read(root / "intervals.csv")
@@ -192,7 +193,7 @@ def test_without_both_baselines_nothing_is_claimed(inputs: Inputs, run: list[str
 def test_synthetic_data_alone_carry_a_warning(inputs: Inputs, tmp_path: Path) -> None:
     name = 'odd <b>&"name'
     table, frame = scores(), INTERVALS.read(inputs.reports / "intervals.csv")
-    table[table["dataset"] == name].to_parquet(tmp_path / "results.parquet")
+    long(table[table["dataset"] == name]).to_parquet(tmp_path / "results.parquet")
     frame[frame["dataset"] == name].to_csv(tmp_path / "intervals.csv", index=False)
     shutil.copytree(inputs.reports / "figures", tmp_path / "figures")
     alone = replace(inputs, reports=tmp_path, datasets=(name,))

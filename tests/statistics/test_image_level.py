@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from cells import long
 from sklearn.metrics import roc_auc_score
 
-from uncertsam.statistics.image_level import METRICS, Ranking, image_level_intervals, image_level_scores
+from uncertsam.statistics.image_level import METRICS, Ranking, image_level, image_level_intervals, image_level_scores
 from uncertsam.statistics.intervals import COLUMNS, DatasetFacts, resamples
 
 FACTS = {"a": DatasetFacts(False, "human")}
@@ -62,10 +63,22 @@ def test_scores_equal_their_definitions(seed):
     assert dict(found) == pytest.approx(by_definition(iou, mean_u))
 
 
+def test_every_measure_and_aggregation_is_ranked_against_the_iou_of_its_mask():
+    iou, mean_u, images = simulated(1)
+    own = long(table_of(iou, mean_u, images))
+    score = own[own["metric"] == "mean_u"].assign(metric="score_mean", level="mask")
+    other = score.assign(measure="max_p", metric="score_mask", value=-score["value"])
+    found = image_level(pd.concat([own, score, other])).set_index(["measure", "aggregation"])
+    assert list(found.columns[-3:]) == ["image_augrc", "image_aurc", "image_auroc"]  # AUGRC first
+    for key, u in {("predictive_entropy", "mean"): mean_u, ("max_p", "mask"): -mean_u}.items():
+        assert dict(found.loc[key, list(METRICS)]) == pytest.approx(by_definition(iou, u))
+    assert len(found) == 2
+
+
 def test_a_weight_is_a_repeated_image():
     iou, mean_u, images = simulated(3, n=12)
     weights = next(resamples("a", 6, 4, 0))
-    ranking = Ranking.of(pd.DataFrame({"iou": iou, "mean_u": mean_u, "image": images}), 0.5)
+    ranking = Ranking.of(pd.DataFrame({"iou": iou, "score": mean_u, "image": images}), 0.5)
     for weight, found in zip(weights, ranking.scores(weights), strict=True):
         masks = np.repeat(np.arange(12), weight[images])
         expected = by_definition(iou[masks], mean_u[masks])

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from cells import long
 
 from uncertsam.metrics.curves import COLUMNS as CURVES
 from uncertsam.metrics.measure import Measures
@@ -23,16 +24,8 @@ def store(tmp_path) -> MetricCache:
 
 @pytest.fixture
 def found() -> Measures:
-    row = {
-        "dataset": "d",
-        "image_id": 1,
-        "mask_id": 1,
-        "method": "sam",
-        "metric": "iou",
-        "region": "full",
-        "value": 0.5,
-    }
-    return Measures(pd.DataFrame([row]), pd.DataFrame(columns=CURVES))
+    row = {"dataset": "d", "method": "sam", "metric": "iou", "value": 0.5}
+    return Measures(long(pd.DataFrame([row])), pd.DataFrame(columns=CURVES))
 
 
 def test_what_was_measured_is_held_and_nothing_else(store, found):

@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from cells import long
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import write_json
 from uncertsam.statistics.summary import metrics_json
-from uncertsam.statistics.table import COLUMNS, RESULTS, collect
+from uncertsam.statistics.table import COLUMNS, KEY, RESULTS, at_default, by_every_measure, collect
 
 MASKS = {1: (10, 11), 2: (20,)}  # image -> masks
 
@@ -24,7 +25,7 @@ def cell(method, dataset="a", values=None, metrics=("iou", "mean_u"), regions=("
         for metric in metrics
         for region in regions
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return long(pd.DataFrame(rows, columns=COLUMNS))
 
 
 def stored(tmp_path, **cells):
@@ -39,7 +40,7 @@ def stored(tmp_path, **cells):
 def test_collect_is_the_sorted_union_of_the_cells(tmp_path):
     shuffled = cell("x").sample(frac=1, random_state=0)
     table = collect(stored(tmp_path, x=shuffled, b=cell("b")))
-    expected = pd.concat([cell("b"), cell("x")]).sort_values(COLUMNS[:-1], ignore_index=True)
+    expected = pd.concat([cell("b"), cell("x")]).sort_values(KEY, ignore_index=True)
     pd.testing.assert_frame_equal(table, expected)
 
 
@@ -95,14 +96,14 @@ def test_datasets_may_have_different_methods(tmp_path):
 def test_means_are_over_masks_without_nan_and_roi_has_its_own_key():
     table = cell("x", values={10: 0.2, 11: math.nan, 20: 0.6})
     table.loc[table["region"] == "roi", "value"] /= 2
-    found = metrics_json(table)["a"]["x"]
+    found = metrics_json(at_default(table))["a"]["x"]
     assert found["iou"] == pytest.approx(0.4) and found["iou_roi"] == pytest.approx(0.2)
     assert {"image_auroc", "image_aurc", "image_augrc"} < found.keys()
 
 
 def test_metrics_without_any_value_are_null_in_valid_json(tmp_path):
     table = cell("x", values=dict.fromkeys((10, 11, 20), math.nan))
-    write_json(tmp_path / "metrics.json", metrics_json(table))
+    write_json(tmp_path / "metrics.json", metrics_json(at_default(table)))
     read = json.loads((tmp_path / "metrics.json").read_text(), parse_constant=pytest.fail)
     assert read["a"]["x"]["iou"] is None and read["a"]["x"]["image_auroc"] is None
 
@@ -110,5 +111,17 @@ def test_metrics_without_any_value_are_null_in_valid_json(tmp_path):
 def test_image_level_scores_in_the_json_rank_masks():
     table = cell("x", values={10: 0.1, 11: 0.2, 20: 0.9})
     table.loc[table["metric"] == "mean_u", "value"] *= -1
-    assert metrics_json(table)["a"]["x"]["image_auroc"] == 1
-    assert np.isfinite(list(metrics_json(table)["a"]["x"].values())).all()
+    assert metrics_json(at_default(table))["a"]["x"]["image_auroc"] == 1
+    assert np.isfinite(list(metrics_json(at_default(table))["a"]["x"].values())).all()
+
+
+def test_a_methods_own_measure_and_the_first_model_are_what_readers_see():
+    """Another measure has ranking metrics alone, scores rank whole masks, and a second model waits for its own part."""
+    own = cell("x", metrics=("iou", "pearson"))
+    other = cell("x", metrics=("pearson",), regions=("full",)).assign(measure="mutual_information", value=0.1)
+    score = cell("x", metrics=("score_mean",), regions=("full",)).assign(level="mask")
+    table = pd.concat([own, other, score, own.assign(model="another", value=0.9)])
+    pd.testing.assert_frame_equal(at_default(table), own[COLUMNS])
+    every = by_every_measure(table)
+    assert set(every["method"]) == {"x", "x@mutual_information"} and len(every) == len(own) + len(other)
+    assert (every.loc[every["method"] == "x@mutual_information", "value"] == 0.1).all()

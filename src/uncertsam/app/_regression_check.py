@@ -22,6 +22,8 @@ from uncertsam.base.files import write_json
 from uncertsam.config.training import FitLaplace
 from uncertsam.data.format import Split, read_split
 from uncertsam.metrics.measure import measure_cell
+from uncertsam.metrics.stored import PART, read_measure
+from uncertsam.statistics.table import at_default
 
 SAME, MACHINE = 1e-6, 5e-3  # largest difference, of value / (1 + |value|): equal but for print, and by rounding alone
 WATCHED = ("iou", "boundary_iou_0.02", "pearson", "spearman", "brier", "nll", "ece", "aurc", "augrc", "auroc", "mean_u")
@@ -112,7 +114,7 @@ def _observe(
             predict_cell(PredictionTask(model, built, store, split, NAME, 0), out, {"method": method, "dataset": NAME})
             if method == STORED and keep:
                 keep.write_bytes((out / "maps.safetensors").read_bytes())
-            steps[f"predict {method}"] = _maps(out / "maps.safetensors")
+            steps[f"predict {method}"] = _maps(out)
             steps[f"measure {method}"] = _measured(out, folder, method)
         steps["measure stored maps"] = _stored(Path(scratch) / STORED, folder)
     return {"weights": model.digest, "steps": steps}
@@ -149,11 +151,13 @@ def _log_sum(heads: Sequence[Any]) -> float:
     return math.log(sum(float(each.double().sum()) for each in heads))
 
 
-def _maps(path: Path) -> Values:
+def _maps(cell: Path) -> Values:
+    """Mean and deviation of each mask's logits, U and its parts."""
     from safetensors.numpy import load_file
 
-    found = {}
-    for name, maps in load_file(path).items():
+    stored, found = load_file(cell / "maps.safetensors"), {}
+    kept = {"logits": stored["logits"], "uncertainty": read_measure(cell).of(stored)}
+    for name, maps in (kept | {name: part for name, part in stored.items() if name.startswith(PART)}).items():
         for row, values in enumerate(maps.astype(np.float64)):
             found[f"mean of {name} {row}"] = float(values.mean())
             found[f"deviation of {name} {row}"] = float(values.std())
@@ -162,7 +166,7 @@ def _maps(path: Path) -> Values:
 
 def _measured(cell: Path, folder: Path, method: str) -> Values:
     """The watched metrics of each mask; NaN is left out."""
-    table = measure_cell(cell, folder, method, NAME).table
+    table = at_default(measure_cell(cell, folder, method, NAME).table)
     kept = table[table["metric"].isin(WATCHED)].dropna(subset=["value"])
     keys = zip(kept["metric"], kept["region"], kept["mask_id"], strict=True)
     names = (f"{metric} ({region}) of mask {mask}" for metric, region, mask in keys)

@@ -96,7 +96,7 @@ def verify(
 
 @app.command()
 def score(
-    out: Annotated[Path, typer.Argument(help="a CSV: IoU of each mask from a box, from clicks, and without a model")],
+    out: Annotated[Path, typer.Argument(help="a CSV, a row a mask: IoU by prompts and without a model, calibration")],
     most: Annotated[int, typer.Option(help="masks per dataset")] = 60,
 ) -> None:
     """How good is the model itself? Box and clicks beside the filled box and OpenCV's GrabCut, after dvc repro."""

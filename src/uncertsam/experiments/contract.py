@@ -20,6 +20,7 @@ from uncertsam.data.format import Split
 from uncertsam.experiments.bench import Bench
 from uncertsam.statistics.comparisons import ANSWERS
 from uncertsam.statistics.curves import CURVES
+from uncertsam.statistics.image_level import IMAGE_LEVEL
 from uncertsam.statistics.intervals import INTERVALS
 from uncertsam.statistics.schema import Check, Schema, Tables
 from uncertsam.statistics.table import RESULTS
@@ -141,7 +142,7 @@ def experiment_named(name: str) -> Experiment:
 def schemas() -> dict[str, Schema]:
     """Every table of reports/ by its name: those of the plain comparison, and of every experiment."""
     own = [schema for experiment in experiments() for schema in experiment.schemas]
-    return {schema.name: schema for schema in (RESULTS, INTERVALS, CURVES, ANSWERS, *own)}
+    return {schema.name: schema for schema in (RESULTS, INTERVALS, IMAGE_LEVEL, CURVES, ANSWERS, *own)}
 
 
 def tables_of(reports: Path) -> Tables:

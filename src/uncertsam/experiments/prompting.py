@@ -4,17 +4,19 @@
 It sees pictures of at most 400 px, more than `sam2_nano` sees.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
+from tqdm import tqdm
 
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split, read_split
+from uncertsam.metrics.calibration import Forecast, expected_calibration_error
 from uncertsam.metrics.ranking import ratio
 from uncertsam.models.mask_points import centre, corners
 
@@ -22,19 +24,25 @@ Mask = Bool[np.ndarray, "h w"]
 Picture = UInt8[np.ndarray, "h w 3"]
 GRABCUT_SIDE = 400  # px: its time grows with the pixels, to a quarter of a minute for one photo
 NO_RECTANGLE = (0, 0, 1, 1)  # not looked at where a mask is given
-COLUMNS = ("box", "one_click", "five_clicks", "filled_box", "grabcut")
+CLICKS = 20  # at most, of the interactive protocol
+WAYS = ("box", "one_click", "five_clicks", "filled_box", "grabcut")
+COLUMNS = (*WAYS, "noc_85", "noc_90", "iou_predicted", "ece", "nll")
 
 
 def score(model: Any, benchmark: Path, datasets: list[str], split: str, most: int, seed: int) -> pd.DataFrame:
-    """IoU of each way, a row per mask: dataset, quality, mask_id, and `COLUMNS`; at most `most` masks per dataset."""
+    """A row per mask, at most `most` of each dataset: dataset, quality, mask_id, and `COLUMNS`.
+
+    `WAYS`: the IoU of each way, in [0, 1]. noc_85, noc_90: clicks until an IoU of 0.85 and 0.90, `CLICKS` where they do
+    not reach it. iou_predicted: what the model itself says of the box's mask; ece, nll: of the box's probability,
+    pixel by pixel, nll in nats.
+    """
     rows = []
     for dataset in datasets:
         data = read_split(benchmark / dataset / split)
-        for image_id, mask_id, truth in _drawn(data, dataset, most, seed):
+        for image_id, mask_id, truth in tqdm(list(_drawn(data, dataset, most, seed)), dataset, disable=None):
             picture, quality = data.pixels(image_id), data.images[image_id].quality
-            found = _ways(model, picture, truth, seed, f"{dataset}/{mask_id}")
-            scores = {name: iou(mask, truth) for name, mask in found.items()}
-            rows.append({"dataset": dataset, "quality": quality, "mask_id": mask_id} | scores)
+            told = {"dataset": dataset, "quality": quality, "mask_id": mask_id}
+            rows.append(told | _scores(model, picture, truth))
     return pd.DataFrame(rows)
 
 
@@ -50,25 +58,33 @@ def _drawn(split: Split, dataset: str, most: int, seed: int) -> Iterator[tuple[i
                 return
 
 
-def _ways(model: Any, picture: Picture, truth: Mask, seed: int, name: str) -> dict[str, Mask]:
-    """Every way's mask. Clicks are simulated as in SAM 2's evaluation: the centre of the largest error, five times."""
-    box = box_mask(truth)
-    ask = _asker(model, picture)
-    clicks = clicked(ask, truth, 5)
+def _scores(model: Any, picture: Picture, truth: Mask) -> dict[str, float]:
+    """Clicks are simulated as in SAM 2's evaluation: each at the centre of the largest error so far."""
+    answer = _answerer(model, picture)
+    logits, predicted = answer(corners(truth), np.array([2, 3]))
+    forecast, box = Forecast.of(logits.ravel(), truth.ravel()), box_mask(truth)
+    clicks = [iou(mask, truth) for mask in clicked(lambda *prompt: answer(*prompt)[0] > 0, truth, CLICKS)]
+    masks = logits > 0, box, grabcut(picture, box)
+    by_box, filled, cut = (iou(mask, truth) for mask in masks)
     return {
-        "box": ask(corners(truth), np.array([2, 3])),
-        "one_click": clicks[0],
-        "five_clicks": clicks[-1],
-        "filled_box": box,
-        "grabcut": grabcut(picture, box),
-    }
+        "box": by_box, "one_click": clicks[0], "five_clicks": clicks[4], "filled_box": filled, "grabcut": cut,
+        "noc_85": clicks_until(0.85, clicks), "noc_90": clicks_until(0.9, clicks), "iou_predicted": predicted,
+        "ece": expected_calibration_error(forecast.probability, forecast.residual),
+        "nll": float(forecast.surprise.mean(dtype=np.float64)),
+    }  # fmt: skip
 
 
+def clicks_until(goal: float, ious: Sequence[float]) -> int:
+    """The number of clicks (NoC) after which the IoU first is at least `goal`; all of them where it never is."""
+    return next((number for number, value in enumerate(ious, 1) if value >= goal), len(ious))
+
+
+Answer = Callable[[np.ndarray, np.ndarray], tuple[Float[np.ndarray, "h w"], float]]
 Ask = Callable[[np.ndarray, np.ndarray], Mask]
 
 
-def _asker(model: Any, picture: Picture) -> Ask:
-    """Encode once; then (points [k, 2] in pixels, their labels) give token 0's mask at the picture's size."""
+def _answerer(model: Any, picture: Picture) -> Answer:
+    """Encode once; then (points [k, 2] in pixels, their labels) give token 0's logits at full size and its IoU."""
     import torch
 
     from uncertsam.models.prompts import to_prompts
@@ -77,14 +93,14 @@ def _asker(model: Any, picture: Picture) -> Ask:
     size: tuple[int, int] = picture.shape[:2]
     embedding = encode(model, model.geometry.to_input(picture)[None], torch.float32)
 
-    def ask(points: np.ndarray, labels: np.ndarray) -> Mask:
+    def answer(points: np.ndarray, labels: np.ndarray) -> tuple[Float[np.ndarray, "h w"], float]:
         where, kinds = torch.from_numpy(points).float()[None], torch.from_numpy(labels)[None]
         prompts = to_prompts(model.geometry, size, points=where, labels=kinds)
         with torch.inference_mode():
             decoded = model.decode(embedding, prompts)
-        return np.asarray(model.geometry.to_picture(decoded.logits[0, 0].numpy(), size) > 0)
+        return model.geometry.to_picture(decoded.logits[0, 0].numpy(), size), float(decoded.scores[0, 0])
 
-    return ask
+    return answer
 
 
 def clicked(ask: Ask, truth: Mask, count: int) -> list[Mask]:

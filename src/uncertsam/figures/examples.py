@@ -1,6 +1,5 @@
 """Which masks are shown, by a stated rule, and what is needed to show them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_table
 from uncertsam.data.format import Split
 from uncertsam.figures.style import method_style
+from uncertsam.metrics.stored import Predictions
 from uncertsam.models.layout import Layout
 from uncertsam.statistics.selection import TOO_SMALL
 
@@ -145,24 +145,18 @@ def load(choice: Choice, split: Split, predictions: Path, methods: Sequence[str]
 def _read_map(
     folder: Path, method: str, choice: Choice, results: pd.DataFrame
 ) -> tuple[MethodMap, tuple[float, float, float, float]]:
-    from safetensors import SafetensorError, safe_open
-
+    index = read_table(folder / "index.parquet", AGAIN)
     try:
-        index = read_table(folder / "index.parquet", AGAIN)
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        measure, layout = meta["measure"], Layout(**meta["layout"])
         row = index[(index["image_id"] == choice.image_id) & (index["mask_id"] == choice.mask_id)].iloc[0]
-        with safe_open(folder / "maps.safetensors", framework="numpy") as maps:
-            logits, uncertainty = (maps.get_slice(name)[int(row["row"])] for name in ("logits", "uncertainty"))
-    except (OSError, SafetensorError, TypeError, ValueError) as error:
-        raise UserError(f"{folder} is incomplete or broken ({error}).", AGAIN) from None
+        place = {choice.mask_id: (int(row["row"]), float("nan"))}
     except (IndexError, KeyError) as error:
         raise UserError(f"{folder} lacks mask {choice.mask_id} of image {choice.image_id} ({error}).", AGAIN) from None
+    stored = Predictions.of_rows(folder, place, len(index)).of(choice.mask_id)
     scores = _scores(results, choice.dataset, method)
     mine = scores[(scores["image_id"] == choice.image_id) & (scores["mask_id"] == choice.mask_id)]
     box = (float(row["x0"]), float(row["y0"]), float(row["x1"]), float(row["y1"]))
     values = {str(metric): float(value) for metric, value in zip(mine["metric"], mine["value"], strict=True)}
-    return MethodMap(method, measure, layout, logits, uncertainty, values), box
+    return MethodMap(method, stored.measure.title, stored.layout, stored.logits, stored.uncertainty, values), box
 
 
 def _scores(results: pd.DataFrame, dataset: str, method: str) -> pd.DataFrame:

@@ -1,20 +1,22 @@
-"""What every method is: (embedding, prompts) -> samples or moments of the logits; a measure maps those to U.
+"""What every method is: (embedding, prompts) -> samples or moments of the logits, of which measures read U.
 
 Probabilities are handled by their smaller side, min(P, 1 - P): float32 has no digits left near 1, and a confident
 foreground must be told apart as finely as a confident background. All of it is float32, whatever the caller's autocast.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from uncertsam.inference._quadrature import expected_sigmoid
+from uncertsam.inference._quadrature import expected_sigmoid, spread
+from uncertsam.inference._spread import SPREAD, sign_of, summed
+from uncertsam.inference.measures import entropy
+from uncertsam.metrics.uncertainty import EXPECTED_ENTROPY, MUTUAL_INFORMATION, PREDICTIVE_ENTROPY, Measure
 from uncertsam.models.promptable import Decoded, Embedding, PromptableModel
 from uncertsam.models.prompts import Prompts
 from uncertsam.models.select import TokenPolicy, select
@@ -22,7 +24,7 @@ from uncertsam.models.select import TokenPolicy, select
 TINY = 1e-7  # probabilities are clamped to [TINY, 1 - TINY], logits hence to +-16.12
 
 Masks = Float[Tensor, "n h w"]
-Found = TypeVar("Found")
+Maps = Mapping[str, Masks]
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,6 @@ class Inputs:
         """The plain decoder's output, computed once for all methods that start from it."""
         return self.model.decode(self.embedding, self.prompts)
 
-    def once(self, key: Hashable, make: Callable[[], Found]) -> Found:
-        """What `make` gives: computed once for all methods that ask by the same key, about this image and prompts."""
-        if key not in self._made:
-            self._made[key] = make()
-        found: Found = self._made[key]
-        return found
-
-    @cached_property
-    def _made(self) -> dict[Hashable, Any]:
-        return {}
-
 
 @dataclass(frozen=True)
 class Samples:
@@ -63,11 +54,14 @@ class Samples:
 
     object_logit: that there is an object, NaN where the model does not predict it.
     chunks: gives them in portions over samples, anew on each call; all of them together may not fit in memory.
+    maps: what the method alone knows, by the name of a measure. parts: named shares of U, which add up to it, or none.
     """
 
     chunks: Callable[[], Iterable[Float[Tensor, "s n h w"]]]
     iou: Float[Tensor, " n"]
     object_logit: Float[Tensor, " n"]
+    maps: Maps = field(default_factory=dict)
+    parts: Maps = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,33 +76,24 @@ class Moments:
 
 @dataclass(frozen=True)
 class Combined:
-    """Several ensembles, already summed up; `measures.combined` reads its U.
+    """Several ensembles, already summed up; uncertainty: by the method's measure.
 
-    logits: of the mean probability, in +-16.12. parts: named shares of U, which add up to it, or none.
-    iou, object_logit: as in `Samples`.
+    logits: of the mean probability, in +-16.12. parts, iou, object_logit: as in `Samples`.
     """
 
     logits: Float[Tensor, "n h w"]
     uncertainty: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
     object_logit: Float[Tensor, " n"]
-    parts: Mapping[str, Float[Tensor, "n h w"]] = field(default_factory=dict)
+    parts: Maps = field(default_factory=dict)
 
 
 Outcome = Samples | Moments | Combined
 
 
-@dataclass(frozen=True)
-class Measure:
-    """U from an outcome and the logit of its mean probability. name: what it is, with its unit."""
-
-    name: str
-    of: Callable[[Outcome, Masks], Masks]
-
-
 @runtime_checkable
 class Method(Protocol):
-    """Anything that turns inputs into an outcome, and says how its U is read off."""
+    """Anything that turns inputs into an outcome, and says which measure is its U."""
 
     @property
     def measure(self) -> Measure: ...
@@ -127,44 +112,68 @@ class PerImage(Protocol):
 
 @dataclass(frozen=True)
 class Plain:
-    """The model's own answer as a sample of one, with a measure."""
+    """The model's own answer as a sample of one. own: the map of the measure, from the logits, where it has one."""
 
     policy: TokenPolicy
     measure: Measure
+    own: Callable[[Masks], Masks] | None = None
 
     def __call__(self, inputs: Inputs) -> Samples:
         selected = select(inputs.decoded, self.policy)
-        return Samples(lambda: [selected.logits[None]], selected.iou, inputs.decoded.known_object_logit)
+        maps = {self.measure.name: self.own(selected.logits)} if self.own else {}
+        return Samples(lambda: [selected.logits[None]], selected.iou, inputs.decoded.known_object_logit, maps)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Per object: logit of the mean probability in +-16.12, U, predicted IoU, object logit; on the inputs' device.
+    """Per object: logit of the mean probability in +-16.12, predicted IoU, object logit; on the inputs' device.
 
-    parts: the shares of U by their source, where a method tells them.
+    measure: which U is. maps: what U and further measures are read off, beside the logits. parts: the shares of U by
+    their source, where a method tells them.
     """
 
     logits: Float[Tensor, "n h w"]
-    uncertainty: Float[Tensor, "n h w"]
     iou: Float[Tensor, " n"]
     object_logit: Float[Tensor, " n"]
-    parts: Mapping[str, Float[Tensor, "n h w"]] = field(default_factory=dict)
+    measure: Measure
+    maps: Maps = field(default_factory=dict)
+    parts: Maps = field(default_factory=dict)
+
+    @cached_property
+    def uncertainty(self) -> Float[Tensor, "n h w"]:
+        """U."""
+        return self.by(self.measure)
+
+    def by(self, measure: Measure) -> Float[Tensor, "n h w"]:
+        """U by another measure. Raises KeyError where the answer does not support it."""
+        maps = {name: values.cpu().numpy() for name, values in {"logits": self.logits, **self.maps}.items()}
+        return torch.as_tensor(measure.of(maps)).to(self.logits)
+
+    def decomposed(self) -> dict[str, Float[Tensor, "n h w"]]:
+        """What U is made of: its parts; of a predictive entropy what the samples share, and their disagreement."""
+        if self.parts or self.measure != PREDICTIVE_ENTROPY or EXPECTED_ENTROPY.name not in self.maps:
+            return dict(self.parts)
+        return {measure.name: self.by(measure) for measure in (EXPECTED_ENTROPY, MUTUAL_INFORMATION)}
 
     def cpu(self) -> "Answer":
-        logits, uncertainty, iou, score = (values.cpu() for values in _fields(self))
-        return Answer(logits, uncertainty, iou, score, {name: part.cpu() for name, part in self.parts.items()})
+        return self._each(Tensor.cpu)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Answer":
+        maps, parts = ({name: change(m) for name, m in of.items()} for of in (self.maps, self.parts))
+        return Answer(change(self.logits), change(self.iou), change(self.object_logit), self.measure, maps, parts)
 
 
 @torch.inference_mode()
-def answer(method: Method, inputs: Inputs, objects: int | None = None) -> Answer:
+def answer(method: Method, inputs: Inputs, objects: int | None = None, every: bool = False) -> Answer:
     """Ask a method about every object, `objects` at a time (None: what was measured to be fastest on the device).
 
-    Memory is bounded by that many objects; the result does not depend on it. What a method does once per image
-    (`PerImage`) is done once. Raises ValueError without prompts.
+    every: for every measure that the outcome supports, not for the method's own alone. Memory is bounded by that many
+    objects; the result does not depend on it. What a method does once per image (`PerImage`) is done once. Raises
+    ValueError without prompts.
     """
     with torch.autocast(inputs.model.device.type, enabled=False):
         ready = method.for_image(inputs) if isinstance(method, PerImage) else method
-        return joined([read_off(ready(portion), ready.measure) for portion in portions(inputs, objects)])
+        return joined([read_off(ready(portion), ready.measure, every) for portion in portions(inputs, objects)])
 
 
 def portions(inputs: Inputs, objects: int | None = None) -> Iterator[Inputs]:
@@ -181,9 +190,11 @@ def portions(inputs: Inputs, objects: int | None = None) -> Iterator[Inputs]:
 
 def joined(answers: Sequence[Answer]) -> Answer:
     """Answers about different objects as one."""
-    parts = {name: torch.cat([one.parts[name] for one in answers]) for name in answers[0].parts}
-    logits, uncertainty, iou, score = (torch.cat(each) for each in zip(*map(_fields, answers), strict=True))
-    return Answer(logits, uncertainty, iou, score, parts)
+    first = answers[0]
+    logits, iou, score = (torch.cat([getattr(one, f) for one in answers]) for f in ("logits", "iou", "object_logit"))
+    maps = {name: torch.cat([one.maps[name] for one in answers]) for name in first.maps}
+    parts = {name: torch.cat([one.parts[name] for one in answers]) for name in first.parts}
+    return Answer(logits, iou, score, first.measure, maps, parts)
 
 
 def objects_at_once(model: PromptableModel) -> int:
@@ -198,14 +209,12 @@ def objects_at_once(model: PromptableModel) -> int:
 
 def mean_logit(outcome: Outcome) -> Masks:
     """log(P / (1 - P)) of the mean probability P, which is clamped to [1e-7, 1 - 1e-7]."""
-    if isinstance(outcome, Combined):
-        return outcome.logits
-    return logit_of_tail(*mean_tail(outcome))
+    return outcome.logits if isinstance(outcome, Combined) else logit_of_tail(*mean_tail(outcome))
 
 
 def mean_tail(outcome: Samples | Moments) -> tuple[Masks, Masks]:
     """A sign per pixel, and the mean probability of the other sign."""
-    return _tail_of_moments(outcome) if isinstance(outcome, Moments) else _tail_of_samples(outcome)
+    return _tail_of_moments(outcome) if isinstance(outcome, Moments) else summed(outcome.chunks(), False)[:2]
 
 
 def logit_of_tail(sign: Masks, tail: Masks) -> Masks:
@@ -214,32 +223,28 @@ def logit_of_tail(sign: Masks, tail: Masks) -> Masks:
     return sign * (torch.log1p(-tail) - torch.log(tail))
 
 
-def read_off(outcome: Outcome, measure: Measure) -> Answer:
-    """An outcome as the answer that it stands for."""
-    logits = mean_logit(outcome)
-    parts = outcome.parts if isinstance(outcome, Combined) else {}
-    return Answer(logits, measure.of(outcome, logits), outcome.iou, outcome.object_logit, parts)
+def read_off(outcome: Outcome, measure: Measure, every: bool = False) -> Answer:
+    """An outcome as the answer that it stands for. every: as in `answer`."""
+    if isinstance(outcome, Combined):
+        maps = {measure.name: outcome.uncertainty}
+        return Answer(outcome.logits, outcome.iou, outcome.object_logit, measure, maps, outcome.parts)
+    wanted = bool({*measure.inputs} & {*SPREAD})
+    if isinstance(outcome, Moments):
+        logits = mean_logit(outcome)
+        return Answer(
+            logits, outcome.iou, outcome.object_logit, measure, _spread(outcome, logits) if every or wanted else {}
+        )
+    sign, tail, apart, count = summed(outcome.chunks(), every or wanted)
+    maps = {**outcome.maps, **(apart if count > 1 or wanted else {})}  # a single sample has nothing to differ from
+    return Answer(logit_of_tail(sign, tail), outcome.iou, outcome.object_logit, measure, maps, outcome.parts)
 
 
-def _fields(answer: Answer) -> tuple[Tensor, ...]:
-    return answer.logits, answer.uncertainty, answer.iou, answer.object_logit
-
-
-def _tail_of_samples(samples: Samples) -> tuple[Masks, Masks]:
-    """The sign of the logits (by the first portion) and the mean probability of the other sign."""
-    chunks = iter(samples.chunks())
-    first = next(chunks)
-    sign = _sign(first.mean(0))
-    total, count = torch.zeros_like(sign), 0
-    for logits in chain([first], chunks):
-        total += (logits * -sign).sigmoid_().sum(0)
-        count += len(logits)
-    return sign, total / count
+def _spread(moments: Moments, logits: Masks) -> dict[str, Masks]:
+    """The maps of `SPREAD`. Small information would be lost between two approximations, so the entropy follows it."""
+    information, variance = spread(moments.mean, moments.variance)
+    expected = (entropy(logits) - information).clamp(min=0)
+    return dict(zip(SPREAD, (expected, variance, moments.variance), strict=True))
 
 
 def _tail_of_moments(moments: Moments) -> tuple[Masks, Masks]:
-    return _sign(moments.mean), expected_sigmoid(-moments.mean.abs(), moments.variance)
-
-
-def _sign(logits: Masks) -> Masks:
-    return torch.where(logits < 0, -1.0, 1.0)
+    return sign_of(moments.mean), expected_sigmoid(-moments.mean.abs(), moments.variance)

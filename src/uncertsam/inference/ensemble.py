@@ -10,9 +10,9 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
-from uncertsam.inference.algebra import Inputs, Measure, Samples
+from uncertsam.inference.algebra import Inputs, Samples
 from uncertsam.inference.augment import Picture, Symmetry
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY, Measure
 from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import Decoded, Embedding
 from uncertsam.models.select import TokenPolicy, select

@@ -19,6 +19,7 @@ SHARED = (
     "base/rng.py",
     "data/format.py",
     "compute/shards.py",
+    "metrics/uncertainty.py",
     "models/*.py",
     "inference/*.py",
     "methods/*/*.py",

@@ -2,9 +2,9 @@
 
 index.parquet      row, image_id, mask_id, x0, y0, x1, y1 (the box, original pixels, inclusive), iou_predicted,
                    object_score
-maps.safetensors   logits, uncertainty: float32 [n, h, w], at the resolution of the decoder; also
-                   part_<name>, the shares of U, where a method tells them
-meta.json          method, dataset, model and its hash, its layout, params, measure
+maps.safetensors   float32 [n, h, w], at the resolution of the decoder: logits, and what the measures of U are read off
+                   beside them (see `metrics.uncertainty`); part_<name>, the shares of U, where a method tells them
+meta.json          method, dataset, model and its hash, its layout, params, measure {name, label, unit}: the method's
 """
 
 import json
@@ -34,7 +34,7 @@ from uncertsam.models.prompts import Prompts, box_of_mask, to_prompts
 from uncertsam.models.store import Embeddings
 
 COLUMNS = ["row", "image_id", "mask_id", "x0", "y0", "x1", "y1", "iou_predicted", "object_score"]
-IMAGES = 32  # of a shard, for which a model is opened, or more: see `cut`
+IMAGES = 16  # of a shard, for which a model is opened, or more: see `cut`
 
 Shard = Sequence[int]  # the ids of some images
 Found = tuple[Float[Tensor, "n 4"], Answer]  # of one image: the boxes that were asked, the answers on the CPU
@@ -67,7 +67,7 @@ class PredictionTask:
 
     def _answered(self, image: ImageRecord) -> Found:
         boxes = boxes_of(self.split, image)
-        return boxes, answer(self.method, self.questions.of(image, boxes)).cpu()
+        return boxes, answer(self.method, self.questions.of(image, boxes), every=True).cpu()
 
 
 @runtime_checkable
@@ -148,7 +148,7 @@ class _Rows:
     """One cell while it is written, image after image: in memory are a few numbers a mask, but no maps."""
 
     def __init__(self, split: Split, maps: MapWriter, meta: dict[str, Any]) -> None:
-        self.split, self.maps, self.meta = split, maps, meta
+        self.split, self.maps, self.meta = split, maps, dict(meta)
         self._rows: list[list[float]] = []
 
     def add(self, image: ImageRecord, boxes: Float[Tensor, "n 4"], given: Answer) -> None:
@@ -158,6 +158,7 @@ class _Rows:
             about = f"{self.meta['method']} gave NaN or infinity on {self.meta['dataset']}."
             raise UserError(about, "Check its parameters.")
         self.maps.add(maps)
+        self.meta["measure"] = {name: getattr(given.measure, name) for name in ("name", "label", "unit")}
         self._rows += _rows(self.split.annotations[image.id], boxes, given)
 
     def index(self) -> pd.DataFrame:
@@ -195,5 +196,4 @@ def _rows(annotations: list[Annotation], boxes: Float[Tensor, "n 4"], found: Ans
 
 
 def _maps(found: Answer) -> dict[str, Float[Tensor, "n h w"]]:
-    parts = {f"part_{name}": values for name, values in found.parts.items()}
-    return {"logits": found.logits, "uncertainty": found.uncertainty, **parts}
+    return {"logits": found.logits, **found.maps, **{f"part_{name}": values for name, values in found.parts.items()}}

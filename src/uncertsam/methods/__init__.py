@@ -1,1 +1,1 @@
-"""Uncertainty methods: each a file of this package with `Params`, `FITTED` and `build`. A new file is a new method."""
+"""Uncertainty methods: a file or a folder each, with `Params`, `FITTED` and `build`. A new file is a new method."""

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from uncertsam.inference.algebra import Combined, Inputs, Measure
-from uncertsam.inference.measures import combined
+from uncertsam.inference.algebra import Combined, Inputs
 from uncertsam.methods.joint.combination import Combination
 from uncertsam.methods.joint.combination import load as load_combination
 from uncertsam.methods.joint.ensembles import pictures, spread
 from uncertsam.methods.posterior.state import LaplaceState, load
+from uncertsam.metrics.uncertainty import Measure
 from uncertsam.models.promptable import Embedding, PromptableModel
 
 FITTED: str | None = "combination"
-MEASURE = combined("expected error [1]")
+MEASURE = Measure("expected_error", "expected error")
 
 
 class Params(BaseModel, extra="forbid", frozen=True):

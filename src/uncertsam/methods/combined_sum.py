@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncertsam.inference.algebra import Combined, Inputs, Measure
-from uncertsam.inference.measures import combined
+from uncertsam.inference.algebra import Combined, Inputs
 from uncertsam.methods.joint.ensembles import JointParams, pictures, spread
 from uncertsam.methods.posterior.state import LaplaceState, load
+from uncertsam.metrics.uncertainty import Measure
 from uncertsam.models.promptable import Embedding, PromptableModel
 
 FITTED: str | None = "laplace"
-MEASURE = combined("sum of predictive entropies [nats]")
+MEASURE = Measure("sum_of_entropies", "sum of predictive entropies", "nats")
 
 
 class Params(JointParams, frozen=True):

@@ -14,17 +14,16 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
-from uncertsam.inference.algebra import Combined, Inputs, Measure, Samples, mean_logit
-from uncertsam.inference.measures import combined
+from uncertsam.inference.algebra import Inputs, Samples
 from uncertsam.methods.joint.decompose import decompose
 from uncertsam.methods.joint.ensembles import JointParams, boxes, pictures
 from uncertsam.methods.posterior.predictive import DrawnLayers
 from uncertsam.methods.posterior.state import LaplaceState, load
+from uncertsam.metrics.uncertainty import VARIANCE_P, Measure
 from uncertsam.models.promptable import Embedding, PromptableModel
 from uncertsam.models.prompts import Prompts
 
 FITTED: str | None = "laplace"
-MEASURE = combined("total variance [1]")
 
 
 class Params(JointParams, frozen=True):
@@ -35,13 +34,13 @@ class Params(JointParams, frozen=True):
 
 @dataclass(frozen=True)
 class _CombinedTotal:
-    """S * V * B answers per object, from V encodings and V * B decodings; 4 * S * V * B * h * w bytes per object."""
+    """S * V * B answers per object, from V encodings and V * B decodings; some 16 * S * V * B * h * w bytes each."""
 
     state: LaplaceState
     params: Params
-    measure: Measure = MEASURE
+    measure: Measure = VARIANCE_P
 
-    def __call__(self, inputs: Inputs) -> Combined:
+    def __call__(self, inputs: Inputs) -> Samples:
         return self.for_image(inputs)(inputs)
 
     def for_image(self, inputs: Inputs) -> "_SeenTotal":
@@ -59,12 +58,10 @@ class _SeenTotal:
     params: Params
     measure: Measure
 
-    def __call__(self, inputs: Inputs) -> Combined:
+    def __call__(self, inputs: Inputs) -> Samples:
         iou, score = inputs.decoded.scores[:, 0], inputs.decoded.known_object_logit
         grid = self._grid(inputs)
-        logits = mean_logit(Samples(lambda: [grid.flatten(0, 2)], iou, score))
-        total, parts = decompose(grid.sigmoid_())
-        return Combined(logits, total, iou, score, parts)
+        return Samples(lambda: [grid.flatten(0, 2)], iou, score, parts=decompose(grid.sigmoid())[1])
 
     def _grid(self, inputs: Inputs) -> Float[Tensor, "s v b n h w"]:
         prompts = boxes(inputs, self.params)

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import torch
+
 from uncertsam.inference.algebra import Plain
-from uncertsam.inference.measures import CONSTANT
+from uncertsam.metrics.uncertainty import Measure
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import TokenPolicy
 
 FITTED: str | None = None
+MEASURE = Measure("constant", "constant")
 
 
 class Params(TokenPolicy, frozen=True):
@@ -16,4 +19,4 @@ class Params(TokenPolicy, frozen=True):
 
 def build(params: Params, model: PromptableModel, fitted: Path | None) -> Plain:
     """Nothing is fitted."""
-    return Plain(params, CONSTANT)
+    return Plain(params, MEASURE, torch.ones_like)

@@ -13,10 +13,10 @@ from jaxtyping import Float
 from pydantic import BaseModel, PositiveInt
 from torch import Tensor
 
-from uncertsam.inference.algebra import Inputs, Measure, Samples
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.inference.algebra import Inputs, Samples
 from uncertsam.methods.posterior.predictive import output_variance
 from uncertsam.methods.posterior.state import LaplaceState, load
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY, Measure
 from uncertsam.models.promptable import PromptableModel, contract
 from uncertsam.models.select import gate
 

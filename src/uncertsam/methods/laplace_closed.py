@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from uncertsam.inference.algebra import Inputs, Measure, Moments
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.inference.algebra import Inputs, Moments
 from uncertsam.methods.posterior.predictive import moments
 from uncertsam.methods.posterior.state import LaplaceState, load
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY, Measure
 from uncertsam.models.promptable import PromptableModel
 
 FITTED: str | None = "laplace"

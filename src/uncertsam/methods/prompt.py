@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import PositiveInt
 
-from uncertsam.inference.algebra import Inputs, Measure, Samples, objects_at_once
+from uncertsam.inference.algebra import Inputs, Samples, objects_at_once
 from uncertsam.inference.ensemble import Vote, pooled, vote
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.inference.perturb import BoxNoise, joined, moved_prompts
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY, Measure
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import TokenPolicy
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from uncertsam.inference.algebra import Plain
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.select import TokenPolicy
 

@@ -23,17 +23,22 @@ from jaxtyping import Bool, Float, Int
 
 from uncertsam.metrics._blocks import count, lookup
 from uncertsam.metrics._correlation import pearson, spearman
+from uncertsam.metrics.aggregation import Doubt, Places, baseline_scores, scores
 from uncertsam.metrics.boundary import boundary_width, inner_boundary
 from uncertsam.metrics.calibration import Forecast, brier, expected_calibration_error
 from uncertsam.metrics.curves import Curves
-from uncertsam.metrics.ranking import Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
+from uncertsam.metrics.ranking import COARSE, Ranks, augrc, aurc, auroc, histogram, levels_of, ratio
 from uncertsam.metrics.region import BOUNDARY_RATIOS, REGIONS, TruthSide
+from uncertsam.metrics.stored import StoredMask
 
 OVERLAPS = ("iou", *(f"boundary_iou_{r}" for r in BOUNDARY_RATIOS), "dice")
 PIXEL_METRICS = (
     "pearson", "spearman", "brier", "nll", "ece", "aurc", "augrc", "auroc", "mean_u", "error_rate",
 )  # fmt: skip
 METRICS = OVERLAPS + PIXEL_METRICS
+RANKING = ("pearson", "spearman", "aurc", "augrc", "auroc")  # of any measure; the others do not look at U
+PIXEL, MASK = LEVELS = ("pixel", "mask")  # what a number is about: pixels, or one mask as a whole
+Key = tuple[str, str, str, str]  # measure, level, metric, region
 
 
 def measure_mask(
@@ -51,14 +56,30 @@ def measure_mask(
     return _measured(side, logits, uncertainty, ranks)[0]
 
 
-def examine_mask(
-    side: TruthSide,
-    logits: Float[np.ndarray, "h w"],
-    uncertainty: Float[np.ndarray, "h w"],
-    ranks: Ranks = "bits",
-) -> tuple[dict[tuple[str, str], float], Curves | None]:
-    """The metrics of `measure_mask`, and the curves of the full region; None where it has no pixels."""
-    found, pixels = _measured(side, logits, uncertainty, ranks)
+def examine_mask(side: TruthSide, stored: StoredMask, ranks: Ranks = "bits") -> tuple[dict[Key, float], Curves | None]:
+    """All that the long table holds of one mask, and the curves of the full region; None where it has no pixels.
+
+    Of the method's own measure: the metrics of `measure_mask`, the IoU that the model predicts and its own scores. Of
+    every measure: the metrics of `RANKING` on the full region, and the scores of `aggregation`.
+    """
+    size = side.truth.shape
+    own, *others = stored.measures
+    logits, uncertainty = stored.large(size)
+    metrics, pixels = _measured(side, logits, uncertainty, ranks)
+    found = {
+        (own.name, MASK if metric in OVERLAPS else PIXEL, metric, region): v for (metric, region), v in metrics.items()
+    }
+    places = Places.of(side, logits > 0)
+    whole = {
+        "predicted_iou": stored.iou,
+        **baseline_scores(side, logits, stored.iou),
+        **scores(pixels.doubt, places),
+    }
+    found |= {(own.name, MASK, metric, "full"): value for metric, value in whole.items()}
+    for measure in others:
+        again = pixels.by(side, stored.layout.to_picture(measure.of(stored.maps), size), ranks)
+        found |= {(measure.name, PIXEL, metric, "full"): value for metric, value in again.ranking().items()}
+        found |= {(measure.name, MASK, m, "full"): value for m, value in scores(again.doubt, places).items()}
     return found, pixels.curves() if pixels.uncertainty.size else None
 
 
@@ -122,6 +143,21 @@ class _Pixels:
         arrays = (a[pixels] for a in (self.uncertainty, self.levels, self.error_levels))
         return _Pixels(self.forecast.at(pixels), *arrays)
 
+    def by(self, side: TruthSide, uncertainty: Float[np.ndarray, "h w"], ranks: Ranks) -> "_Pixels":
+        """The pixels of the full region by another uncertainty, in coarse levels unless they are to be exact."""
+        u = lookup(uncertainty.astype(np.float32, copy=False).ravel(), side.order)
+        errors = self.error_levels if ranks == "exact" else self._coarse_errors
+        return _Pixels(self.forecast, u, levels_of(u, ranks, levels=COARSE), errors)
+
+    @cached_property
+    def _coarse_errors(self) -> Int[np.ndarray, " n"]:
+        return levels_of(self.forecast.error_logit, "bits", levels=COARSE)
+
+    @property
+    def doubt(self) -> Doubt:
+        """What aggregations see."""
+        return Doubt(self.uncertainty, self.levels, self.counts)
+
     @cached_property
     def counts(self) -> Int[np.ndarray, " g"]:
         """How many pixels each level holds."""
@@ -136,18 +172,26 @@ class _Pixels:
         """The metrics of `PIXEL_METRICS`, in their order."""
         if not self.uncertainty.size:
             return dict.fromkeys(PIXEL_METRICS, float("nan"))
-        forecast = self.forecast
+        forecast, ranking = self.forecast, self.ranking()
+        found = {
+            "brier": brier(forecast.residual),
+            "nll": float(forecast.surprise.mean(dtype=np.float64)),
+            "ece": expected_calibration_error(forecast.probability, forecast.residual),
+            "mean_u": float(self.uncertainty.mean(dtype=np.float64)),
+            "error_rate": np.count_nonzero(forecast.wrong) / forecast.wrong.size,
+        }
+        return {metric: ranking[metric] if metric in ranking else found[metric] for metric in PIXEL_METRICS}
+
+    def ranking(self) -> dict[str, float]:
+        """The metrics of `RANKING`."""
+        if not self.uncertainty.size:
+            return dict.fromkeys(RANKING, float("nan"))
         values = (
-            pearson(self.uncertainty, np.abs(forecast.residual)),
+            pearson(self.uncertainty, np.abs(self.forecast.residual)),
             spearman(self.levels, self.error_levels, self.counts),
-            brier(forecast.residual),
-            float(forecast.surprise.mean(dtype=np.float64)),
-            expected_calibration_error(forecast.probability, forecast.residual),
             *(float(measure(*self.ranked)) for measure in (aurc, augrc, auroc)),
-            float(self.uncertainty.mean(dtype=np.float64)),
-            np.count_nonzero(forecast.wrong) / forecast.wrong.size,
         )
-        return dict(zip(PIXEL_METRICS, values, strict=True))
+        return dict(zip(RANKING, values, strict=True))
 
     def curves(self) -> Curves:
         """What is drawn of these pixels; there must be some."""

@@ -11,21 +11,31 @@ from uncertsam.report.reproduction import check_reproduction
 from uncertsam.statistics.answers import answers_json, plan_of
 from uncertsam.statistics.comparisons import ANSWERS, compare
 from uncertsam.statistics.curves import CURVES
+from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level
 from uncertsam.statistics.intervals import CELL, INTERVALS, DatasetFacts
 from uncertsam.statistics.schema import Check, Tables, unlike
-from uncertsam.statistics.summary import metrics_json
-from uncertsam.statistics.table import RESULTS, other_means
+from uncertsam.statistics.summary import metrics_json, summary_json
+from uncertsam.statistics.table import RESULTS, at_default, other_means
 
 AGAIN = "Run dvc repro."
 CLOSE = 1e-6  # numbers are written with eight digits
 
 
 def _results(tables: Tables) -> Iterator[str]:
-    """intervals.csv and metrics.json hold the means of results.parquet, and the curves every pixel."""
-    for cell in other_means(tables["intervals.csv"], tables["results.parquet"], CELL, "mean_masks"):
+    """intervals.csv, metrics.json, summary.json hold the means of results.parquet; image_level.csv ranks its scores."""
+    table = at_default(tables["results.parquet"])
+    for cell in other_means(tables["intervals.csv"], table, CELL, "mean_masks"):
         yield f"intervals.csv: the mean of {cell} is not that of results.parquet"
-    if read_json(tables.reports / "metrics.json", AGAIN) != metrics_json(tables["results.parquet"]):
+    if read_json(tables.reports / "metrics.json", AGAIN) != metrics_json(table):
         yield "metrics.json does not hold the means of results.parquet"
+    told = read_json(tables.reports / "summary.json", AGAIN)
+    if {method: {**row, "seconds": None} for method, row in told.items()} != summary_json(table, {}):
+        yield "summary.json does not hold the means of results.parquet"
+    again, given = (
+        t.drop(columns="image_auroc") for t in (image_level(tables["results.parquet"]), tables["image_level.csv"])
+    )
+    if len(again) != len(given) or any(unlike(given, again, CLOSE)):
+        yield "image_level.csv does not rank the scores of results.parquet"
     yield from _curves(tables)
 
 
@@ -47,7 +57,7 @@ def _answers(tables: Tables) -> Iterator[str]:
         return
     firsts: Any = tables["intervals.csv"].drop_duplicates("dataset").itertuples()
     facts = {str(row.dataset): DatasetFacts(bool(row.synthetic), str(row.quality)) for row in firsts}
-    again = compare(tables["results.parquet"], facts, plan)
+    again = compare(at_default(tables["results.parquet"]), facts, plan)
     if len(found) != len(again):
         yield f"answers.csv has {len(found)} rows, not {len(again)}"
         return
@@ -78,7 +88,7 @@ def subjects() -> dict[str, Callable[[Tables], list[str]]]:
     They raise UserError where a table is missing or unreadable.
     """
     core: dict[str, tuple[list[str], Check]] = {
-        "results": ([RESULTS.name, INTERVALS.name, CURVES.name], _results),
+        "results": ([RESULTS.name, INTERVALS.name, IMAGE_LEVEL.name, CURVES.name], _results),
         "answers": ([ANSWERS.name], _answers),
         "claims": ([], _claims),
     }

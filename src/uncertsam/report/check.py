@@ -12,11 +12,11 @@ from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
 from uncertsam.data.format import Split, read_split
 from uncertsam.experiments.contract import Experiment, tables_of
-from uncertsam.metrics.masks import measure_mask
-from uncertsam.metrics.measure import Predictions
+from uncertsam.metrics.masks import Key, examine_mask
 from uncertsam.metrics.region import TruthSide
+from uncertsam.metrics.stored import Predictions
 from uncertsam.report._consistency import AGAIN, subjects
-from uncertsam.statistics.table import RESULTS
+from uncertsam.statistics.table import broken
 
 CLOSE = 1e-4  # recomputing sorts exactly, where the pipeline may use a histogram that is right within 1e-5
 
@@ -38,8 +38,8 @@ def problems(places: Places, cells: int, seed: int, experiments: Sequence[Experi
     """
     tables = tables_of(places.reports)
     results = tables["results.parquet"]
-    if broken := list(RESULTS.broken(results)):
-        return broken
+    if lines := list(broken(results)):
+        return lines
     return [
         *(line for wrong in [*subjects().values(), *(e.contradictions for e in experiments)] for line in wrong(tables)),
         *_figures(places.reports / "figures"),
@@ -74,20 +74,20 @@ def _recomputed(places: Places, results: pd.DataFrame, cells: int, seed: int) ->
     masks: Any = results.iloc[np.sort(chosen)].groupby(["dataset", "method", "mask_id"])
     for (dataset, method, mask_id), rows in masks:
         again = _again(places, dataset, method, mask_id)
-        for metric, region, value in zip(rows["metric"], rows["region"], rows["value"], strict=True):
-            if not np.isclose(again[metric, region], value, rtol=CLOSE, atol=CLOSE, equal_nan=True):
-                name = f"{metric} ({region}) of mask {mask_id}, {method}, {dataset}"
-                yield f"results.parquet: {name} is {value:.6g}, recomputed {again[metric, region]:.6g}"
+        keys = rows[["measure", "level", "metric", "region"]].itertuples(index=False, name=None)
+        for key, value in zip(keys, rows["value"], strict=True):
+            if not np.isclose(again.get(key, np.inf), value, rtol=CLOSE, atol=CLOSE, equal_nan=True):
+                name = f"{key[2]} ({key[3]}) by {key[0]} of mask {mask_id}, {method}, {dataset}"
+                yield f"results.parquet: {name} is {value:.6g}, recomputed {again.get(key, np.nan):.6g}"
 
 
-def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[tuple[str, str], float]:
-    """Every metric of one mask, pixels ranked by sorting."""
+def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[Key, float]:
+    """All numbers of one mask, pixels ranked by sorting."""
     split = read_split(places.benchmark / dataset / places.split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
-    truth = _truth_of(split, owners[mask_id], mask_id)
-    cell = Predictions.open(places.predictions / dataset / method, owners)
-    logits, uncertainty = cell.of(mask_id, truth.shape)
-    return measure_mask(TruthSide.of(truth, split.ignored(owners[mask_id])), logits, uncertainty, "exact")
+    stored = Predictions.open(places.predictions / dataset / method, owners).of(mask_id)
+    side = TruthSide.of(_truth_of(split, owners[mask_id], mask_id), split.ignored(owners[mask_id]))
+    return examine_mask(side, stored, "exact")[0]
 
 
 def _truth_of(split: Split, image_id: int, mask_id: int) -> np.ndarray:

@@ -22,6 +22,7 @@ REACH = 5  # pixels: what moved by less than half of this has not changed
 CHANGED_PIXELS = 20  # a dot of a figure covers more
 FOOTER = 36  # pixels under a figure: the hash of its table changes with the table's last digit; tables are compared
 APART = {"benchmarks.json", "benchmark_curves.csv"}  # `make bench` writes them, no stage does
+TIMES = {"seconds"}  # no two runs take as long
 DERIVED = {"answers.json", "reproduction.json"}  # words and verdicts on those numbers
 
 
@@ -89,7 +90,7 @@ def _unlike(picture: UInt8[np.ndarray, "h w 3"], other: UInt8[np.ndarray, "h w 3
 
 def _trees(old: Any, new: Any, name: str) -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted(old.keys() | new.keys()):
+        for key in sorted((old.keys() | new.keys()) - TIMES):
             yield from _trees(old.get(key), new.get(key), f"{name}: {key}")
     elif not _same(old, new):
         yield f"{name} is {new}, was {old}"

@@ -18,6 +18,7 @@ from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.style import method_style
 from uncertsam.report._answers_section import answers_section
 from uncertsam.report._figures_section import panels, pictures
+from uncertsam.report._measures_section import measures_section
 from uncertsam.report._page import render
 from uncertsam.report._published import Known, beside
 from uncertsam.report._verdict import JUDGED, Verdict, verdicts
@@ -30,6 +31,7 @@ from uncertsam.statistics.selection import (
     methods,
     too_small,
 )
+from uncertsam.statistics.table import at_default
 
 TABLED = ("iou", "boundary_iou_0.02", "pearson", "brier", "ece", "aurc", "augrc", "image_auroc")
 COMPARED = ("iou", "boundary_iou_0.02", "boundary_iou_0.01", "pearson")  # with the paper
@@ -65,7 +67,8 @@ def build(inputs: Inputs, out: Path) -> None:
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
     tables, figures = tables_of(inputs.reports), inputs.reports / "figures"
-    frame, results = tables["intervals.csv"], tables["results.parquet"]
+    frame, whole = tables["intervals.csv"], tables["results.parquet"]
+    results = at_default(whole)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)
     ordered = in_order(inputs.datasets, names)
@@ -77,6 +80,7 @@ def _contents(inputs: Inputs) -> dict[str, Any]:
         "panels": panels(figures, names),
         "answers": answers_section(tables, inputs.plan) if inputs.plan else None,
         "data": list(data.values()),
+        "measured": measures_section(whole),
         "beside": beside(compared, known, inputs.params),
         **_found(tabled, verdicts(results, tabled, inputs.draws, inputs.seed)),
         **_settings(inputs),

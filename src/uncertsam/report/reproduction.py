@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_json
 from uncertsam.catalogue import DATASETS, dataset_label
@@ -20,7 +18,7 @@ from uncertsam.report._published import MODEL, Known
 from uncertsam.report._table_one import RULE, Row, table_one
 from uncertsam.statistics.answers import number
 from uncertsam.statistics.intervals import facts_of
-from uncertsam.statistics.table import RESULTS
+from uncertsam.statistics.table import PER_MASK, RESULTS, by_every_measure
 
 VERDICTS = (YES, NO, UNTOLD)
 
@@ -40,8 +38,9 @@ class Sources:
 
 def gather(sources: Sources, knobs: Compare, seed: int) -> Evidence:
     """The evidence of a run. Raises UserError where a table or a split is missing."""
-    named = {"results": sources.results, "refinement": sources.refinement, "controls": sources.controls}
-    tables: dict[str, pd.DataFrame] = {name: RESULTS.read(path) for name, path in named.items() if path}
+    named = {"refinement": sources.refinement, "controls": sources.controls}
+    tables = {"results": by_every_measure(RESULTS.read(sources.results))}
+    tables |= {name: PER_MASK.read(path) for name, path in named.items() if path}
     splits = {name: read_split(sources.benchmark / name / sources.split) for name in sources.datasets}
     known = {
         name: Known(name, str(split.info.get("adapter", "")), bool(split.info.get("synthetic", False)))

@@ -16,7 +16,7 @@ import uncertsam.metrics
 from uncertsam.base.files import remove, sha256, write_json
 from uncertsam.metrics.measure import Measures
 from uncertsam.statistics.curves import CURVES
-from uncertsam.statistics.table import RESULTS
+from uncertsam.statistics.table import RESULTS, at_default
 
 ENDINGS = (".parquet", ".curves.parquet", ".json")
 
@@ -53,7 +53,7 @@ class MetricCache:
 
     def means(self, method: str) -> dict[str, float]:
         """Metric -> mean over masks, on the whole image."""
-        table = pd.read_parquet(self._files(method)[0])
+        table = at_default(pd.read_parquet(self._files(method)[0]))
         means = table[table["region"] == "full"].groupby("metric")["value"].mean()
         return {str(metric): float(value) for metric, value in means.items()}
 

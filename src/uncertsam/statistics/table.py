@@ -1,7 +1,7 @@
-"""The long table of all measures."""
+"""The long table: one number per model, mask, method, measure, metric and region."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,27 +9,58 @@ import numpy as np
 import pandas as pd
 
 from uncertsam.base.errors import UserError
-from uncertsam.metrics.masks import METRICS
+from uncertsam.metrics.aggregation import AGGREGATIONS, BASELINES, PREFIX
+from uncertsam.metrics.masks import LEVELS, METRICS, RANKING
 from uncertsam.metrics.region import REGIONS
 from uncertsam.statistics.schema import COUNT, NUMBER, WORD, Column, Range, Schema
 
 MEASURE = "then run the measure stage (or measure_refined) again."  # finished cells are kept
 AGAIN, ALL_AGAIN = f"Delete it, {MEASURE}", f"Delete data/measures (or data/measures_refined), {MEASURE}"
+SCORES = ["predicted_iou", *(PREFIX + name for name in (*AGGREGATIONS, *BASELINES))]  # of a mask as a whole
+MASK = ["dataset", "image_id", "mask_id"]
 _FREE = math.inf
 _WIDER: dict[str, Range] = {"nll": (0.0, _FREE), "mean_u": (-_FREE, _FREE)}
 _WIDER |= dict.fromkeys(("pearson", "spearman"), (-1.0, 1.0))
-MASK = ["dataset", "image_id", "mask_id"]
+_WHERE = {"dataset": WORD, "image_id": COUNT, "mask_id": COUNT, "method": WORD}
+_WHAT = {"metric": Column("str", words=[*METRICS, *SCORES]), "region": Column("str", words=REGIONS), "value": NUMBER}
+_LONG = {"model": WORD, **_WHERE, "measure": WORD, "level": Column("str", words=LEVELS), **_WHAT}
 RESULTS = Schema(
     "results.parquet",
     "Run the tabulate stage.",
-    {"dataset": WORD, "image_id": COUNT, "mask_id": COUNT, "method": WORD, "metric": Column("str", words=METRICS),
-     "region": Column("str", words=REGIONS), "value": NUMBER},
-    ["dataset", "image_id", "mask_id", "method", "metric", "region"],
-    ranges={metric: _WIDER.get(metric, (0.0, 1.0)) for metric in METRICS},
-    even="method",
-)  # fmt: skip
-KEY, COLUMNS = list(RESULTS.key), list(RESULTS.columns)
+    _LONG,
+    [name for name in _LONG if name != "value"],
+    ranges={metric: _WIDER.get(metric, (0.0, 1.0)) for metric in (*METRICS, "predicted_iou")},
+)
+PER_MASK = replace(  # of one model and of each method's own measure
+    RESULTS, columns={**_WHERE, **_WHAT}, key=[*_WHERE, "metric", "region"], even="method"
+)
+KEY, COLUMNS = list(RESULTS.key), list(PER_MASK.columns)
 CELL = replace(RESULTS, mend=AGAIN)
+
+
+def at_default(table: pd.DataFrame) -> pd.DataFrame:
+    """What figures and comparisons look at: the metrics of each method by its own measure, of the first model.
+
+    The columns are those of `PER_MASK`. A method's own measure is the one that its IoU and its Brier score stand by.
+    Scores of masks are left out: `image_level` ranks them.
+    """
+    rows = _marked(table)
+    return rows.loc[rows["own"] == "both", COLUMNS].reset_index(drop=True)
+
+
+def by_every_measure(table: pd.DataFrame) -> pd.DataFrame:
+    """As `at_default`, and every other measure as a method "METHOD@MEASURE"."""
+    rows = _marked(table)
+    other = rows["own"] != "both"
+    rows.loc[other, "method"] += "@" + rows.loc[other, "measure"]
+    return rows[COLUMNS].reset_index(drop=True)
+
+
+def _marked(table: pd.DataFrame) -> pd.DataFrame:
+    """The first model's rows without scores; `own` is "both" where they are by the method's own measure."""
+    rows = table[table["model"].isin(table["model"].head(1)) & ~table["metric"].isin(SCORES)]
+    own = rows.loc[~rows["metric"].isin(RANKING), ["dataset", "method", "measure"]].drop_duplicates()
+    return rows.merge(own, how="left", indicator="own")
 
 
 def collect(measures: Mapping[tuple[str, str], Path]) -> pd.DataFrame:
@@ -53,9 +84,17 @@ def _read_cell(path: Path, method: str, dataset: str) -> pd.DataFrame:
 
 
 def check_table(table: pd.DataFrame) -> None:
-    """Raise UserError on a value given twice, or where the methods of a dataset were measured on different masks."""
-    for line in CELL.broken(table):
+    """Raise UserError where `broken` says something. table: the long one, or one of `PER_MASK`."""
+    for line in broken(table) if "measure" in table else PER_MASK.broken(table):
         raise UserError(f"{line}.", ALL_AGAIN)
+
+
+def broken(table: pd.DataFrame) -> Iterator[str]:
+    """A line for each column of a long table that lacks values, for rows given twice, and for methods that were
+    measured on different masks: no other check makes sense then.
+    """
+    yield from RESULTS.broken(table)
+    yield from PER_MASK.broken(at_default(table))
 
 
 def other_means(summary: pd.DataFrame, table: pd.DataFrame, cell: Sequence[str], mean: str) -> list[str]:

@@ -12,6 +12,7 @@ from small_models import same_pass
 from uncertsam.base.registry import load_method, method_names
 from uncertsam.inference.predictions import PredictionTask, predict_cell
 from uncertsam.metrics.measure import measure_cell
+from uncertsam.metrics.stored import read_measure
 from uncertsam.models.store import StreamedEmbeddings
 from uncertsam.predictor import UncertaintyPredictor
 
@@ -39,7 +40,8 @@ def cell_of(nano, slim, sections, fitted_parts, tmp_path_factory):
         )
         cell = PredictionTask(nano, method, StreamedEmbeddings(nano, torch.float32), slim, DATASET, SEED)
         predict_cell(cell, out, {"method": name, "dataset": DATASET})
-        return pd.read_parquet(out / "index.parquet"), load_file(out / "maps.safetensors"), out
+        maps = load_file(out / "maps.safetensors")
+        return pd.read_parquet(out / "index.parquet"), maps | {"uncertainty": read_measure(out).of(maps)}, out
 
     return make
 

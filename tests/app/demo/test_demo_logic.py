@@ -56,7 +56,7 @@ def begun(bench: SharedPredictor, pictures: list[np.ndarray]) -> Session:
 
 def test_what_is_not_fitted_is_told_and_the_rest_is_offered(bench: SharedPredictor) -> None:
     assert bench.methods == ["sam", "prompt", "tta_geometric"]
-    assert set(bench.missing) == {"laplace_closed", "variance_entropy", "combined_total"}
+    assert set(bench.missing) == {"laplace_closed", "variance", "combined_total"}
     assert bench.begin().methods == ("sam", "prompt")
 
 

@@ -29,8 +29,8 @@ from uncertsam.experiments.clicking.table import (
     summary,
 )
 from uncertsam.experiments.contract import tables_of
-from uncertsam.inference.algebra import Answer, Measure
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.inference.algebra import Answer
+from uncertsam.metrics.uncertainty import Measure
 from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import BACKGROUND, BOTTOM_RIGHT, FOREGROUND, PAD, TOP_LEFT
@@ -55,12 +55,15 @@ class Sketch(PromptableModel):
         """It looks at no picture."""
 
 
+DOUBT = Measure("doubt", "doubt")
+
+
 @dataclass(frozen=True)
 class Named:
     """A method that is only told apart by its name."""
 
     name: str
-    measure: Measure = PREDICTIVE_ENTROPY
+    measure: Measure = DOUBT
 
     def __call__(self, inputs):
         raise NotImplementedError
@@ -76,7 +79,7 @@ class SketchBench(ClickingTask):
         logits = torch.from_numpy(np.stack([np.where(m, 3.0, -3.0) for m in masks]).astype(np.float32))
         wrong = np.stack([m != o.truth for m, o in zip(masks, objects, strict=True)]).astype(np.float32)
         unsure = torch.from_numpy(wrong if method.name == "honest" else 1 - wrong)
-        return Answer(logits, unsure, torch.ones(len(masks)), torch.ones(len(masks)))
+        return Answer(logits, torch.ones(len(masks)), torch.ones(len(masks)), DOUBT, {"doubt": unsure})
 
     @staticmethod
     def _mended(thing):

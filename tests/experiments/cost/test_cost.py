@@ -12,8 +12,8 @@ from uncertsam.experiments.contract import schemas, tables_of
 from uncertsam.experiments.cost.experiment import EXPERIMENT
 from uncertsam.experiments.cost.table import COLUMNS, COST, ENCODER
 from uncertsam.experiments.cost.timing import PeakMemory, Timed, clock, size_of
-from uncertsam.inference.algebra import Inputs, Measure, Plain, Samples
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.inference.algebra import Inputs, Plain, Samples
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY, Measure
 from uncertsam.models.select import TokenPolicy
 from uncertsam.statistics.schema import Tables
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from cells import long
 from promised import write_cells
 
 from uncertsam.base.errors import UserError
@@ -16,6 +17,7 @@ from uncertsam.experiments.guarantees.run import promised
 from uncertsam.experiments.guarantees.table import COLUMNS, GUARANTEES, KEYS, rows
 from uncertsam.metrics.measure import measure_cell
 from uncertsam.statistics.schema import Tables
+from uncertsam.statistics.table import at_default
 
 METHODS = ["sam", "laplace"]
 KNOBS = Guarantees(methods=METHODS, alphas=[0.1, 0.2], splits=40, levels=[0.5])
@@ -97,7 +99,7 @@ def test_the_plain_mask_has_the_iou_of_the_metrics(made, tmp_path):
     for record in split:
         (tmp_path / "test" / "images" / record.file_name).touch()
     write_split(tmp_path / "test", split.info, split, [a for each in split.annotations.values() for a in each])
-    table = measure_cell(made[0] / "reef" / "sam", tmp_path / "test", "sam", "reef").table
+    table = at_default(measure_cell(made[0] / "reef" / "sam", tmp_path / "test", "sam", "reef").table)
     wide = table[table["region"] == "full"].pivot(index="mask_id", columns="metric", values="value")
     np.testing.assert_allclose(pool.iou, wide["iou"])
     np.testing.assert_allclose(pool.unsure, wide["mean_u"], rtol=1e-6)
@@ -122,7 +124,7 @@ def reports(frame, tmp_path):
     GUARANTEES.write(tmp_path / "guarantees.csv", frame)
     write_json(tmp_path / "guarantees.json", verdict(GUARANTEES.read(tmp_path / "guarantees.csv")))
     rows = frame[(frame["part"] == "abstention") & (frame["metric"] == "iou")]
-    return tmp_path, rows[["dataset", "method", "metric", "value"]].assign(region="full")
+    return tmp_path, long(rows[["dataset", "method", "metric", "value"]])
 
 
 def found(reports):

@@ -11,7 +11,7 @@ from uncertsam.experiments.refinement._refine import Refiner, refine, second_pas
 from uncertsam.experiments.refinement.first_pass import FromSam
 from uncertsam.experiments.refinement.fusion import EVERY, Fusion, build_fusion, fuse, load, save
 from uncertsam.inference.algebra import Plain, answer
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
 from uncertsam.models.sam2 import Sam2Model
 from uncertsam.models.select import TokenPolicy
 

@@ -11,7 +11,8 @@ from uncertsam.experiments.refinement._refine import Refiner, refine, truth_as_p
 from uncertsam.experiments.refinement.first_pass import FromMethod, FromSam, uncertainty_map
 from uncertsam.experiments.refinement.fusion import build_fusion
 from uncertsam.inference.algebra import Plain, answer, objects_at_once
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY, entropy
+from uncertsam.inference.measures import entropy
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
 from uncertsam.models.geometry import Geometry, to_square
 from uncertsam.models.prompts import Prompts
 

@@ -14,7 +14,7 @@ from uncertsam.experiments.refinement.section import readings
 from uncertsam.statistics.comparisons import ALIKE, ANSWERS, BETTER
 from uncertsam.statistics.intervals import INTERVALS, DatasetFacts, intervals
 from uncertsam.statistics.schema import Tables
-from uncertsam.statistics.table import RESULTS
+from uncertsam.statistics.table import PER_MASK, RESULTS
 
 ARMS = ["sam_ones", "la_ones", "la", "sam_entropy"]
 GAIN = {"sam_ones": 0.05, "la_ones": 0.05, "la": 0.08, "sam_entropy": 0.05}  # of every metric and step
@@ -85,7 +85,7 @@ def test_the_page_reads_gains_and_null_results_alike(found) -> None:
 def reports(table, found, tmp_path) -> Path:
     facts = {name: DatasetFacts(False, "human") for name in "abcd"}
     table = table.astype({"value": "float64"})
-    RESULTS.write(tmp_path / "refinement.parquet", table)
+    PER_MASK.write(tmp_path / "refinement.parquet", table)
     INTERVALS.write(tmp_path / "refinement.csv", intervals(table, facts, 50, 0))
     ANSWERS.write(tmp_path / "refinement_answers.csv", found)
     return tmp_path

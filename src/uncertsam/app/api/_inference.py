@@ -12,8 +12,7 @@ from jaxtyping import Float
 from uncertsam.app.api._encoded_image import EncodedImage
 from uncertsam.app.api.prompts import Question
 from uncertsam.base.errors import UserError
-from uncertsam.inference.algebra import Answer, Inputs, Method, PerImage, answer
-from uncertsam.inference.decomposition import Decomposed, Parts
+from uncertsam.inference.algebra import Answer, Inputs, Maps, Method, PerImage, answer
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.prompts import Prompts
 
@@ -51,9 +50,8 @@ def ask(
     inputs = Inputs(model, seen.embedding, prompts, seen.picture, generator)
     ready, prepared = _ready(seen, name, method, inputs)
     begun = time.perf_counter()
-    listened = Decomposed(ready)
-    found = answer(listened if decompose else ready, inputs)
-    parts = listened.parts()
+    found = answer(ready, inputs, every=decompose)
+    parts = found.decomposed() if decompose else {}
     for values in (found.logits, found.uncertainty, *parts.values()):
         if not torch.isfinite(values).all():
             raise UserError(f"{name} gave NaN or infinity.", "Check its parameters and its fitted part.")
@@ -81,7 +79,7 @@ def _ready(seen: EncodedImage, name: str, method: Method, inputs: Inputs) -> tup
     return seen.ready[name], time.perf_counter() - begun
 
 
-def _replies(found: Answer, parts: Parts, seconds: dict[str, float]) -> Iterator[_Reply]:
+def _replies(found: Answer, parts: Maps, seconds: dict[str, float]) -> Iterator[_Reply]:
     logits, uncertainty = found.logits.cpu().numpy(), found.uncertainty.cpu().numpy()
     named = {name: part.cpu().numpy() for name, part in parts.items()}
     for i, (iou, score) in enumerate(zip(found.iou.tolist(), found.object_logit.tolist(), strict=True)):

@@ -229,7 +229,7 @@ class UncertaintyPredictor:
         model = self.model
         return Origin(
             method=name,
-            measure=method.measure.name,
+            measure=method.measure.title,
             params=params.model_dump(mode="json"),
             model=model.name,
             model_sha256=model.digest,

@@ -11,7 +11,7 @@ from uncertsam.app.api.predictor import UncertaintyPredictor
 from uncertsam.app.demo._photos import Box, DemoPicture
 from uncertsam.base.errors import UserError
 
-METHODS = ("sam", "laplace_closed", "variance_entropy", "prompt", "tta_geometric", "combined_total")
+METHODS = ("sam", "laplace_closed", "variance", "prompt", "tta_geometric", "combined_total")
 FIRST = ("sam", "prompt", "combined_total")  # shown at first; the others where they are asked for
 
 

@@ -47,7 +47,7 @@ def answered(inputs: Inputs, controls: Controls) -> dict[str, Masks]:
 def measured(
     asked: PromptSet, controls: Controls, progress: Callable[[Iterable[ImageRecord]], Iterable[ImageRecord]] = iter
 ) -> pd.DataFrame:
-    """The long table (`results.table.COLUMNS`) of one dataset, in the region `full`. progress: as tqdm."""
+    """The long table (`statistics.table.COLUMNS`) of one dataset, in the region `full`. progress: as tqdm."""
     rows = []
     for image in progress(asked.split):
         for annotation, control, values in _of_image(asked, image, controls):

@@ -19,13 +19,13 @@ from uncertsam.experiments.controls.table import CASE, CONTROLS, metrics_of, set
 from uncertsam.experiments.subset import MASKS, check_registered, listing
 from uncertsam.statistics.intervals import facts_of
 from uncertsam.statistics.schema import Column, Tables
-from uncertsam.statistics.table import MASK, RESULTS, check_table, other_means
+from uncertsam.statistics.table import MASK, PER_MASK, check_table, other_means
 
 MEASURED = replace(
-    RESULTS,
+    PER_MASK,
     name="controls.parquet",
     mend=CONTROLS.mend,
-    columns={**RESULTS.columns, "region": Column("str", words=[REGION])},
+    columns={**PER_MASK.columns, "region": Column("str", words=[REGION])},
     refers={MASKS.name: MASK},
 )
 

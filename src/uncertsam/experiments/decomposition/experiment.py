@@ -19,6 +19,7 @@ from uncertsam.figures.provenance import footnotes
 from uncertsam.figures.sheet import sheet, write
 from uncertsam.figures.style import GRID, INK, MUTED, MethodStyle, styled
 from uncertsam.metrics.ranking import ratio
+from uncertsam.metrics.stored import read_measure
 from uncertsam.statistics.intervals import facts_of, limits, resampled_means, resamples, without_narrow
 from uncertsam.statistics.selection import labels
 
@@ -108,7 +109,7 @@ def _of_masks(folder: Path) -> pd.DataFrame:
     if not found:
         raise UserError(f"{folder} tells no parts of its uncertainty.", AGAIN)
     named = [*(part for part in PARTS if part in found), *sorted(set(found) - set(PARTS))]
-    whole = _summed(maps["uncertainty"])
+    whole = _summed(read_measure(folder).of(maps))
     unsure = np.where(whole > 0, whole, np.nan)
     keys = pd.MultiIndex.from_frame(index[["image_id", "mask_id"]])
     return pd.DataFrame({part: _summed(found[part]) / unsure for part in named}, index=keys)

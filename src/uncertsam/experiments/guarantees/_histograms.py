@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 
 from uncertsam.base.errors import UserError
 from uncertsam.data.format import Annotation, Split
-from uncertsam.metrics.measure import Predictions
 from uncertsam.metrics.ranking import ratio
+from uncertsam.metrics.stored import Predictions
 
 LEVELS, PER_UNIT = 512, 16  # equal steps of the logit in [-16, 16); 0 is an edge, and all edges are exact in float32
 EDGES = (np.arange(LEVELS + 1) - LEVELS // 2) / PER_UNIT  # logits
@@ -89,7 +89,7 @@ def _row(
     cell: Predictions, truth: Bool[np.ndarray, "h w"], counted: Bool[np.ndarray, "h w"], annotation: Annotation
 ) -> Row | None:
     """The image id, counts, IoU and mean U of one mask."""
-    logits, unsure = (large[counted] for large in cell.of(annotation.id, truth.shape))
+    logits, unsure = (large[counted] for large in cell.of(annotation.id).large(truth.shape))
     inside = truth[counted]
     if not inside.any():
         return None

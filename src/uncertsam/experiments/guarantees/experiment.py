@@ -12,6 +12,7 @@ from uncertsam.experiments.guarantees.figure import guarantees
 from uncertsam.experiments.guarantees.risk import bound
 from uncertsam.experiments.guarantees.table import GUARANTEES
 from uncertsam.statistics.schema import Tables
+from uncertsam.statistics.table import at_default
 
 CLOSE, ROUNDING = 1e-6, 1e-7  # of sums of what is written, and of the decimals that are
 
@@ -36,7 +37,7 @@ def problems(tables: Tables) -> Iterator[str]:
     for row in rows[~np.isclose(rows["value"], meant, atol=CLOSE)].itertuples():
         yield f"guarantees.csv: the bound of {row.method} on {row.dataset} is not that of {row.n_calibrate} images"
     yield from (f"guarantees.csv: {line}" for line in broken_promises(frame))
-    yield from _same_iou(frame, tables["results.parquet"])
+    yield from _same_iou(frame, at_default(tables["results.parquet"]))
 
 
 def _same_iou(frame: pd.DataFrame, results: pd.DataFrame) -> Iterator[str]:

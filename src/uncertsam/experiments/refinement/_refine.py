@@ -16,7 +16,7 @@ from uncertsam.config.arms import Map
 from uncertsam.experiments.refinement.first_pass import FirstPass, uncertainty_map
 from uncertsam.experiments.refinement.fusion import Fusion, fuse
 from uncertsam.inference.algebra import TINY, Answer, Inputs, Masks, Plain, Samples, answer, joined, portions, read_off
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
 from uncertsam.models.geometry import Geometry
 from uncertsam.models.promptable import Decoded
 from uncertsam.models.select import TokenPolicy, select

@@ -16,10 +16,10 @@ from uncertsam.figures.forest import forest
 from uncertsam.statistics.comparisons import ANSWERS
 from uncertsam.statistics.intervals import CELL, INTERVALS
 from uncertsam.statistics.schema import Tables
-from uncertsam.statistics.table import MASK, RESULTS, other_means
+from uncertsam.statistics.table import MASK, PER_MASK, RESULTS, other_means
 
 _REFINE = "Run the tabulate_refined stage."
-MEASURED = replace(RESULTS, name="refinement.parquet", mend=_REFINE, refers={RESULTS.name: MASK})
+MEASURED = replace(PER_MASK, name="refinement.parquet", mend=_REFINE, refers={RESULTS.name: MASK})
 MEANS = replace(INTERVALS, name="refinement.csv", mend=_REFINE)
 COMPARED = replace(ANSWERS, name="refinement_answers.csv", mend=_REFINE)
 

@@ -14,9 +14,9 @@ from uncertsam.experiments.refinement.first_pass import first_pass
 from uncertsam.experiments.refinement.fusion import load
 from uncertsam.experiments.refinement.names import BOUND, PLAIN, method_of
 from uncertsam.inference.algebra import Answer, Inputs, Plain, answer
-from uncertsam.inference.measures import PREDICTIVE_ENTROPY
 from uncertsam.inference.predictions import PromptSet, Written, predict_cells
 from uncertsam.methods.posterior.state import load as load_posterior
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
 from uncertsam.models.select import TokenPolicy
 
 
@@ -51,5 +51,4 @@ class Refinement:
         return plain, truth_as_prompt(inputs, masks, self.policy)
 
     def _cell(self, out: Path, method: str, more: Mapping[str, Any]) -> Written:
-        about = {"method": method, "measure": PREDICTIVE_ENTROPY.name, "params": self.policy.model_dump()}
-        return Written(out / method, {**self.meta, **about, **more})
+        return Written(out / method, {**self.meta, "method": method, "params": self.policy.model_dump(), **more})

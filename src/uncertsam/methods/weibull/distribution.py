@@ -11,40 +11,41 @@ from jaxtyping import Float
 from torch import Tensor
 
 EULER = 0.5772156649015329
-FARTHEST = -math.log(1e-10)  # a sample of Exp(1) is at most this, 23.03
+LEAST = 1e-10  # a uniform number is at least this, its -log at most 23.03
 Values = Float[Tensor, "..."]
 
 
 @dataclass(frozen=True)
 class Weibull:
-    """Independent variables. scale: at least 0. shape: k > 0, which broadcasts over the scale."""
+    """Independent variables. mean: at least 0. shape: k > 0, which broadcasts over the mean and does not change it."""
 
-    scale: Values
+    mean: Values
     shape: Values
 
-    @classmethod
-    def with_mean(cls, mean: Values, shape: Values) -> "Weibull":
-        """Of a given mean, which the shape does not change: scale = mean / Gamma(1 + 1/k)."""
-        mean, shape = mean.float(), shape.float()
-        return cls(mean * torch.exp(-torch.lgamma(1 + 1 / shape)), shape)
+    @property
+    def scale(self) -> Values:
+        """mean / Gamma(1 + 1/k)."""
+        return self.mean * torch.exp(-torch.lgamma(1 + 1 / self.shape))
 
     @property
-    def mean(self) -> Values:
-        """scale Gamma(1 + 1/k)."""
-        return self.scale * torch.exp(torch.lgamma(1 + 1 / self.shape))
+    def dispersion(self) -> Values:
+        """Variance over squared mean, Gamma(1 + 2/k) / Gamma(1 + 1/k)^2 - 1: of k alone (RUAC S7)."""
+        first, second = torch.lgamma(1 + 1 / self.shape), torch.lgamma(1 + 2 / self.shape)
+        return torch.expm1((second - 2 * first).clamp(min=1e-7))
 
     @property
     def variance(self) -> Values:
-        """scale^2 (Gamma(1 + 2/k) - Gamma(1 + 1/k)^2) (RUAC S7), written so that large k do not cancel."""
-        first, second = torch.lgamma(1 + 1 / self.shape), torch.lgamma(1 + 2 / self.shape)
-        return self.scale.square() * torch.exp(second) * -torch.expm1((2 * first - second).clamp(max=-1e-7))
+        """mean^2 dispersion."""
+        return self.mean.square() * self.dispersion
 
     def sample(self, generator: torch.Generator) -> Values:
-        """scale e^(1/k), e from Exp(1), drawn on the generator's device."""
-        drawn = torch.empty(self.scale.shape, device=generator.device).exponential_(generator=generator)
-        tiny = torch.finfo(torch.float32).tiny
-        logarithm = drawn.clamp_(tiny, FARTHEST).log_().to(self.scale.device)
-        return self.scale * torch.exp(logarithm / self.shape)
+        """scale (-log(uniform))^(1/k), drawn on the generator's device."""
+        uniform = torch.rand(self.mean.shape, generator=generator, device=generator.device)
+        drawn = uniform.clamp_(min=LEAST).log_().to(self.mean.device)
+        rate = -torch.exp(-self.shape * torch.lgamma(1 + 1 / self.shape))  # the scale to the power of k, at mean 1
+        if torch.is_grad_enabled():
+            return self.mean * (drawn * rate).pow(1 / self.shape)
+        return drawn.mul_(rate).pow_(1 / self.shape).mul_(self.mean)  # a quarter faster: no memory is asked for
 
     def kl_to_gamma(self, shape: float, rate: float) -> Values:
         """KL(self || Gamma(shape, rate)) of each variable, in nats; 0 where both are the same exponential.

@@ -75,7 +75,7 @@ class BayesianReadout(nn.Module):
         w = straight_through_relu(self.token(tokens).unflatten(-1, (2, -1)))
         k_z = _bounded(self.pixel_shape(z))
         k_w = _bounded(self.token_shape(w.transpose(-1, -2))).transpose(-1, -2)
-        return Evidence(Weibull.with_mean(z, k_z), Weibull.with_mean(w, k_w))
+        return Evidence(Weibull(z.float(), k_z), Weibull(w.float(), k_w))
 
 
 def _bounded(raw: Tensor) -> Tensor:

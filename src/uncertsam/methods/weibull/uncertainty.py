@@ -36,11 +36,12 @@ def logit_variance(evidence: Evidence, kind: Variance) -> Maps:
     "product": sum of Var[Z] times the mean of Var[W_fg] and Var[W_bg], the latter at least 1e-8 (RUAC S9, release).
     """
     z, w = evidence.pixels, evidence.weights
+    square = z.mean.square()  # Var[Z] = square * dispersion, and the latter is a pixel's: it stays out of the sum
     if kind == "product":
-        return _contract(z.variance, w.variance.clamp(min=1e-8).mean(2))
+        return z.dispersion * _contract(square, w.variance.clamp(min=1e-8).mean(2))
     fg, bg = w.mean.unbind(2)
     spread = w.variance.sum(2)
-    return _contract(z.variance, (fg - bg).square() + spread) + _contract(z.mean.square(), spread)
+    return z.dispersion * _contract(square, (fg - bg).square() + spread) + _contract(square, spread)
 
 
 def tempered(mean: Maps, variance: Maps) -> Maps:
