@@ -83,7 +83,7 @@ def _kept(bench: Bench, dataset: str, masks: pd.DataFrame, score: str) -> list[f
     image, iou, value = _numbers(masks["cluster"]), masks["start"].to_numpy(), masks[score].to_numpy()
     failure, images = bench.config.tabulate.failure_iou, int(image.max()) + 1
     ranking, best = (
-        Ranking.of(pd.DataFrame({"image": image, "iou": iou, "mean_u": by}), failure) for by in (value, 1 - iou)
+        Ranking.of(pd.DataFrame({"image": image, "iou": iou, "score": by}), failure) for by in (value, 1 - iou)
     )
     once = np.ones((1, images), int)
     auroc, aurc, augrc = ranking.scores(once)[0]
