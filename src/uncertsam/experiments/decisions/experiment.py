@@ -26,11 +26,10 @@ def metrics(tables: Tables) -> Mapping[str, Any]:
 
 
 def problems(tables: Tables) -> Iterator[str]:
-    """An interval beside its value, scores of one decision on different masks, other masks to keep."""
+    """An interval that ends before it begins, scores of one decision on different masks, other masks to keep."""
     frame, quality = tables[DECIDED.name], tables[QUALITY.name]
-    outside = (frame["lo"] > frame["rel_auc"] + 1e-7) | (frame["rel_auc"] > frame["hi"] + 1e-7)
-    for row in frame[outside].to_dict("records"):
-        yield f"usam.csv: rel_auc of {row['score']} for {row['decision']} on {row['dataset']} is outside its interval"
+    for row in frame[frame["lo"] > frame["hi"] + 1e-7].to_dict("records"):
+        yield f"usam.csv: the interval of {row['score']} for {row['decision']} on {row['dataset']} is empty"
     case = ["protocol", "trained_on", "dataset", "model", "decision"]
     for key in frame.groupby(case)["n"].nunique().loc[lambda counts: counts > 1].index:
         yield f"usam.csv: the scores of {', '.join(key)} are of different masks"

@@ -78,7 +78,7 @@ def kept(bench: Bench) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(QUALITY.columns))
 
 
-def _kept(bench: Bench, dataset: str, masks: pd.DataFrame, score: str) -> list[float]:
+def _kept(bench: Bench, dataset: str, masks: pd.DataFrame, score: str) -> list[float | int]:
     """The numbers of one score, in the order of the table."""
     image, iou, value = _numbers(masks["cluster"]), masks["start"].to_numpy(), masks[score].to_numpy()
     failure, images = bench.config.tabulate.failure_iou, int(image.max()) + 1
@@ -91,8 +91,8 @@ def _kept(bench: Bench, dataset: str, masks: pd.DataFrame, score: str) -> list[f
     drawn = np.concatenate([ranking.scores(block)[:, 2:] for block in blocks])
     low, high = limits(drawn)[:, 0] if images >= FEWEST_IMAGES else (np.nan, np.nan)
     wrong = 1 - value - iou if score in (USAM, SAM) else np.array([np.nan])  # the others predict no IoU
-    bias, mae = wrong.mean(), np.abs(wrong).mean()
-    return [augrc, augrc - best.scores(once)[0, 2], aurc, auroc, bias, mae, low, high, len(masks)]
+    excess, bias, mae = augrc - best.scores(once)[0, 2], wrong.mean(), np.abs(wrong).mean()
+    return [*map(float, (augrc, excess, aurc, auroc, bias, mae, low, high)), len(masks)]
 
 
 def _numbers(clusters: pd.Series) -> np.ndarray:

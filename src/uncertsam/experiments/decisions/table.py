@@ -37,7 +37,6 @@ QUALITY = Schema(
     {"dataset": WORD, "score": WORD, "augrc": _SHARE, "e_augrc": _SHARE, "aurc": _SHARE, "auroc": _MAYBE,
      "bias": NUMBER, "mae": NUMBER, "low": _MAYBE, "high": _MAYBE, "n": COUNT},
     ["dataset", "score"],
-    between="augrc",
 )  # fmt: skip
 
 
