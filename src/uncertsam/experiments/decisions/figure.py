@@ -48,7 +48,9 @@ def decisions(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Pat
 def _keys() -> list[Line2D]:
     return [
         Line2D([], [], linestyle="none", marker="D", color=COLOUR, markersize=6, label="all datasets"),
-        Line2D([], [], linestyle="none", marker="o", color=MUTED, markerfacecolor=PAPER, markersize=4, label="one"),
+        Line2D(
+            [], [], linestyle="none", marker="o", color=MUTED, markerfacecolor=PAPER, markersize=4, label="one dataset"
+        ),
     ]
 
 

@@ -60,5 +60,5 @@ def _scores(found: dict[Any, Any], *case: str) -> dict[str, Any] | None:
     return scores if any(scores.values()) else None
 
 
-def _told(value: float) -> float | None:
+def _told(value: float | int) -> float | int | None:
     return None if math.isnan(value) else value
