@@ -1,6 +1,7 @@
 """Relative AUC of every score for every decision, with intervals: a panel per decision, a row per score."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -46,11 +47,10 @@ def decisions(frame: pd.DataFrame, stem: Path, provenance: str = "") -> list[Pat
 
 
 def _keys() -> list[Line2D]:
+    plain: dict[str, Any] = {"linestyle": "none", "color": MUTED, "markersize": 4}
     return [
-        Line2D([], [], linestyle="none", marker="D", color=COLOUR, markersize=6, label="all datasets"),
-        Line2D(
-            [], [], linestyle="none", marker="o", color=MUTED, markerfacecolor=PAPER, markersize=4, label="one dataset"
-        ),
+        Line2D([], [], **plain | {"color": COLOUR, "markersize": 6}, marker="D", label="all datasets"),
+        Line2D([], [], **plain, marker="o", markerfacecolor=PAPER, label="one dataset"),
     ]
 
 
