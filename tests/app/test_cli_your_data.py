@@ -53,7 +53,7 @@ def test_laplace_reads_the_shipped_posterior_until_one_is_fitted(repository, unc
     assert "none/laplace, which is missing. Make it: `uncertsam fit --out none`" in missing
     code, said, _ = uncertsam("fit", "--count", 2, "--json")
     told = json.loads(said)
-    assert code == 0 and told["images"] == 2 and Path(told["out"]) == repository / "data" / "fitted" / "laplace"
+    assert code == 0 and told["images"] == 2 and Path(told["out"]) == repository / "data/fitted/sam2_nano/laplace"
     own = json.loads(uncertsam(*ask)[1])["predictions"][0]["score"]
     assert own != shipped
     code, _, error = uncertsam("fit", "--count", 2)

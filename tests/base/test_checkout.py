@@ -90,5 +90,5 @@ def test_an_embedded_model_needs_no_download(theirs, uncertsam):
 
 def test_a_shipped_posterior_is_not_taken_for_other_weights_of_the_same_name(theirs):
     save_embedded(build_network("sam2_nano"), "sam2_nano", Path("mine.safetensors"), {})
-    with pytest.raises(UserError, match="uncertsam_fitted/laplace, which is missing. Make it: `uncertsam fit`"):
+    with pytest.raises(UserError, match="fitted/sam2_nano/laplace, which is missing. Make it: `uncertsam fit` with"):
         UncertaintyPredictor.from_pretrained("mine.safetensors", ["laplace"])

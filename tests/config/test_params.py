@@ -122,7 +122,7 @@ def test_no_report_takes_a_dataset_for_several_together():
     rows = {"dataset": ["all"], "method": "sam", "metric": "iou", "region": "full", "value": 0.5}
     for made in (
         lambda table: summary_of_clicks(table, {}, 20, 0),
-        lambda table: summary_of_controls(table, {}, {}, 20, 0),
+        lambda table: summary_of_controls(table, {}, pd.DataFrame(), 20, 0),
     ):
         with pytest.raises(UserError, match="stand for several datasets"):
             made(pd.DataFrame(rows))
