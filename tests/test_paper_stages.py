@@ -20,7 +20,8 @@ TINY, WEIGHTS = "sam2.1_tiny", "checkpoints/sam2.1_hiera_tiny.pt"
 STAGES = [
     "acquire", "preprocess", "subset", "identify", "encode", "encode_subset", "fit_laplace", "train_variance",
     "fit_combination", "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined",
-    "tabulate_refined", "ablate", "guarantee", "click", "compare", "time", "check_claims", "figures", "report",
+    "tabulate_refined", "ablate", "guarantee", "click", "extract_tokens", "extract_fit_tokens", "train_usam",
+    "evaluate_usam", "compare", "time", "check_claims", "figures", "report",
 ]  # fmt: skip
 ARMS = ["sam_ones", "la"]  # with and without a posterior, with and without a map
 SMALL: dict[str, dict[str, Any]] = {
@@ -37,6 +38,8 @@ SMALL: dict[str, dict[str, Any]] = {
                 "factorial_samples": 4, "prior_precisions": [1.0], "temperatures": [1.0]},
     "guarantees": {"splits": 3},
     "clicking": {"images": 1, "methods": ["sam", "laplace_closed"], "clicks": 1},
+    "extract_tokens": {"images": 1, "fit_images": 2, "masks": 1, "clicks": 1, "views": ["noise"]},
+    "train_usam": {"datasets": ["cats"], "protocols": ["deployable"], "epochs": 1, "held_out": 0.5},
     "compare": {"resamples": 20},
     "time": {"masks": 1, "repeats": 1},
 }  # fmt: skip

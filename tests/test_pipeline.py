@@ -108,7 +108,8 @@ def tables_named(text: str) -> set[str]:
     found = set(re.findall(r'(?:(?<!/ )|(?<=reports / ))"(\w+\.(?:csv|json|parquet))"', text))
     if ran := re.search(r'run_experiment\("(\w+)"', text):
         experiment = experiment_named(ran[1])
-        found |= {schema.name for schema in experiment.schemas} | ({f"{ran[1]}.json"} if experiment.verdict else set())
+        verdict = Path(experiment.schemas[-1].name).with_suffix(".json").name
+        found |= {schema.name for schema in experiment.schemas} | ({verdict} if experiment.verdict else set())
     if ".figures.items()" in text:
         found |= {figure.table for each in experiments() for figure in each.figures.values() if not figure.made}
     return found | {name for name in schemas() if "*schemas()" in text and name.endswith(".csv")}

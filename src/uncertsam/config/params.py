@@ -34,6 +34,7 @@ from uncertsam.config.sections import (
     check_dataset_names,
 )
 from uncertsam.config.training import FitLaplace, TrainFusion, TrainVariance
+from uncertsam.config.usam import ExtractTokens, TrainUsam
 
 FILE = Path("params.yaml")
 S = TypeVar("S", bound=BaseModel)
@@ -80,6 +81,8 @@ class Config(BaseModel, extra="forbid"):
     fit_combination: FitCombination
     train_variance: TrainVariance
     train_fusion: TrainFusion
+    extract_tokens: ExtractTokens
+    train_usam: TrainUsam
     refine: Refine
     tabulate: Tabulate
     ablate: Ablate
@@ -140,6 +143,7 @@ class Config(BaseModel, extra="forbid"):
             yield f"{part}.dataset", [getattr(self, part).dataset], there
         for part in ("ablate", "guarantees", "clicking"):
             yield f"{part}.datasets", getattr(self, part).datasets or [], there
+        yield "train_usam.datasets", self.train_usam.datasets, there
         yield "ablate.calibrate", [self.ablate.calibrate], there
         yield "train_fusion.domains", self.train_fusion.domains or [], there
         yield "train_fusion.arms", self.train_fusion.arms, ARMS
