@@ -13,9 +13,8 @@ from staging import ROOT, draw, stage
 RAW, BENCHMARK, PHOTO = "data/raw/cats", "data/benchmark/cats", "photos/images/cat 1x.png"
 STAGES = [
     "acquire", "preprocess", "subset", "identify", "encode", "fit_laplace", "train_variance", "fit_combination",
-    "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "ablate",
-    "compare", "guarantee", "click", "time", "extract_tokens", "extract_fit_tokens", "train_usam", "evaluate_usam",
-    "check_claims", "figures", "report",
+    "predict", "train_fusion", "refine", "measure", "tabulate", "ablate", "compare", "guarantee", "click", "time",
+    "extract_tokens", "extract_fit_tokens", "train_usam", "evaluate_usam", "check_claims", "figures", "report",
 ]  # fmt: skip
 
 

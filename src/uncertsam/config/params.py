@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from uncertsam.base.errors import UserError, suggestion
 from uncertsam.base.registry import load_method, method_names
-from uncertsam.config.arms import ARMS
+from uncertsam.config.arms import ARMS, refined_methods
 from uncertsam.config.clicking import Clicking
 from uncertsam.config.guarantees import Guarantees
 from uncertsam.config.sections import (
@@ -177,6 +177,11 @@ class Config(BaseModel, extra="forbid"):
     def combination(self, model: type[S]) -> S:
         """The section `fit_combination` as its own model, which imports torch."""
         return check(self._path, "fit_combination", self.fit_combination.model_dump(), model)
+
+    @property
+    def refined(self) -> list[str]:
+        """The methods whose masks are refined ones, and their bound."""
+        return refined_methods(self.train_fusion.arms, self.refine.steps)
 
     def fitted_on(self, benchmark: Path) -> list[Path]:
         """The splits that posterior, variance network and combination are fitted on, under `benchmark`."""
