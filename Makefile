@@ -79,4 +79,4 @@ lock:
 	rm .demo.pins
 
 clean:
-	rm -rf $(VENV) $(PAGE) data/raw data/benchmark data/models data/embeddings data/fitted data/predictions data/measures .dvc/cache .tracking
+	rm -rf $(VENV) $(PAGE) data/raw data/benchmark data/models data/embeddings data/fitted data/predictions data/measures data/refined data/tokens .dvc/cache .tracking

@@ -12,12 +12,10 @@ from uncertsam.report.reproduction import Judged, Sources, build, gather, reprod
 
 def main(reports: Path, benchmark: Path, out: Path) -> None:
     """Write the verdicts and their page."""
-    results, refinement, controls = tables = [
-        reports / "results.parquet", reports / "refinement.parquet", reports / "controls.parquet",
-    ]  # fmt: skip
+    results, controls = tables = [reports / "results.parquet", reports / "controls.parquet"]
     config = Config.read()
     knobs, split = config.compare, config.predict.split
-    sources = Sources(results, benchmark, config.datasets, split, refinement, controls, config.values)
+    sources = Sources(results, benchmark, config.datasets, split, controls, config.values)
     settings = {"compare": knobs.model_dump(), "split": split, "model": config.model.name}
     hashes = [sha256(path) for path in tables if path.is_file()]
     with tracking.stage("check_claims", knobs.model_dump()) as run:

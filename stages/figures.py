@@ -16,7 +16,7 @@ from uncertsam.figures.provenance import figure_footer
 from uncertsam.figures.qualitative import qualitative
 from uncertsam.figures.radar import radar
 from uncertsam.figures.teaser import teaser
-from uncertsam.statistics.table import at_default
+from uncertsam.statistics.table import at_default, unrefined
 
 
 def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
@@ -24,7 +24,8 @@ def main(reports: Path, predictions: Path, benchmark: Path, out: Path) -> None:
     config, tables = Config.read(), tables_of(reports)
     judged, methods = config.compare, list(config.methods)
     split, model = config.predict.split, config.model.name
-    table, frame, drawn = at_default(tables["results.parquet"]), tables["intervals.csv"], tables["curves.parquet"]
+    table, frame = (unrefined(t) for t in (at_default(tables["results.parquet"]), tables["intervals.csv"]))
+    drawn = tables["curves.parquet"]
     splits = {dataset: read_split(benchmark / dataset / split) for dataset in config.datasets}
     predicted = Predicted(predictions, splits, methods)
     own = [(e, stem, f, f.read(tables, predicted)) for e in experiments() for stem, f in e.figures.items()]

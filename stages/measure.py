@@ -7,30 +7,24 @@ from uncertsam import tracking
 from uncertsam.base.stage import run_stage
 from uncertsam.compute import Pool, kept_shards, opened
 from uncertsam.config.params import Config
-from uncertsam.experiments.refinement.names import methods_of
 from uncertsam.metrics.measure import Measures, Shard, measure_cell
 from uncertsam.statistics.metric_cache import MetricCache
 
 
-def main(dataset: str, benchmark: Path, predictions: Path, out: Path, refined: bool = False) -> None:
-    """Compare each method's maps with the truth; what was measured of the very same maps before is kept.
-
-    refined: the rows of the refinement's table instead of the methods.
-    """
+def main(dataset: str, benchmark: Path, predictions: Path, refined: Path, out: Path) -> None:
+    """Compare each method's maps with the truth; what was measured of the very same maps before is kept."""
     config = Config.read()
-    truth, methods = benchmark / config.predict.split, list(config.methods)
-    if refined:
-        arms = config.train_fusion.arms
-        methods = methods_of(arms, config.refine.steps)
-    store = MetricCache(out, predictions, truth)
-    store.forget_others(methods)
-    changed = [method for method in methods if not store.holds(method)]
+    truth = benchmark / config.predict.split
+    stored = {**dict.fromkeys(config.methods, predictions), **dict.fromkeys(config.refined, refined)}
+    caches = {method: MetricCache(out, folder, truth) for method, folder in stored.items()}
+    MetricCache(out, predictions, truth).forget_others(caches)
+    changed = [method for method, cache in caches.items() if not cache.holds(method)]
     with opened(config.engine) as pool:
         for method in changed:
-            with tracking.stage("measure_refined" if refined else "measure", {}, method=method, dataset=dataset) as run:
-                store.write(method, _measured(store, method, dataset, pool))
-                run.metrics(store.means(method))
-    print(f"measured {len(changed)} methods on {dataset}, kept {len(methods) - len(changed)}")
+            with tracking.stage("measure", {}, method=method, dataset=dataset) as run:
+                caches[method].write(method, _measured(caches[method], method, dataset, pool))
+                run.metrics(caches[method].means(method))
+    print(f"measured {len(changed)} methods on {dataset}, kept {len(caches) - len(changed)}")
 
 
 def _measured(store: MetricCache, method: str, dataset: str, pool: Pool) -> Measures:

@@ -9,7 +9,7 @@ from uncertsam.data.format import read_split
 
 
 def main(dataset: str, benchmark: Path, embeddings: Path, model: str, fitted: Path, out: Path) -> None:
-    """Write the low-resolution logits and uncertainty of every mask, of plain SAM, of each step, and of the bound."""
+    """Write the low-resolution logits and uncertainty of every mask, of each step and of the bound."""
     from uncertsam.base.files import written_aside
     from uncertsam.experiments.refinement.run import Refinement
     from uncertsam.inference.predictions import PromptSet
@@ -28,7 +28,7 @@ def main(dataset: str, benchmark: Path, embeddings: Path, model: str, fitted: Pa
     refinement = Refinement(questions, fitted, TokenPolicy(token=knobs.token, gate=knobs.gate), meta)
     with tracking.stage("refine", knobs.model_dump(), dataset=dataset) as run, written_aside(out) as folder:
         folder.mkdir(parents=True)
-        run.metrics({"masks": refinement.references(folder)})
+        run.metrics({"masks": refinement.bound(folder)})
         for arm in arms:
             refinement.arm(arm, knobs.steps, folder)
     print(f"refined the masks of {dataset} by {len(arms)} arms, {knobs.steps} times")

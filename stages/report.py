@@ -14,7 +14,7 @@ from uncertsam.figures.provenance import provenance_line
 from uncertsam.report.index import Inputs, build
 from uncertsam.statistics.comparisons import Plan
 from uncertsam.statistics.summary import seconds_of, summary_json
-from uncertsam.statistics.table import at_default
+from uncertsam.statistics.table import at_default, unrefined
 
 
 def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
@@ -37,7 +37,7 @@ def main(reports: Path, fitted: Path, benchmark: Path, out: Path) -> None:
     with tracking.stage("report", {}) as run:
         build(inputs, out)
         tables = tables_of(reports)
-        summary = summary_json(at_default(tables["results.parquet"]), seconds_of(tables["cost.csv"]))
+        summary = summary_json(unrefined(at_default(tables["results.parquet"])), seconds_of(tables["cost.csv"]))
         write_json(reports / "summary.json", summary)
         run.metrics(summary)
         for name in ("results.parquet", "metrics.json", "reproduction.json", *schemas()):

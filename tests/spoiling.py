@@ -13,8 +13,8 @@ from staging import ROOT, draw, stage
 RAW, BENCHMARK, PHOTO = "data/raw/cats", "data/benchmark/cats", "photos/images/cat 1x.png"
 STAGES = [
     "acquire", "preprocess", "subset", "identify", "encode", "fit_laplace", "train_variance", "fit_combination",
-    "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined", "tabulate_refined", "ablate",
-    "compare", "guarantee", "click", "time", "check_claims", "figures", "report",
+    "predict", "train_fusion", "refine", "measure", "tabulate", "ablate", "compare", "guarantee", "click", "time",
+    "extract_tokens", "extract_fit_tokens", "train_usam", "evaluate_usam", "check_claims", "figures", "report",
 ]  # fmt: skip
 
 
@@ -45,6 +45,8 @@ def settings() -> dict[str, Any]:
     }
     values["fit_combination"] |= {"views": 1, "prompts": 2}
     values["refine"]["steps"] = 1
+    values["extract_tokens"] |= {"images": 4, "clicks": 1, "views": []}
+    values["train_usam"] |= {"datasets": ["cats"], "protocols": ["deployable"], "epochs": 2, "held_out": 0.5}
     values["ablate"] |= {"datasets": None, "calibrate": "cats", "samples": [5], "temperatures": [1.0]}
     return values
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = "checkpoints/sam2_nano.safetensors"
 MEANT = {
     "key": "cats", "item.source": "photos", "item.model": "sam2_nano", "item.dataset": "cats", "item.arm": "la",
-    "base.model": "sam2_nano",
+    "base.model": "sam2_nano", "item.protocol": "deployable", "predict.split": "test",
     "fit.dataset": "cats", "train_variance.dataset": "cats", "fit_combination.dataset": "cats",
 }  # fmt: skip
 

@@ -20,7 +20,7 @@ from uncertsam.app._profiles import complete, names
 from uncertsam.base.registry import method_names
 from uncertsam.catalogue import METRICS
 from uncertsam.cli import app
-from uncertsam.experiments.refinement.names import methods_of
+from uncertsam.config.arms import refined_methods
 from uncertsam.report._figures_section import PANEL, captions
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -136,7 +136,7 @@ def test_the_papers_page_has_every_row_of_table_1_and_every_stage() -> None:
 
 def test_methods_and_metrics_on_the_papers_page_exist() -> None:
     arms = PROFILES["paper"]["train_fusion"]["arms"]
-    known = {*methods_of(arms, PROFILES["paper"]["refine"]["steps"]), *method_names(), *METRICS, *STAGES}
+    known = {*refined_methods(arms, PROFILES["paper"]["refine"]["steps"]), *method_names(), *METRICS, *STAGES}
     kind = re.compile(r"(?:fusion|variance|boundary|truth|laplace|tta)_[\w.]+")
     named = {span for span in spans(ROOT / "docs" / "paper.md") if kind.fullmatch(span)}
     assert named and named <= known

@@ -19,8 +19,9 @@ from uncertsam.models.checkpoints import build_network
 TINY, WEIGHTS = "sam2.1_tiny", "checkpoints/sam2.1_hiera_tiny.pt"
 STAGES = [
     "acquire", "preprocess", "subset", "identify", "encode", "encode_subset", "fit_laplace", "train_variance",
-    "fit_combination", "predict", "measure", "tabulate", "train_fusion", "refine", "measure_refined",
-    "tabulate_refined", "ablate", "guarantee", "click", "compare", "time", "check_claims", "figures", "report",
+    "fit_combination", "predict", "train_fusion", "refine", "measure", "tabulate", "ablate", "guarantee", "click",
+    "extract_tokens", "extract_fit_tokens", "train_usam", "evaluate_usam", "compare", "time", "check_claims", "figures",
+    "report",
 ]  # fmt: skip
 ARMS = ["sam_ones", "la"]  # with and without a posterior, with and without a map
 SMALL: dict[str, dict[str, Any]] = {
@@ -37,6 +38,8 @@ SMALL: dict[str, dict[str, Any]] = {
                 "factorial_samples": 4, "prior_precisions": [1.0], "temperatures": [1.0]},
     "guarantees": {"splits": 3},
     "clicking": {"images": 1, "methods": ["sam", "laplace_closed"], "clicks": 1},
+    "extract_tokens": {"images": 1, "fit_images": 2, "masks": 1, "clicks": 1, "views": ["noise"]},
+    "train_usam": {"datasets": ["cats"], "protocols": ["deployable"], "epochs": 1, "held_out": 0.5},
     "compare": {"resamples": 20},
     "time": {"masks": 1, "repeats": 1},
 }  # fmt: skip
@@ -75,7 +78,6 @@ def test_every_stage_takes_a_step_with_the_papers_profile(tmp_path: Path, monkey
     for name in STAGES:
         for arm in ARMS if name == "train_fusion" else ("",):
             stage(name, meant | ({"item.arm": arm} if arm else {"key": TINY} if name == "identify" else {}))
-    table, refined = (pd.read_parquet(f"reports/{name}.parquet") for name in ("results", "refinement"))
-    assert set(table["method"]) == set(settings()["methods"])
-    assert {f"fusion_{arm}" for arm in ARMS} < set(refined["method"])
+    refined = {"truth_prompt", *(f"fusion_{arm}" for arm in ARMS)}
+    assert set(pd.read_parquet("reports/results.parquet")["method"]) == {*settings()["methods"], *refined}
     assert Path("reports/index.html").is_file() and Path("reports/reproduction.html").is_file()

@@ -43,9 +43,9 @@ from uncertsam.inference._maps import MapWriter
 
 MEASURES = "data/measures/sam2_nano/cats"
 EMBEDDINGS, SAM = "data/embeddings/sam2_nano/cats", "data/predictions/sam2_nano/cats/sam"
-CELL, REFINED_CELLS = f"{MEASURES}/sam.parquet", "data/measures_refined/sam2_nano/cats"
+CELL = f"{MEASURES}/sam.parquet"
 ANSWERS, COST, VERDICTS = "reports/answers.csv", "reports/cost.csv", "reports/reproduction.json"
-CONTROLS, REFINED, FUSION = "reports/controls.csv", "reports/refinement.csv", "data/fitted/sam2_nano/fusion/la"
+CONTROLS, FUSION = "reports/controls.csv", "data/fitted/sam2_nano/fusion/la"
 PROMISES, CLICKS = "reports/guarantees.csv", "reports/clicking.csv"
 FITTED, RESULTS, BOUNDS = "data/fitted/sam2_nano/laplace", "reports/results.parquet", "reports/intervals.csv"
 
@@ -78,13 +78,11 @@ def words_for_numbers() -> None:
 
 ANNOTATIONS = f"{BENCHMARK}/test/annotations/dataset.json"
 ORIGIN, META = f"{MEASURES}/sam.json", f"{SAM}/meta.json"
-ORIGIN_REFINED = f"{REFINED_CELLS}/sam.json"
 
 
 def forget() -> None:
     """What is answered and measured is kept where it would come out the same; now it is made again."""
     Path(ORIGIN).unlink()
-    Path(ORIGIN_REFINED).unlink()
     edited(META, lambda v: v.update(made_from="other code"))()
 
 
@@ -130,11 +128,10 @@ FILES: dict[str, Case] = {
     "a module missing": ("refine", lost(f"{FUSION}/manifest.json"), (FUSION, "train_fusion stage")),
     "too many refinements": ("refine", param("refine", "steps", 4), ("refine.steps", "3")),
     "refined measures missing": (
-        "tabulate_refined",
-        lost(f"{REFINED_CELLS}/sam.parquet"),
-        ("sam.parquet",),
+        "tabulate",
+        lost(f"{MEASURES}/truth_prompt.parquet"),
+        ("truth_prompt.parquet", "measure"),
     ),
-    "refinement missing": ("figures", lost(REFINED), (REFINED, "tabulate")),
     "guarantees missing": ("figures", lost(PROMISES), (PROMISES, "guarantee stage")),
     "no predictions to promise of": ("guarantee", lost(f"{SAM}/index.parquet"), (SAM, "predict stage")),
     "no layout to promise by": ("guarantee", lost(META), (META, "predict stage")),

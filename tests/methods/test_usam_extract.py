@@ -10,17 +10,18 @@ from PIL import Image
 from small_models import random_nano, same_pass
 
 from uncertsam.base.rng import numpy_generator
+from uncertsam.config.usam import ExtractTokens
 from uncertsam.data.format import Annotation, ImageRecord, Split, encode_rle, read_split, write_split
 from uncertsam.methods.usam.clicks import central, scattered
 from uncertsam.methods.usam.entropies import ENTROPIES, mask_entropy
-from uncertsam.methods.usam.extract import Extraction, ExtractParams
+from uncertsam.methods.usam.extract import Extraction
 from uncertsam.methods.usam.tokens import Observed
 from uncertsam.models.prompts import to_prompts
 from uncertsam.models.sam2 import Sam2Model
 from uncertsam.models.store import StreamedEmbeddings
 
 HEIGHT, WIDTH = 60, 80
-PARAMS = ExtractParams(clicks=2, views=("blur",))
+PARAMS = ExtractTokens(clicks=2, views=("blur",))
 
 
 @pytest.fixture(scope="module")

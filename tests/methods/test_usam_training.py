@@ -12,7 +12,7 @@ from usam_worlds import random_observed
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import torch_generator
-from uncertsam.config.training import TrainUsam
+from uncertsam.config.usam import TrainUsam
 from uncertsam.methods.usam.heads import Heads, head_names
 from uncertsam.methods.usam.protocols import Judged
 from uncertsam.methods.usam.tokens import TokenStore, write_tokens
@@ -35,10 +35,15 @@ PARAMS = TrainUsam(datasets=["reef"], epochs=3, batch=16, learning_rate=0.05, mo
 
 @pytest.fixture(scope="module")
 def samples() -> Samples:
-    """Targets that the latents tell; two samples of each of 40 images."""
-    latents = torch.randn(80, 12, generator=torch.Generator().manual_seed(0))
+    """Two samples of each of 40 images."""
+    return drawn(40)
+
+
+def drawn(images: int) -> Samples:
+    """Targets that the latents tell; two samples of each image."""
+    latents = torch.randn(2 * images, 12, generator=torch.Generator().manual_seed(0))
     targets = torch.stack([latents[:, 0], latents[:, 1] + latents[:, 2], latents[:, 3].abs()], 1).sigmoid()
-    return Samples(latents, targets, np.repeat([f"image {i}" for i in range(40)], 2).astype(object))
+    return Samples(latents, targets, np.repeat([f"image {i}" for i in range(images)], 2).astype(object))
 
 
 def run(samples: Samples, folder: Path, params: TrainUsam = PARAMS, names=NAMES, log=lambda step, values: None):
@@ -90,9 +95,10 @@ def test_the_other_recipe_decays_weights_alone_and_ends_at_a_rate_of_0():
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_heads_learn_what_the_latents_tell(samples, tmp_path, optimiser):
+def test_heads_learn_what_the_latents_tell(tmp_path, optimiser):
+    samples = drawn(300)
     rate = {"sgd": 0.5, "adamw": 0.01}[optimiser]
-    params = PARAMS.model_copy(update={"optimiser": optimiser, "learning_rate": rate, "epochs": 60, "momentum": 0.9})
+    params = PARAMS.model_copy(update={"optimiser": optimiser, "learning_rate": rate, "epochs": 20, "momentum": 0.9})
     _, rows = run(samples, tmp_path, params)
     _, held_out = samples.divided(PARAMS.held_out)
     assert (rows["held_out_mse"].to_numpy() < 0.7 * held_out.targets.var(0).numpy()).all()
@@ -105,9 +111,10 @@ def test_near_duplicates_are_never_divided_and_nothing_is_lost(samples):
 
 
 def test_too_few_images_to_hold_some_out_are_an_error(samples):
-    few = Samples(samples.latents[:10], samples.targets[:10], samples.clusters[:10])
-    with pytest.raises(UserError, match=r"5 different images are too few .*Give train_usam\.datasets more images"):
-        few.divided(0.2)
+    two, one = (Samples(samples.latents[:n], samples.targets[:n], samples.clusters[:n]) for n in (4, 2))
+    assert [len(part) for part in two.divided(0.01)] == [len(part) for part in two.divided(0.99)] == [2, 2]
+    with pytest.raises(UserError, match=r"1 different images are too few .*Give train_usam\.datasets more images"):
+        one.divided(0.2)
 
 
 def test_samples_are_what_the_protocol_says_of_every_object_and_model(tmp_path):

@@ -71,14 +71,14 @@ def sound(tmp_path_factory) -> Places:
     (base / "reports" / "figures").mkdir()
     for suffix in (".svg", ".png", ".csv"):
         (base / "reports" / "figures" / f"bars{suffix}").write_text("a\n1\n")
-    return Places(base / "reports", base / "benchmark", base / "predictions", "test")
+    return Places(base / "reports", base / "benchmark", base / "predictions", base / "refined", "test")
 
 
 @pytest.fixture
 def places(sound, tmp_path) -> Places:
     """A copy to damage."""
     shutil.copytree(sound.reports, tmp_path / "reports")
-    return Places(tmp_path / "reports", sound.benchmark, sound.predictions, "test")
+    return Places(tmp_path / "reports", sound.benchmark, sound.predictions, sound.refined, "test")
 
 
 def found(places: Places, cells: int = 0) -> str:

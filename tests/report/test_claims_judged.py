@@ -50,9 +50,8 @@ def evidence(
     table = {key: mean + moved.get(key[1], 0.0) for key, mean in printed().items()}
     scores = {(d, m, "pearson"): value for d in SETS for m, value in correlations.items()}
     scores |= {(d, m, "brier"): 0.05 + brier * (m == "laplace") for d in SETS for m in correlations}
-    scores |= {key: mean for key, mean in table.items() if key[1] == "sam"}
     return Evidence(
-        tables={"results": measures(scores), "refinement": measures(table)},
+        tables={"results": measures(scores | table)},
         facts=dict.fromkeys(SETS, DatasetFacts(False, "human")),
         known={name: Known(name, "benchmark", False) for name in SETS},
         model="sam2_large",
@@ -151,19 +150,17 @@ def test_too_few_datasets_cannot_tell(paper) -> None:
 
 
 def test_what_was_not_run_is_named(paper) -> None:
-    bare = replace(paper, tables={"results": paper.tables["results"].query("method != 'prompt'")})
+    bare = replace(paper, tables={"results": paper.tables["results"].query("method not in ('prompt', 'fusion_la')")})
     assert verdict("laplace_aligns_best", bare).reason == "not run: prompt"
-    assert verdict("uncertainty_adds_nothing", bare).reason == "there is no refinement.parquet"
+    assert verdict("uncertainty_adds_nothing", bare).reason == "not run: fusion_la"
     assert set(claims()["laplace_aligns_best"].methods) - {"prompt"} <= bare.methods("results")
 
 
 def test_an_estimate_is_the_mean_over_datasets_of_the_paired_difference(paper) -> None:
-    found = paper.estimate(
-        "refinement", "iou", difference(claims()["ensemble_improves"].sets, "fusion_la_ones", "fusion_sam_ones")
-    )
+    found = paper.estimate("iou", difference(claims()["ensemble_improves"].sets, "fusion_la_ones", "fusion_sam_ones"))
     by_hand = np.mean([67.89 - 66.53, 67.37 - 66.27, 46.61 - 43.12, 86.54 - 85.05]) / 100
     assert found is not None and found.value == pytest.approx(by_hand) == pytest.approx(found.low)
-    assert paper.estimate("refinement", "iou", {("BIG", "nobody"): 1.0}) is None
+    assert paper.estimate("iou", {("BIG", "nobody"): 1.0}) is None
 
 
 @pytest.mark.parametrize(

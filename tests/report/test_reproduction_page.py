@@ -42,7 +42,7 @@ def write_set(root: Path, name: str, synthetic: bool) -> None:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> Sources:
-    """Photos of four sets with markup in a name, no refinement."""
+    """Photos of four sets with markup in a name, no controls."""
     root, rng = tmp_path_factory.mktemp("run"), np.random.default_rng(0)
     names = ["a <b>", "reef", "roads", "rocks"]
     parts = []
@@ -73,7 +73,7 @@ def test_every_claim_stands_on_the_page_with_its_rule_and_verdict(judged, tmp_pa
     assert text.count("reproduces</span>") >= judged.counts["reproduces"] > 0
     assert "a &lt;b&gt;" in text.lower() and "a <b>" not in text.lower()
     assert not re.search(r'(?:src|href)="(?:https?:)?//', text) and "<script" not in text
-    assert "refinement.parquet" in text and "params 1a" in text
+    assert "controls.parquet" in text and "params 1a" in text
 
 
 def test_the_json_says_what_was_judged_and_passes_its_own_check(judged, tmp_path) -> None:
@@ -98,7 +98,7 @@ def test_damage_to_the_verdicts_is_found_and_named(judged) -> None:
 
 def test_missing_and_broken_inputs_are_clear_errors(sources, tmp_path) -> None:
     with pytest.raises(UserError, match=r"none\.parquet"):
-        gather(replace(sources, refinement=tmp_path / "none.parquet"), KNOBS, 0)
+        gather(replace(sources, controls=tmp_path / "none.parquet"), KNOBS, 0)
     (tmp_path / "bad.json").write_text("{")
     for name in ("bad.json", "none.json"):
         with pytest.raises(UserError, match=name):

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from uncertsam.experiments.refinement.fusion import EVERY, Fusion, build_fusion
 from uncertsam.experiments.refinement.fusion import save as save_fusion
+from uncertsam.methods.usam.heads import Heads, head_names
+from uncertsam.methods.usam.heads import save as save_heads
 from uncertsam.methods.variance.network import build_network
 from uncertsam.methods.variance.network import save as save_variance
 from uncertsam.models.checkpoints import load_model
@@ -62,6 +64,14 @@ def test_a_variance_network_answers_from_mlflow_as_in_the_pipeline(model, tmp_pa
         part = Part(name, tmp_path / "v", f"{name}.safetensors")
         with torch.inference_mode():
             assert np.allclose(loaded(part, tmp_path / name).predict(given), mine(source, tokens).numpy(), atol=1e-6)
+
+
+def test_usams_heads_answer_from_mlflow_as_in_the_pipeline(model, tmp_path):
+    heads = Heads(head_names(["nano"], "deployable"), 2 * model.width).draw(0)
+    save_heads(tmp_path / "usam", heads, model, "deployable", {"params": {}})
+    latent = torch.randn(5, 2 * model.width)
+    found = loaded(Part("usam", tmp_path / "usam", "heads.safetensors"), tmp_path).predict({"latent": latent.numpy()})
+    assert np.allclose(found, torch.stack([*heads.read(latent).values()], 1).numpy(), atol=1e-6)
 
 
 def test_the_signature_names_the_inputs_and_refuses_others(fusion, tmp_path):

@@ -132,8 +132,8 @@ def check_reports(
 
     needed("check-reports")
     config = Config.read()
-    predictions = Path("data/predictions") / config.base.model
-    places = Places(Path("reports"), Path("data/benchmark"), predictions, config.predict.split)
+    predictions, refined = (Path("data", name, config.base.model) for name in ("predictions", "refined"))
+    places = Places(Path("reports"), Path("data/benchmark"), predictions, refined, config.predict.split)
     found = problems(places, cells, seed, experiments())
     for line in found[:50]:
         typer.echo(line)

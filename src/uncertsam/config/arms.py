@@ -1,5 +1,6 @@
-"""The rows of the refinement's comparison: which answer is refined, and what is told beside it."""
+"""Refined masks, methods of their own: which answer is refined, what is told beside it, and what they are called."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,6 +8,7 @@ from uncertsam.base.errors import UserError
 
 Source = Literal["sam", "laplace"]
 Map = Literal["entropy", "ones"]
+PLAIN, BOUND = "sam", "truth_prompt"  # without refinement; with the truth as mask prompt
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,26 @@ def arm_named(name: str) -> Arm:
     if name not in ARMS:
         raise UserError(f"There is no fusion arm {name!r}.", f"Choose one of: {', '.join(ARMS)}.")
     return ARMS[name]
+
+
+def method_of(arm: str, step: int) -> str:
+    """The name of an arm's `step`-th refinement in every table."""
+    return f"fusion_{arm}" if step == 1 else f"fusion_{arm}_{step}"
+
+
+def refined_methods(arms: Sequence[str], steps: int) -> list[str]:
+    """All that is refined: every arm by each number of steps, and the bound."""
+    return [*(method_of(arm, k + 1) for arm in arms for k in range(steps)), BOUND]
+
+
+def steps_of(method: str) -> int:
+    """How many refinements a method has behind it; 0 for the bound, and for every method that is no arm."""
+    if not method.startswith("fusion_"):
+        return 0
+    last = method.rpartition("_")[2]
+    return int(last) if last.isdigit() else 1
+
+
+def is_refined(method: str) -> bool:
+    """Whether this is a refinement or their bound, which figures and comparisons of methods leave out."""
+    return method == BOUND or steps_of(method) > 0

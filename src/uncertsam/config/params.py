@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
 from uncertsam.base.errors import UserError, suggestion
 from uncertsam.base.registry import load_method, method_names
-from uncertsam.config.arms import ARMS
+from uncertsam.config.arms import ARMS, refined_methods
 from uncertsam.config.clicking import Clicking
 from uncertsam.config.guarantees import Guarantees
 from uncertsam.config.sections import (
@@ -34,6 +34,7 @@ from uncertsam.config.sections import (
     check_dataset_names,
 )
 from uncertsam.config.training import FitLaplace, TrainFusion, TrainVariance
+from uncertsam.config.usam import ExtractTokens, TrainUsam
 
 FILE = Path("params.yaml")
 S = TypeVar("S", bound=BaseModel)
@@ -80,6 +81,8 @@ class Config(BaseModel, extra="forbid"):
     fit_combination: FitCombination
     train_variance: TrainVariance
     train_fusion: TrainFusion
+    extract_tokens: ExtractTokens
+    train_usam: TrainUsam
     refine: Refine
     tabulate: Tabulate
     ablate: Ablate
@@ -140,6 +143,7 @@ class Config(BaseModel, extra="forbid"):
             yield f"{part}.dataset", [getattr(self, part).dataset], there
         for part in ("ablate", "guarantees", "clicking"):
             yield f"{part}.datasets", getattr(self, part).datasets or [], there
+        yield "train_usam.datasets", self.train_usam.datasets, there
         yield "ablate.calibrate", [self.ablate.calibrate], there
         yield "train_fusion.domains", self.train_fusion.domains or [], there
         yield "train_fusion.arms", self.train_fusion.arms, ARMS
@@ -173,6 +177,11 @@ class Config(BaseModel, extra="forbid"):
     def combination(self, model: type[S]) -> S:
         """The section `fit_combination` as its own model, which imports torch."""
         return check(self._path, "fit_combination", self.fit_combination.model_dump(), model)
+
+    @property
+    def refined(self) -> list[str]:
+        """The methods whose masks are refined ones, and their bound."""
+        return refined_methods(self.train_fusion.arms, self.refine.steps)
 
     def fitted_on(self, benchmark: Path) -> list[Path]:
         """The splits that posterior, variance network and combination are fitted on, under `benchmark`."""

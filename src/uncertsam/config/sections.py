@@ -131,7 +131,7 @@ class Tabulate(_Section):
 
 
 class Refine(_Section):
-    """How often answers are refined; `token`, `gate`: which mask is read, of plain SAM and of every later pass."""
+    """How often answers are refined; `token`, `gate`: which mask is read, of every later pass; as of `methods.sam`."""
 
     steps: int = Field(1, ge=1, le=3)
     token: Literal[0, "dynamic"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from uncertsam.config.arms import arm_named
 
@@ -67,31 +67,6 @@ class TrainVariance(TrainParams, frozen=True):
     dataset: str
     token: Literal[0, "all"] = 0
     resolution: PositiveInt | Literal["input"] = "input"
-
-
-class TrainUsam(TrainParams, frozen=True):
-    """Training of USAM's heads on stored tokens. Defaults: what the authors found for SA-V.
-
-    datasets: on whose `fit` splits. protocol, offset: which mask stands for a prompt, and how it is paired with tokens
-    (`methods.usam`). optimiser: "sgd" with `momentum` at a constant rate (the paper; weight decay on everything), or
-    "adamw" with a cosine to 0. batch: samples per step. held_out: share of near-duplicates' groups. trials: of a random
-    search over the paper's ranges, beside these values; each head takes the best.
-    """
-
-    datasets: list[str] = Field(min_length=1)
-    protocol: Literal["paper", "deployable"] = "deployable"
-    offset: Literal[0, 1] = 1
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    epochs: PositiveInt = 9
-    learning_rate: PositiveFloat = 0.00871307
-    momentum: float = Field(0.163932, ge=0, lt=1)
-    batch: PositiveInt = 193
-    weight_decay: NonNegativeFloat = 0.001
-    clip: PositiveFloat = 1e6
-    held_out: float = Field(0.2, gt=0, lt=1)
-    validate_every: PositiveFloat = 1.0
-    save_every: PositiveInt = 500
-    trials: NonNegativeInt = 0
 
 
 class TrainFusion(TrainParams, frozen=True):

@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bench:
-    """params.yaml, data/benchmark, and of `base.model` what the stage needs: embeddings, fitted parts, predictions."""
+    """params.yaml, data/benchmark, and of `base.model` what the stage needs: embeddings, fitted parts, predictions.
+
+    tokens: of all models, by dataset and split.
+    """
 
     config: Config
     benchmark: Path
     embeddings: Path = Path()
     fitted: Path = Path()
     predictions: Path = Path()
+    tokens: Path = Path()
 
     @property
     def seed(self) -> int:
@@ -76,6 +80,15 @@ class Bench:
         base, chosen = self.config.base, self.config.model
         set_threads(base.threads)
         return load_model(chosen.name, chosen.weights, device_named(base.device))
+
+    @cached_property
+    def models(self) -> "list[PromptableModel]":
+        """All models of params.yaml, in their order."""
+        from uncertsam.models.checkpoints import device_named, load_model
+
+        device = device_named(self.config.base.device)
+        others = self.config.models.items()
+        return [self.model if name == self.model.name else load_model(name, m.weights, device) for name, m in others]
 
     def store(self, dataset: str) -> "Embeddings":
         """The embeddings of a dataset."""

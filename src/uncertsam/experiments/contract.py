@@ -67,7 +67,8 @@ class Experiment:
     """One experiment. name: of its folder. stage: that makes its tables. settings: its section of params.yaml.
 
     schemas: its tables. run: the long tables, where a stage runs the experiment alone. summarise: the others, made of
-    them. problems: what is wrong between its tables, a line each. verdict: what NAME.json holds, None for no such file.
+    them. problems: what is wrong between its tables, a line each. verdict: what the JSON beside the last
+    of the tables holds, made of that table; None for no such file.
     metrics: what is tracked. figures: by the names of their files.
     """
 
@@ -92,12 +93,16 @@ class Experiment:
             schema.write(reports / schema.name, frames[schema.name])
         tables = Tables(reports, {schema.name: schema for schema in self.schemas})
         if self.verdict:
-            write_json(reports / f"{self.name}.json", self.verdict(tables[f"{self.name}.csv"]))
+            write_json(reports / self._told, self.verdict(tables[self.schemas[-1].name]))
         return tables
 
     def contradictions(self, tables: Tables) -> list[str]:
         """Everything that is wrong with its tables. Raises UserError where one is missing or unreadable."""
         return tables.problems([schema.name for schema in self.schemas], self._between)
+
+    @property
+    def _told(self) -> Path:
+        return Path(self.schemas[-1].name).with_suffix(".json")
 
     def captions(self) -> dict[str, Any]:
         """Of its figures, from the file beside it."""
@@ -107,9 +112,10 @@ class Experiment:
     def _between(self, tables: Tables) -> Iterator[str]:
         yield from self.problems(tables)
         if self.verdict:
-            told = read_json(tables.reports / f"{self.name}.json", f"Run the {self.stage} stage.")
-            if told != self.verdict(tables[f"{self.name}.csv"]):
-                yield f"{self.name}.json does not say what {self.name}.csv does"
+            name = self.schemas[-1].name
+            told = read_json(tables.reports / self._told, f"Run the {self.stage} stage.")
+            if told != self.verdict(tables[name]):
+                yield f"{self._told} does not say what {name} does"
 
 
 def read_captions(path: Path) -> dict[str, dict[str, str] | None]:

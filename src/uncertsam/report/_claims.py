@@ -34,7 +34,6 @@ class _Claim:
     where: str
     text: str
     rule: str
-    table: str
     metric: str = "iou"
     methods: list[str] = field(default_factory=list)
     sets: list[str] = field(default_factory=list)
@@ -111,7 +110,7 @@ class JudgedClaim:
 def judge(claim: _Claim, evidence: Evidence) -> JudgedClaim:
     """One claim by its rule. What cannot decide it is still shown: numbers of worlds stand beside "cannot be told"."""
     sets, bound = _sets(claim, evidence), claim.bound_in(evidence)
-    asked = _numbers(claim, evidence, sets) if sets and claim.table in evidence.tables else {}
+    asked = _numbers(claim, evidence, sets) if sets else {}
     numbers = {name: estimate for name, estimate in asked.items() if estimate is not None}
     obstacle = _obstacle(claim, evidence) or (
         "not every number of the rule was measured" if len(numbers) < len(asked) else ""
@@ -139,7 +138,7 @@ def _numbers(claim: _Claim, evidence: Evidence, sets: Sequence[str]) -> Numbers:
     if claim.each:
         evidence = replace(evidence, alpha=evidence.alpha / len(sets))
     found: Numbers = {
-        f"{_LABELS[claim.metric]}{name}": evidence.estimate(claim.table, claim.metric, weights)
+        f"{_LABELS[claim.metric]}{name}": evidence.estimate(claim.metric, weights)
         for name, weights in _weights(claim, sets)
     }
     for place, (name, least) in enumerate(claim.beyond.items()):
@@ -182,11 +181,8 @@ def _obstacle(claim: _Claim, evidence: Evidence) -> str:
         reasons.append(f"n too small: {len(evidence.photos)} datasets of photos with true labels")
     if not evidence.same_model and claim.methods and (claim.sets or not evidence.photos):
         reasons.append(f"another model: {evidence.model} instead of {MODEL}")
-    if claim.table not in evidence.tables:
-        reasons.append(f"there is no {claim.table}.parquet")
-    else:
-        lost = missing(claim.methods, evidence.methods(claim.table))
-        reasons += [f"not run: {', '.join(lost)}"] * bool(lost)
+    lost = missing(claim.methods, evidence.methods("results"))
+    reasons += [f"not run: {', '.join(lost)}"] * bool(lost)
     return "; ".join(reasons)
 
 

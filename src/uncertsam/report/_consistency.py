@@ -15,7 +15,7 @@ from uncertsam.statistics.image_level import IMAGE_LEVEL, image_level
 from uncertsam.statistics.intervals import CELL, INTERVALS, DatasetFacts
 from uncertsam.statistics.schema import Check, Tables, unlike
 from uncertsam.statistics.summary import metrics_json, summary_json
-from uncertsam.statistics.table import RESULTS, at_default, other_means
+from uncertsam.statistics.table import RESULTS, at_default, other_means, unrefined
 
 AGAIN = "Run dvc repro."
 CLOSE = 1e-6  # numbers are written with eight digits
@@ -26,10 +26,11 @@ def _results(tables: Tables) -> Iterator[str]:
     table = at_default(tables["results.parquet"])
     for cell in other_means(tables["intervals.csv"], table, CELL, "mean_masks"):
         yield f"intervals.csv: the mean of {cell} is not that of results.parquet"
-    if read_json(tables.reports / "metrics.json", AGAIN) != metrics_json(table):
+    plain = unrefined(table)
+    if read_json(tables.reports / "metrics.json", AGAIN) != metrics_json(plain):
         yield "metrics.json does not hold the means of results.parquet"
     told = read_json(tables.reports / "summary.json", AGAIN)
-    if {method: {**row, "seconds": None} for method, row in told.items()} != summary_json(table, {}):
+    if {method: {**row, "seconds": None} for method, row in told.items()} != summary_json(plain, {}):
         yield "summary.json does not hold the means of results.parquet"
     again, given = (
         t.drop(columns="image_auroc") for t in (image_level(tables["results.parquet"]), tables["image_level.csv"])
@@ -57,7 +58,7 @@ def _answers(tables: Tables) -> Iterator[str]:
         return
     firsts: Any = tables["intervals.csv"].drop_duplicates("dataset").itertuples()
     facts = {str(row.dataset): DatasetFacts(bool(row.synthetic), str(row.quality)) for row in firsts}
-    again = compare(at_default(tables["results.parquet"]), facts, plan)
+    again = compare(unrefined(at_default(tables["results.parquet"])), facts, plan)
     if len(found) != len(again):
         yield f"answers.csv has {len(found)} rows, not {len(again)}"
         return

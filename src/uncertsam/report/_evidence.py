@@ -35,7 +35,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The long tables of a run by name ("results", "refinement", "controls"), and what is known of its datasets.
+    """The long tables of a run by name ("results", "controls"), and what is known of its datasets.
 
     facts, known: by dataset. model: its name. resamples, alpha, seed: of the bootstrap. margin: what counts as no
     difference. sizes: images and masks over all splits, by dataset.
@@ -84,7 +84,7 @@ class Evidence:
         """The methods of a table; none where there is no such table."""
         return set(self.tables[table]["method"]) if table in self.tables else set()
 
-    def estimate(self, table: str, metric: str, weights: Mapping[tuple[str, str], float]) -> Estimate | None:
+    def estimate(self, metric: str, weights: Mapping[tuple[str, str], float]) -> Estimate | None:
         """The sum of weighted means over masks, {(dataset, method): weight}, methods of a dataset on the same masks.
 
         None where one of them was not measured.
@@ -92,7 +92,7 @@ class Evidence:
         value, draws = 0.0, np.zeros((self.resamples, 1))
         for dataset in sorted({dataset for dataset, _ in weights}):
             mine = {method: weight for (name, method), weight in weights.items() if name == dataset}
-            found = self._weighted(table, metric, dataset, mine)
+            found = self._weighted(metric, dataset, mine)
             if found is None:
                 return None
             value, draws = value + found[0], draws + found[1]
@@ -100,10 +100,10 @@ class Evidence:
         return Estimate(*(float(f"{number:.{SHOWN}g}") for number in (value, low, high)))
 
     def _weighted(
-        self, table: str, metric: str, dataset: str, weights: Mapping[str, float]
+        self, metric: str, dataset: str, weights: Mapping[str, float]
     ) -> tuple[float, Float[np.ndarray, "draws 1"]] | None:
         """One dataset's part, and the same in every resample."""
-        wide = self._wide(table, metric, dataset)
+        wide = self._wide(metric, dataset)
         if wide is None or not set(weights) <= set(wide.columns):
             return None
         combined = sum((weight * wide[method] for method, weight in weights.items()), pd.Series(0.0, wide.index))
@@ -112,20 +112,16 @@ class Evidence:
         drawn = resamples(dataset, len(sums), self.resamples, self.seed)
         return float(ratio(sums.sum(), counts.sum())), resampled_means(sums, counts, drawn)
 
-    def _wide(self, table: str, metric: str, dataset: str) -> pd.DataFrame | None:
+    def _wide(self, metric: str, dataset: str) -> pd.DataFrame | None:
         """Masks by methods; None where nothing was measured."""
-        if table not in self.tables:
-            return None
-        rows = self._indexed[table].get((metric, dataset))
+        rows = self._indexed.get((metric, dataset))
         return None if rows is None else rows.pivot(index=["image_id", "mask_id"], columns="method", values="value")
 
     @cached_property
-    def _indexed(self) -> dict[str, dict[tuple[str, str], pd.DataFrame]]:
-        """Each table's rows of the full region by (metric, dataset)."""
-        return {
-            name: {(str(m), str(d)): rows for (m, d), rows in part.groupby(["metric", "dataset"])}
-            for name, part in ((name, table[table["region"] == "full"]) for name, table in self.tables.items())
-        }
+    def _indexed(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The results' rows of the full region by (metric, dataset)."""
+        full = self.tables["results"].query("region == 'full'")
+        return {(str(m), str(d)): rows for (m, d), rows in full.groupby(["metric", "dataset"])}
 
 
 def mean_over(datasets: Sequence[str], methods: Mapping[str, float]) -> dict[tuple[str, str], float]:

@@ -65,11 +65,10 @@ def _row(evidence: Evidence, source: str, method: str, metric: str, printed: Map
 
 
 def _ours(evidence: Evidence, method: str, metric: str, dataset: str) -> Estimate | None:
-    """In percent, from refinement.parquet; SAM itself is in results.parquet as well."""
+    """In percent."""
     if dataset not in evidence.published:
         return None
-    table = "results" if method == "sam" else "refinement"
-    found = evidence.estimate(table, METRICS[metric], mean_over([dataset], {method: 1.0}))
+    found = evidence.estimate(METRICS[metric], mean_over([dataset], {method: 1.0}))
     return found and Estimate(100 * found.value, 100 * found.low, 100 * found.high)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.rng import numpy_generator
+from uncertsam.config.arms import is_refined
 from uncertsam.data.format import Split, read_split
 from uncertsam.experiments.contract import Experiment, tables_of
 from uncertsam.metrics.masks import Key, examine_mask
@@ -23,11 +24,12 @@ CLOSE = 1e-4  # recomputing sorts exactly, where the pipeline may use a histogra
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are: `reports/`, data/benchmark, data/predictions/MODEL; `split` is the reported one."""
+    """Where things are: reports/, data/benchmark, data/predictions/MODEL, data/refined/MODEL; the reported split."""
 
     reports: Path
     benchmark: Path
     predictions: Path
+    refined: Path
     split: str
 
 
@@ -85,7 +87,8 @@ def _again(places: Places, dataset: str, method: str, mask_id: int) -> dict[Key,
     """All numbers of one mask, pixels ranked by sorting."""
     split = read_split(places.benchmark / dataset / places.split)
     owners = {a.id: a.image_id for annotations in split.annotations.values() for a in annotations}
-    stored = Predictions.open(places.predictions / dataset / method, owners).of(mask_id)
+    answers = places.refined if is_refined(method) else places.predictions
+    stored = Predictions.open(answers / dataset / method, owners).of(mask_id)
     side = TruthSide.of(_truth_of(split, owners[mask_id], mask_id), split.ignored(owners[mask_id]))
     return examine_mask(side, stored, "exact")[0]
 

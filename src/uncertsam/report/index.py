@@ -31,7 +31,7 @@ from uncertsam.statistics.selection import (
     methods,
     too_small,
 )
-from uncertsam.statistics.table import at_default
+from uncertsam.statistics.table import at_default, unrefined
 
 TABLED = ("iou", "boundary_iou_0.02", "pearson", "brier", "ece", "aurc", "augrc", "image_auroc")
 COMPARED = ("iou", "boundary_iou_0.02", "boundary_iou_0.01", "pearson")  # with the paper
@@ -67,7 +67,7 @@ def build(inputs: Inputs, out: Path) -> None:
 
 def _contents(inputs: Inputs) -> dict[str, Any]:
     tables, figures = tables_of(inputs.reports), inputs.reports / "figures"
-    frame, whole = tables["intervals.csv"], tables["results.parquet"]
+    frame, whole = unrefined(tables["intervals.csv"]), unrefined(tables["results.parquet"])
     results = at_default(whole)
     tabled = chosen(frame, [metric for metric in TABLED if metric in set(frame["metric"])])
     names = labels(tabled)

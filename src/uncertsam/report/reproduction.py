@@ -25,22 +25,20 @@ VERDICTS = (YES, NO, UNTOLD)
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a run's tables are; refinement and controls may be left out. benchmark: <dataset>/<split>/..."""
+    """Where a run's tables are; controls may be left out. benchmark: <dataset>/<split>/..."""
 
     results: Path
     benchmark: Path
     datasets: Sequence[str]
     split: str
-    refinement: Path | None = None
     controls: Path | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
 def gather(sources: Sources, knobs: Compare, seed: int) -> Evidence:
     """The evidence of a run. Raises UserError where a table or a split is missing."""
-    named = {"refinement": sources.refinement, "controls": sources.controls}
     tables = {"results": by_every_measure(RESULTS.read(sources.results))}
-    tables |= {name: PER_MASK.read(path) for name, path in named.items() if path}
+    tables |= {"controls": PER_MASK.read(sources.controls)} if sources.controls else {}
     splits = {name: read_split(sources.benchmark / name / sources.split) for name in sources.datasets}
     known = {
         name: Known(name, str(split.info.get("adapter", "")), bool(split.info.get("synthetic", False)))
@@ -146,7 +144,7 @@ def build(judged: Judged, provenance: str, out: Path) -> None:
             "photos": evidence.photos,
             "tested": evidence.tested,
             "published": evidence.published,
-            "absent": [name for name in ("refinement", "controls") if name not in evidence.tables],
+            "controlled": "controls" in evidence.tables,
             "label": lambda name: dataset_label(name, evidence.facts[name].synthetic),
             "margin": evidence.margin,
             "level": f"{100 * (1 - evidence.alpha):g} %",

@@ -33,7 +33,7 @@ FEW, UNTRUE, SET_ASIDE = "n too small", "labels are not ground truth", "syntheti
 _DECIDED = Column(empty=True, repeats=False)
 ANSWERS = Schema(
     "answers.csv",
-    "Run the compare stage (or tabulate_refined).",
+    "Run the compare stage.",
     {**dict.fromkeys(PAIR, WORD), "scope": Column("str", words=("dataset", "overall")), "dataset": WORD,
      **dict.fromkeys(("difference", "low", "high", "error", "detectable"), NUMBER),
      **dict.fromkeys(("effect", "p", "p_holm"), _DECIDED), **dict.fromkeys(("n_datasets", *COUNTS), COUNT),

@@ -21,7 +21,7 @@ FEWEST_IMAGES = 5
 CELL = ["dataset", "method", "metric", "region"]
 INTERVALS = Schema(
     "intervals.csv",
-    "Run the tabulate stage (or tabulate_refined).",
+    "Run the tabulate stage.",
     {**dict.fromkeys(CELL, WORD), **dict.fromkeys(("mean_masks", "mean_images", "low", "high"), NUMBER),
      **dict.fromkeys(("n_images", "n_masks", "n_nan"), COUNT), "detectable": NUMBER, "note": WORD, "synthetic": FLAG,
      "quality": WORD},

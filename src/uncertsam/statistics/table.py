@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from uncertsam.base.errors import UserError
+from uncertsam.config.arms import is_refined
 from uncertsam.metrics.aggregation import AGGREGATIONS, BASELINES, PREFIX
 from uncertsam.metrics.masks import LEVELS, METRICS, RANKING
 from uncertsam.metrics.region import REGIONS
 from uncertsam.statistics.schema import COUNT, NUMBER, WORD, Column, Range, Schema
 
-MEASURE = "then run the measure stage (or measure_refined) again."  # finished cells are kept
-AGAIN, ALL_AGAIN = f"Delete it, {MEASURE}", f"Delete data/measures (or data/measures_refined), {MEASURE}"
+MEASURE = "then run the measure stage again."  # finished cells are kept
+AGAIN, ALL_AGAIN = f"Delete it, {MEASURE}", f"Delete data/measures, {MEASURE}"
 SCORES = ["predicted_iou", *(PREFIX + name for name in (*AGGREGATIONS, *BASELINES))]  # of a mask as a whole
 MASK = ["dataset", "image_id", "mask_id"]
 _FREE = math.inf
@@ -46,6 +47,12 @@ def at_default(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = _marked(table)
     return rows.loc[rows["own"] == "both", COLUMNS].reset_index(drop=True)
+
+
+def unrefined(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of methods that are compared with each other: those of refined masks are for their own experiment."""
+    refined = [name for name in frame["method"].unique() if is_refined(name)]
+    return frame[~frame["method"].isin(refined)].reset_index(drop=True)
 
 
 def by_every_measure(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@
 fusion             mask [n, c, h, w], uncertainty [n, 1, 4h, 4w] -> dense embedding [n, c, h, w]
 variance network   source [n, c, h, w], tokens [n, t, c] -> log-variances [n, k, 4h, 4w]
 last-layer laplace hidden [n, d] -> variances of the last layer's outputs [n, c]; of a model with one head
+usam heads         latent [n, w] -> expected IoUs and gains [n, heads], in the order of the manifest's "names"
 """
 
 import json
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np  # recording a run imports nothing heavy
 
 CARD = "model.json"
-FUSION, VARIANCE, LAPLACE = "dense embedding fusion", "variance network", "last-layer laplace"
+FUSION, VARIANCE, LAPLACE, USAM = "dense embedding fusion", "variance network", "last-layer laplace", "usam heads"
 Arrays = Mapping[str, "np.ndarray"]
 
 
@@ -80,9 +81,8 @@ class _Loaded:
 def _load_pyfunc(path: str) -> _Loaded:
     """Found by MLflow by its name."""
     manifest, card = _read(Path(path))
-    return _Loaded(
-        {FUSION: _fusion, VARIANCE: _variance, LAPLACE: _laplace}[_kind(manifest)](Path(path), manifest, card)
-    )
+    loaders = {FUSION: _fusion, VARIANCE: _variance, LAPLACE: _laplace, USAM: _usam}
+    return _Loaded(loaders[_kind(manifest)](Path(path), manifest, card))
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -91,7 +91,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _kind(manifest: Mapping[str, Any]) -> str:
-    for kind in (FUSION, VARIANCE, LAPLACE):
+    for kind in (FUSION, VARIANCE, LAPLACE, USAM):
         if kind in manifest["kind"]:
             return kind
     raise ValueError(f"no model is known of the kind {manifest['kind']!r}")
@@ -104,6 +104,8 @@ def _shapes(manifest: Mapping[str, Any]) -> tuple[dict[str, tuple[int, ...]], tu
         return {"mask": (width, -1, -1), "uncertainty": (1, -1, -1)}, (width, -1, -1)
     if kind == VARIANCE:
         return {"source": (width, -1, -1), "tokens": (-1, width)}, (-1, -1, -1)
+    if kind == USAM:
+        return {"latent": (width,)}, (len(manifest["names"]),)
     return {"hidden": (-1,)}, (-1,)
 
 
@@ -134,6 +136,16 @@ def _laplace(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str])
 
     state = LaplaceState.of(manifest, load_file(folder / card["file"]))
     return _called(lambda hidden: state.output_variance([hidden])[0], "hidden")
+
+
+def _usam(folder: Path, manifest: Mapping[str, Any], card: Mapping[str, str]) -> "Callable[[Arrays], np.ndarray]":
+    from safetensors.torch import load_file
+
+    from uncertsam.methods.usam.heads import Heads
+
+    heads = Heads(manifest["names"], manifest["width"], manifest["offset"])
+    heads.load_state_dict(load_file(folder / card["file"]))
+    return _called(lambda latent: heads(latent) - heads.shift, "latent")
 
 
 def _called(function: Callable[..., Any], *names: str) -> "Callable[[Arrays], np.ndarray]":

@@ -8,6 +8,7 @@ from uncertsam.experiments.contract import Experiment, Frames, Section
 from uncertsam.experiments.cost.table import COST, ENCODER
 from uncertsam.figures.style import method_style
 from uncertsam.statistics.schema import Tables
+from uncertsam.statistics.table import unrefined
 
 
 def run(bench: Bench) -> Frames:
@@ -23,7 +24,7 @@ def metrics(tables: Tables) -> Mapping[str, Any]:
 def problems(tables: Tables) -> Iterator[str]:
     """What cannot be: a method without a row, a time of 0 or less, a median outside of its range."""
     frame = tables[COST.name]
-    for name in sorted({ENCODER, *tables["results.parquet"]["method"]} - {*frame["method"]}):
+    for name in sorted({ENCODER, *unrefined(tables["results.parquet"])["method"]} - {*frame["method"]}):
         yield f"cost.csv: {name} has no row"
     rows: Iterator[Any] = frame.itertuples()
     for row in rows:

@@ -5,25 +5,26 @@ as a family; the bound is no candidate and is not tested.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
-from uncertsam.experiments.refinement.names import BOUND, PLAIN, method_of, steps_of
-from uncertsam.statistics.comparisons import Plan, compare
+from uncertsam.config.arms import PLAIN, method_of, steps_of
+from uncertsam.statistics.comparisons import ANSWERS, Plan, compare
 from uncertsam.statistics.intervals import DatasetFacts
 
 METRICS = ("iou", "boundary_iou_0.02", "brier", "pearson")
 ONES = ("sam_ones", "la_ones")
+COMPARED = replace(ANSWERS, name="refinement_answers.csv")
 
 
 def compared(
     table: pd.DataFrame, facts: Mapping[str, DatasetFacts], resamples: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """Rows with the columns of `answers.csv`, of the long table of refinements; each step against those of its step."""
-    candidates = table[table["method"] != BOUND]
-    steps, plain = candidates["method"].map(steps_of), candidates["method"] == PLAIN
+    """The table `COMPARED` of a long one, as `statistics.table.at_default` gives it: each step against its own."""
+    steps, plain = table["method"].map(steps_of), table["method"] == PLAIN
     frames = [
-        _of_step(candidates[(steps == step) | plain], facts, step, resamples, seed) for step in sorted(set(steps) - {0})
+        _of_step(table[(steps == step) | plain], facts, step, resamples, seed) for step in sorted(set(steps) - {0})
     ]
     return pd.concat(frames, ignore_index=True)
 

@@ -1,4 +1,4 @@
-"""The refined answers on one dataset: one cell per arm and step, beside plain SAM and the bound."""
+"""The refined answers on one dataset: one cell per arm and step, and the bound."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,32 +7,29 @@ from typing import Any
 
 import torch
 
-from uncertsam.config.arms import arm_named
+from uncertsam.config.arms import BOUND, arm_named, method_of
 from uncertsam.config.training import TrainFusion
 from uncertsam.experiments.refinement._refine import Refiner, refine, truth_as_prompt
 from uncertsam.experiments.refinement.first_pass import first_pass
 from uncertsam.experiments.refinement.fusion import load
-from uncertsam.experiments.refinement.names import BOUND, PLAIN, method_of
-from uncertsam.inference.algebra import Answer, Inputs, Plain, answer
+from uncertsam.inference.algebra import Answer, Inputs
 from uncertsam.inference.predictions import PromptSet, Written, predict_cells
 from uncertsam.methods.posterior.state import load as load_posterior
-from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY
 from uncertsam.models.select import TokenPolicy
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """What all cells of a dataset share. fitted: the folder of fitted parts. policy: of plain SAM and later passes."""
+    """What all cells of a dataset share. fitted: the folder of fitted parts. policy: of later passes."""
 
     questions: PromptSet
     fitted: Path
     policy: TokenPolicy
     meta: Mapping[str, Any]
 
-    def references(self, out: Path) -> int:
-        """Write plain SAM and the bound; returns the number of masks."""
-        cells = [self._cell(out, name, {}) for name in (PLAIN, BOUND)]
-        return len(predict_cells(self.questions, self._unrefined, cells))
+    def bound(self, out: Path) -> int:
+        """Write what the truth as mask prompt gives; returns the number of masks."""
+        return len(predict_cells(self.questions, self._with_truth, [self._cell(out, BOUND, {})]))
 
     def arm(self, name: str, steps: int, out: Path) -> int:
         """Write `fusion_NAME`, `fusion_NAME_2`, ... by the module that has not seen the dataset."""
@@ -45,10 +42,9 @@ class Refinement:
         cells = [self._cell(out, method_of(name, k + 1), {"trained": state.params}) for k in range(steps)]
         return len(predict_cells(self.questions, lambda inputs, _: refine(refiner, inputs, steps), cells))
 
-    def _unrefined(self, inputs: Inputs, image_id: int) -> Sequence[Answer]:
+    def _with_truth(self, inputs: Inputs, image_id: int) -> Sequence[Answer]:
         masks = torch.from_numpy(self.questions.split.masks(image_id))
-        plain = answer(Plain(self.policy, PREDICTIVE_ENTROPY), inputs)
-        return plain, truth_as_prompt(inputs, masks, self.policy)
+        return [truth_as_prompt(inputs, masks, self.policy)]
 
     def _cell(self, out: Path, method: str, more: Mapping[str, Any]) -> Written:
         return Written(out / method, {**self.meta, "method": method, "params": self.policy.model_dump(), **more})

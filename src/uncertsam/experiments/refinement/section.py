@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from uncertsam.catalogue import QUALITY, REFINED, in_order, metric_facts
-from uncertsam.experiments.refinement.names import PLAIN, steps_of
+from uncertsam.config.arms import BOUND, PLAIN, steps_of
+from uncertsam.experiments.refinement.compare import COMPARED
 from uncertsam.figures.style import method_style
 from uncertsam.statistics.answers import difference_cell, sentence
 from uncertsam.statistics.comparisons import overall_rows
@@ -19,13 +20,18 @@ TWINS = (("fusion_la", "fusion_la_ones"), ("fusion_sam_entropy", "fusion_sam_one
 
 
 def contents(tables: Tables) -> dict[str, Any]:
-    """What the template shows of refinement.csv and refinement_answers.csv."""
-    answers, means = tables["refinement_answers.csv"], tables["refinement.csv"]
+    """What the template shows of intervals.csv and refinement_answers.csv."""
+    answers, means = tables[COMPARED.name], refined_once(tables["intervals.csv"])
     return {
         "readings": readings(answers),
         "against": [_against(answers, PLAIN), *(_against(answers, ones) for _, ones in TWINS)],
         "means": [_means(means, metric) for metric in QUALITY],
     }
+
+
+def refined_once(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of plain SAM, of what was refined once, and of the bound."""
+    return frame[frame["method"].isin([PLAIN, BOUND]) | (frame["method"].map(steps_of) == 1)]
 
 
 def readings(answers: pd.DataFrame) -> list[str]:
@@ -53,9 +59,8 @@ def _cell(row: Any) -> dict[str, Any] | None:
 
 
 def _means(frame: pd.DataFrame, metric: str) -> dict[str, Any]:
-    """A row per method, refined at most once, a cell per dataset."""
+    """A row per method, a cell per dataset."""
     mine = frame[(frame["metric"] == metric) & (frame["region"] == "full")]
-    mine = mine[mine["method"].map(steps_of) <= 1]
     names, cells = labels(mine), {(row.method, row.dataset): row for row in mine.itertuples()}
     rows = [
         (method_style(name), [_mean(cells[name, dataset]) for dataset in names])

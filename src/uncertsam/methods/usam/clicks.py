@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from io import BytesIO
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -10,10 +9,10 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image
 
 from uncertsam.base.files import encoded
+from uncertsam.config.usam import View
 
 Mask = Bool[np.ndarray, "h w"]
 Picture = UInt8[np.ndarray, "h w 3"]
-View = Literal["jpeg10", "jpeg30", "noise", "blur"]
 _NOISE = 5000**0.5  # grey levels of 255
 
 

@@ -6,19 +6,18 @@ others are drawn from each model's own mask for that click.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, PositiveInt
 from torch import Tensor
 
 from uncertsam.base.rng import numpy_generator
+from uncertsam.config.usam import ExtractTokens
 from uncertsam.data.format import ImageRecord, Split
 from uncertsam.inference.algebra import objects_at_once
 from uncertsam.inference.predictions import Shard
-from uncertsam.methods.usam.clicks import View, central, changed, scattered
+from uncertsam.methods.usam.clicks import central, changed, scattered
 from uncertsam.methods.usam.entropies import EntropyGrid
 from uncertsam.methods.usam.protocols import PROTOCOLS
 from uncertsam.methods.usam.tokens import Observed
@@ -28,18 +27,6 @@ from uncertsam.models.prompts import FOREGROUND, to_prompts
 from uncertsam.models.store import DTYPES, Embeddings, encode
 
 Clicks = Float[Tensor, "n k 2"]  # x, y in pixels of the picture
-
-
-class ExtractParams(BaseModel, extra="forbid", frozen=True):
-    """Defaults: the paper's. clicks: random ones beside the central one. views: changed pictures beside the clean one.
-
-    dtype: of the encoder for the changed pictures; the clean ones' embeddings are given. tokens: as they are stored.
-    """
-
-    clicks: PositiveInt = 7
-    views: tuple[View, ...] = ("jpeg10", "jpeg30", "noise", "blur")
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    tokens: Literal["float32", "float16"] = "float32"
 
 
 @dataclass(frozen=True)
@@ -53,7 +40,7 @@ class Extraction:
     embeddings: Sequence[Embeddings]
     split: Split
     dataset: str
-    params: ExtractParams
+    params: ExtractTokens
     seed: int
 
     def __post_init__(self) -> None:

@@ -15,17 +15,17 @@ the masks for the central click, that of a person's choice. top: the IoU of SAM'
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from uncertsam.base.errors import UserError
+from uncertsam.config.usam import Protocol
 from uncertsam.methods.usam.entropies import ENTROPIES
 from uncertsam.methods.usam.heads import Heads, Offset, head_names, latents_of
 from uncertsam.methods.usam.tokens import Observed
 
-Protocol = Literal["paper", "deployable"]
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "deployable")
 DECISIONS = ("model", "prompt", "task", "segmentation")
 CENTRAL, ALL = 0, -1  # prompts
@@ -117,6 +117,14 @@ def usam_scores(read: Mapping[str, Tensor], own: Float[Tensor, "*n"]) -> dict[st
     gains = {"model": larger, "prompt": read["iou_dense_prompt"] - own, "task": task}
     found = {name: {"usam": gain, "usam_direct": read[f"{name}_gap"]} for name, gain in gains.items()}
     return found | {"segmentation": {"usam": 1 - own}}
+
+
+def protocol_named(name: str) -> Protocol:
+    """Raises UserError where there is no such protocol."""
+    for protocol in PROTOCOLS:
+        if protocol == name:
+            return protocol
+    raise UserError(f"There is no protocol {name!r}.", f"It is one of {', '.join(PROTOCOLS)}.")
 
 
 def size_names(models: Sequence[str]) -> list[str]:

@@ -17,11 +17,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uncertsam.base.errors import UserError
-from uncertsam.base.rng import numpy_generator, torch_generator
-from uncertsam.config.training import TrainUsam
-from uncertsam.data.splits import assign
+from uncertsam.base.rng import derive_seed, numpy_generator, torch_generator
+from uncertsam.config.usam import Protocol, TrainUsam
 from uncertsam.methods.usam.heads import Heads, Offset
-from uncertsam.methods.usam.protocols import Judged, Protocol
+from uncertsam.methods.usam.protocols import Judged
 from uncertsam.methods.usam.tokens import TokenStore
 from uncertsam.training.engine import Devices, Log, one_device, train
 from uncertsam.training.resume import ResumeState, code_digest
@@ -60,16 +59,19 @@ class Samples:
         return len(self.latents)
 
     def divided(self, held_out: float) -> tuple["Samples", "Samples"]:
-        """Those to train on and those held out, by hash, near-duplicates together. UserError where one is empty."""
-        shares = {"fit": 1 - held_out, "calibrate": held_out}
-        places = assign({name: name for name in set(self.clusters)}, shares, "usam heads", {})
-        found = np.array([places[name] for name in self.clusters])
-        rows = [torch.from_numpy(found == name) for name in shares]
-        if not all(map(torch.any, rows)):
+        """Those to train on and those held out, by hash, near-duplicates together.
+
+        At least one of them is held out. Raises UserError where there is only one.
+        """
+        names = sorted(set(self.clusters), key=lambda name: derive_seed(0, "usam heads", name))
+        count = min(max(1, round(held_out * len(names))), len(names) - 1)
+        if count < 1:
             raise UserError(
-                f"{len(places)} different images are too few to train USAM's heads and hold some out.",
+                f"{len(names)} different images are too few to train USAM's heads and hold some out.",
                 "Give train_usam.datasets more images in their fit splits.",
             )
+        out = np.isin(self.clusters.astype(str), names[:count])
+        rows = [torch.from_numpy(found) for found in (~out, out)]
         fit, kept = (Samples(self.latents[r], self.targets[r], self.clusters[r.numpy()]) for r in rows)
         return fit, kept
 
