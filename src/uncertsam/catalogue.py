@@ -67,7 +67,7 @@ METHODS: dict[str, MethodFacts] = {
         "Combined: sum of entropies", "Entropies under Laplace, changed colours and moved boxes, added."
     ),
     "combined_fitted": MethodFacts(
-        "Combined: fitted", "The same entropies, weighted so that they foretell the error on calibration images."
+        "Combined: fitted", "The same entropies, weighted so that they predict the error on calibration images."
     ),
     "constant": MethodFacts("Constant (baseline)", "SAM 2's mask, equally unsure everywhere.", baseline=True),
     "boundary_distance": MethodFacts(

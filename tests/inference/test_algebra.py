@@ -11,8 +11,9 @@ from torch import Tensor
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.registry import load_method, method_names
-from uncertsam.inference.algebra import Answer, Inputs, Method, Moments, Samples, answer, mean_logit, read_off
-from uncertsam.metrics.uncertainty import MEASURES, PREDICTIVE_ENTROPY, VARIANCE_P, supported
+from uncertsam.inference.algebra import Answer, Combined, Inputs, Method, Moments, Samples, answer, mean_logit, read_off
+from uncertsam.metrics.measure_list import MEASURES, supported
+from uncertsam.metrics.uncertainty import PREDICTIVE_ENTROPY, VARIANCE_P, Measure
 from uncertsam.models.promptable import PromptableModel
 from uncertsam.models.sam2 import Sam2Model
 
@@ -168,6 +169,16 @@ def test_mutual_information_of_two_opposed_coins_is_known_in_closed_form() -> No
 def test_a_single_sample_differs_from_nothing_and_tells_no_spread() -> None:
     assert spread_out(torch.ones(1, 1, 2, 2)).maps == {}
     assert read_off(samples(torch.ones(1, 1, 2, 2)), VARIANCE_P).uncertainty.abs().max() == 0
+
+
+def test_results_of_the_wrong_form_are_refused_and_none_is_ignored() -> None:
+    one, maps = torch.zeros(1), torch.ones(1, 2, 2)
+    with pytest.raises((ValueError, TypeError), match="read_off|objects, height, width|Answer"):  # jaxtyping's in tests
+        read_off(Samples(lambda: [torch.ones(1, 3, 2, 2)], one, one), PREDICTIVE_ENTROPY)
+    with pytest.raises(ValueError, match="Measure of its own"):
+        read_off(Combined(maps, maps, one, one), PREDICTIVE_ENTROPY)
+    with pytest.raises(ValueError, match="shape"):
+        Measure("mean", "mean", "1", ("logits",), lambda z: z.mean(keepdims=True)).of({"logits": maps.numpy()})
 
 
 def test_a_variance_keeps_its_digits_where_the_mean_is_large() -> None:

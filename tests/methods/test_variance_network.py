@@ -16,7 +16,8 @@ from uncertsam.config.training import TrainVariance
 from uncertsam.inference.algebra import answer
 from uncertsam.methods.variance.network import VarianceNetwork, build_network, log_variances, save
 from uncertsam.methods.variance.training import VarianceTask
-from uncertsam.metrics.uncertainty import MEASURES, coin_entropy
+from uncertsam.metrics.measure_list import MEASURES
+from uncertsam.metrics.uncertainty import coin_entropy
 from uncertsam.models.prompt_schedule import prefix, prompt_sequence, stack
 from uncertsam.training.examples import Example
 from uncertsam.training.task import Step

@@ -224,8 +224,22 @@ def logit_of_tail(sign: Masks, tail: Masks) -> Masks:
 
 
 def read_off(outcome: Outcome, measure: Measure, every: bool = False) -> Answer:
-    """An outcome as the answer that it stands for. every: as in `answer`."""
+    """An outcome as the answer that it stands for. every: as in `answer`.
+
+    Raises ValueError where the logits are not those of as many objects as there are predicted IoUs, or where a
+    `Combined` has a measure with a formula, which would not read its map.
+    """
+    found = _read_off(outcome, measure, every)
+    if len(found.logits) != len(found.iou):
+        shapes = f"logits of {len(found.logits)} objects and {len(found.iou)} predicted IoUs"
+        raise ValueError(f"a method returned {shapes}; samples are [samples, objects, height, width]")
+    return found
+
+
+def _read_off(outcome: Outcome, measure: Measure, every: bool) -> Answer:
     if isinstance(outcome, Combined):
+        if measure.formula:
+            raise ValueError(f"{measure.name} is computed by a formula: a Combined needs a Measure of its own")
         maps = {measure.name: outcome.uncertainty}
         return Answer(outcome.logits, outcome.iou, outcome.object_logit, measure, maps, outcome.parts)
     wanted = bool({*measure.inputs} & {*SPREAD})

@@ -11,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 
 from uncertsam.base.errors import UserError
 from uncertsam.base.files import read_json, read_table
-from uncertsam.metrics.uncertainty import MEASURES, Measure, supported
+from uncertsam.metrics.measure_list import MEASURES, supported
+from uncertsam.metrics.uncertainty import Measure
 from uncertsam.models.layout import Layout, Size, read_layout
 
 AGAIN = "Delete its folder, then run the predict stage (or refine) again."  # finished cells are kept

@@ -1,22 +1,23 @@
-"""Measures of uncertainty: from what a method says of a mask, in low-resolution maps, to U, which grows with doubt.
+"""Uncertainty maps: how U, which grows with uncertainty, is computed from what a method returns for a mask.
 
-A method gives `logits`, of the mean probability, and the maps that cannot be derived from them: of several answers the
-moments below, of some methods a map of their own. A map is a measure by its own name; `MEASURES` derives the others.
-A further measure is one more line there. Entropies are in nats. P is the mean probability.
+A method returns `logits` (of the mean probability P) and further maps: of several samples the moments below, of some
+methods a map of their own. A `Measure` names the maps that it needs. Entropies are in nats. All measures, and where to
+add one: `measure_list`. This file holds those that methods use themselves.
 
-    predictive_entropy   of a coin of probability P: all the doubt there is
-    expected_entropy     mean of the answers' own entropies: the doubt that they share
-    mutual_information   the first less the second, at least 0: the doubt that lies in their disagreement
+    logits               log(P / (1 - P)); every method has it
+    predictive_entropy   entropy of a Bernoulli variable of probability P: the total uncertainty
+    expected_entropy     mean of the samples' own entropies
+    mutual_information   the first minus the second, at least 0: how far the samples disagree
                          (Houlsby et al., 2011, arXiv 1112.5745)
-    variance_p           variance of the answers' probabilities, in [0, 1/4]
+    variance_p           variance of the samples' probabilities, in [0, 1/4]
     variance_logit       variance of their logits
     max_p                1 - max(P, 1 - P), in [0, 1/2]
     log_variance         log of a predicted squared error, as a variance network gives it
     squared_error        that error
-    coin_entropy         entropy of the coin whose variance it is; from a fair coin's 1/4 on, ln 2
+    coin_entropy         entropy of the Bernoulli variable of that variance; ln 2 for variances of 1/4 or more
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +52,12 @@ class Measure:
         return self.needs if self.formula else (self.name,)
 
     def of(self, maps: Mapping[str, Any]) -> Map:
-        """U. Raises KeyError where a map is missing."""
-        read = (maps[name] for name in self.inputs)
-        return self.formula(*read) if self.formula else next(read)
+        """U. Raises KeyError where a map is missing, ValueError where U has another shape than the maps."""
+        read = [maps[name] for name in self.inputs]
+        found: Map = self.formula(*read) if self.formula else read[0]
+        if np.shape(found) != np.shape(read[0]):
+            raise ValueError(f"measure {self.name}: U has shape {np.shape(found)}, its maps {np.shape(read[0])}")
+        return found
 
 
 def entropy(logits: Map) -> Map:
@@ -61,11 +65,6 @@ def entropy(logits: Map) -> Map:
     size = np.abs(logits)
     odds = np.exp(-size)
     return np.log1p(odds) + size * (odds / (1 + odds))
-
-
-def _max_p(logits: Map) -> Map:
-    odds = np.exp(-np.abs(logits))
-    return odds / (1 + odds)
 
 
 def _mutual_information(logits: Map, expected: Map) -> Map:
@@ -85,22 +84,3 @@ MUTUAL_INFORMATION = Measure(
 )
 VARIANCE_P = Measure("variance_p", "variance of the probability")
 COIN_ENTROPY = Measure("coin_entropy", "predictive entropy", "nats", ("log_variance",), coin_entropy)
-MEASURES = {
-    measure.name: measure
-    for measure in (
-        PREDICTIVE_ENTROPY,
-        EXPECTED_ENTROPY,
-        MUTUAL_INFORMATION,
-        VARIANCE_P,
-        Measure("variance_logit", "variance of the logit"),
-        Measure("max_p", "1 - max p", "1", ("logits",), _max_p),
-        COIN_ENTROPY,
-        Measure("squared_error", "predicted squared error", "1", ("log_variance",), np.exp),
-        Measure("log_variance", "log-variance"),
-    )
-}
-
-
-def supported(maps: Collection[str], first: Measure) -> list[Measure]:
-    """Every measure that can be read off maps of these names; `first`, a method's own, comes first."""
-    return [first, *(m for m in MEASURES.values() if m != first and {*m.inputs} <= {*maps})]

@@ -7,7 +7,8 @@ import pandas as pd
 from uncertsam.catalogue import METHODS, in_order, metric_facts, spoken
 from uncertsam.figures.style import method_style
 from uncertsam.metrics.aggregation import AGGREGATIONS, BASELINES
-from uncertsam.metrics.uncertainty import MEASURES, MUTUAL_INFORMATION
+from uncertsam.metrics.measure_list import MEASURES
+from uncertsam.metrics.uncertainty import MUTUAL_INFORMATION
 from uncertsam.statistics.image_level import image_level
 from uncertsam.statistics.table import at_default
 
