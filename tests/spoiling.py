@@ -13,7 +13,8 @@ from staging import ROOT, draw, stage
 RAW, BENCHMARK, PHOTO = "data/raw/cats", "data/benchmark/cats", "photos/images/cat 1x.png"
 STAGES = [
     "acquire", "preprocess", "subset", "identify", "encode", "fit_laplace", "train_variance", "fit_combination",
-    "predict", "train_fusion", "refine", "measure", "tabulate", "ablate", "compare", "guarantee", "click", "time", "check_claims", "figures", "report",
+    "predict", "train_fusion", "refine", "measure", "tabulate", "ablate", "compare", "guarantee", "click", "time",
+    "check_claims", "figures", "report",
 ]  # fmt: skip
 
 
