@@ -3,7 +3,8 @@
     python profiles/convert_results.py FOLDER                     # its tables are rewritten
     python profiles/convert_results.py FOLDER --against reports   # nothing is written; every difference is a line
 
-Methods of the variance network become measures of one; the scores that image-level numbers ranked are kept as such.
+Methods of the variance network become measures of one; the scores that image-level numbers ranked are kept as such;
+refined masks become methods of the one table.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from uncertsam.config.arms import PLAIN
 from uncertsam.experiments.contract import schemas
 from uncertsam.metrics.masks import OVERLAPS, RANKING
 from uncertsam.statistics.schema import TOLERANCE, unlike
@@ -30,12 +32,32 @@ OWN = {
 }  # the others' is the predictive entropy
 KEPT = {"variance_entropy": "variance"}
 GONE = ["variance_logvar", "variance_var"]
-TABLES = ["results.parquet", "intervals.csv", "curves.parquet", "guarantees.csv", "clicking.parquet", "clicking.csv"]
+TABLES = [
+    "results.parquet", "intervals.csv", "curves.parquet", "guarantees.csv", "clicking.parquet", "clicking.csv",
+    "refinement_answers.csv",
+]  # fmt: skip
+REFINED = {"results.parquet": "refinement.parquet", "intervals.csv": "refinement.csv"}  # where refined masks were
+
+
+def read(folder: Path, name: str, model: str) -> pd.DataFrame:
+    """One of `TABLES` as today's, whichever it is; with the refined masks, where they have a table of their own."""
+    parts = [_read(folder / name, name, model)]
+    if name in REFINED and (folder / REFINED[name]).is_file():
+        refined = _read(folder / REFINED[name], name, model)
+        parts.append(refined[refined["method"] != PLAIN])  # the same numbers stand in the other table
+    table = pd.concat(parts, ignore_index=True)
+    return table.sort_values(list(schemas()[name].key), ignore_index=True) if len(parts) > 1 else table
+
+
+def _read(path: Path, name: str, model: str) -> pd.DataFrame:
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else schemas()[name].read(path)
+    if list(table.columns) == list(PER_MASK.columns):
+        return converted(table, model)
+    return table[~table["method"].isin(GONE)].replace({"method": KEPT}).reset_index(drop=True)
 
 
 def converted(table: pd.DataFrame, model: str) -> pd.DataFrame:
     """A long table with the columns of before, as today's."""
-    PER_MASK.check(table, "results.parquet")
     rows = table.assign(model=model, measure=table["method"].map(OWN).fillna("predictive_entropy"), level="pixel")
     rows.loc[rows["metric"].isin(OVERLAPS), "level"] = "mask"
     only_ranked = rows["metric"].isin(RANKING) & (rows["region"] == "full")
@@ -45,23 +67,17 @@ def converted(table: pd.DataFrame, model: str) -> pd.DataFrame:
     return rows[list(RESULTS.columns)].sort_values(KEY, ignore_index=True)
 
 
-def renamed(table: pd.DataFrame) -> pd.DataFrame:
-    """Any other table: the network's own measure stays, as the method."""
-    return table[~table["method"].isin(GONE)].replace({"method": KEPT}).reset_index(drop=True)
-
-
 def changes(old: Path, new: Path, name: str, model: str) -> Iterator[str]:
     """What of a table is missing or another number today; rows that only today's has are no difference."""
-    before, after = (pd.read_parquet(p) if p.suffix == ".parquet" else pd.read_csv(p) for p in (old / name, new / name))
-    before = converted(before, model) if name == "results.parquet" and "measure" not in before else renamed(before)
-    keys = list(schemas()[name].key)
+    before, after = (read(folder, name, model) for folder in (old, new))
+    keys, schema = list(schemas()[name].key), schemas()[name]
     both = before.merge(after, on=keys, how="left", suffixes=("", "\n"), indicator="found")
     if len(lost := both[both["found"] == "left_only"]):
-        yield f"{name}: {len(lost)} rows are missing, the first of {schemas()[name].row(lost)}"
+        yield f"{name}: {len(lost)} rows are missing, the first of {schema.row(lost)}"
     both, numbers = both[both["found"] == "both"], [c for c in before.columns if c not in keys]
     now = both[[f"{c}\n" for c in numbers]].set_axis(numbers, axis=1)
     for column, row in unlike(both[numbers], now, 10 * TOLERANCE if name.endswith(".parquet") else TOLERANCE):
-        where, values = schemas()[name].row(both.iloc[row]), (frame[column].iloc[row] for frame in (now, both))
+        where, values = schema.row(both.iloc[row]), (frame[column].iloc[row] for frame in (now, both))
         yield f"{name}: {column} of {where} is {next(values)}, was {next(values)}"
 
 
@@ -71,14 +87,17 @@ def main() -> None:
     parser.add_argument("--against", type=Path)
     given = parser.parse_args()
     params = next(p for p in (given.folder / "params.yaml", Path("params.yaml")) if p.is_file())
-    model = str(yaml.safe_load(params.read_text(encoding="utf-8"))["model"]["name"])
+    values = yaml.safe_load(params.read_text(encoding="utf-8"))
+    model = str(values["model"]["name"] if "model" in values else values["base"]["model"])
+    there = [name for name in TABLES if (given.folder / name).is_file()]
     if given.against is None:
-        path = given.folder / TABLES[0]
-        RESULTS.write(path, converted(pd.read_parquet(path), model))
-        for name in (name for name in TABLES[1:] if (given.folder / name).is_file()):
-            schemas()[name].write(given.folder / name, renamed(schemas()[name].read(given.folder / name)))
+        tables = {name: read(given.folder, name, model) for name in there}
+        for name, table in tables.items():
+            schemas()[name].write(given.folder / name, table)
+        for name in REFINED.values():
+            (given.folder / name).unlink(missing_ok=True)
         return
-    there = [name for name in TABLES if (given.folder / name).is_file() and (given.against / name).is_file()]
+    there = [name for name in there if (given.against / name).is_file()]
     found = [line for name in there for line in changes(given.folder, given.against, name, model)]
     print(*found, f"{len(found)} differences in {', '.join(there)}", sep="\n")
 
