@@ -38,7 +38,7 @@ def test_the_page_changes_nothing_but_what_it_promises() -> None:
 
 def test_the_results_have_the_method_whose_map_is_not_sams(root: Path) -> None:
     table = pd.read_parquet(root / "reports" / "results.parquet")
-    assert set(table["method"]) == {"sam", NEW}
+    assert {"sam", NEW} <= set(table["method"])
     means = table[table["region"] == "full"].groupby(["metric", "method"], observed=True)["value"].mean()
     assert means["iou"][NEW] == pytest.approx(means["iou"]["sam"])
     assert means["pearson"][NEW] != pytest.approx(means["pearson"]["sam"])

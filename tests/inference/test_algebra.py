@@ -27,7 +27,7 @@ def samples(logits: Tensor, portion: int = 10**9) -> Samples:
 
 def build(name: str, model: PromptableModel, parts: Path) -> Method:
     module = load_method(name)
-    given = {"laplace": {"samples": 100}, "combined_fitted": {"dataset": "discs"}}.get(name, {})
+    given = {"samples": 100} if name == "laplace" else {}
     method: Method = module.build(module.Params(**given), model, parts / module.FITTED if module.FITTED else None)
     return method
 
@@ -68,7 +68,7 @@ def test_a_method_refuses_the_fitted_part_of_another_model_a_missing_one_and_non
     with pytest.raises(UserError, match=r"manifest\.json is missing"):
         build(name, model, tmp_path)
     with pytest.raises(UserError, match="There is no fitted part of the kind .* (fit_laplace|train_variance|fit_comb)"):
-        kind.build(kind.Params(**({"dataset": "discs"} if name == "combined_fitted" else {})), model, None)
+        kind.build(kind.Params(), model, None)
 
 
 @pytest.mark.parametrize("name", method_names())
