@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from uncertsam.metrics.masks import PIXEL, examine_mask
+from uncertsam.metrics.measure_list import MEASURES
 from uncertsam.metrics.region import TruthSide
 from uncertsam.metrics.stored import StoredMask
-from uncertsam.metrics.uncertainty import MEASURES
 from uncertsam.models.layout import Layout
 
 SIDE, LOW = 2000, 256
