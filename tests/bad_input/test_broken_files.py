@@ -93,7 +93,7 @@ SMALL = encode_rle(np.eye(4, dtype=bool))
 
 FILES: dict[str, Case] = {
     "raw file changed": ("preprocess", flipped(PHOTO), (PHOTO, "acquire stage")),
-    "inventory cut off": ("preprocess", halved(f"{RAW}/inventory.json"), ("inventory.json", "acquire stage again")),
+    "inventory cut off": ("preprocess", halved(f"{RAW}/inventory.json"), ("inventory.json", "Run the acquire stage")),
     "reserved list broken": ("preprocess", holds(RESERVED, "{"), (RESERVED, "Restore")),
     "no photos": ("acquire", lambda: shutil.rmtree("photos"), ("data.cats.source", "photos", "Name the folder")),
     "a name that is no UTF-8": ("acquire", named_oddly, ("images/cat \\xe4.png is not in UTF-8", "Rename it")),

@@ -252,11 +252,11 @@ def test_predict_goes_on_where_it_was_broken_off(predicted, tmp_path, monkeypatc
     smaller(monkeypatch)
     asked, answer, broken = [], predictions.answer, [True]
 
-    def failing(*given):
+    def failing(*given, **named):
         asked.append(given)
         if len(asked) == 6 and broken.pop():
             raise KeyboardInterrupt
-        return answer(*given)
+        return answer(*given, **named)
 
     monkeypatch.setattr(predictions, "answer", failing)
     with pytest.raises(SystemExit, match="130"):
