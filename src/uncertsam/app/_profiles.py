@@ -148,7 +148,7 @@ def _fill(values: Any, root: Path, fit_on: str | None) -> None:
         del values["data"][rules["fit_fallback"]]
     for part in ("fit", "fit_combination", "train_variance", "train_fusion"):
         values[part]["dataset"] = chosen
-    values["ablate"]["calibrate"] = chosen
+    values["ablate"]["calibrate"], values["train_usam"]["datasets"] = chosen, [chosen]
     values["datasets"] = [name for name in values["data"] if name != rules["fit_fallback"]]
 
 

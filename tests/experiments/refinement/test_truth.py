@@ -64,7 +64,7 @@ def test_a_module_that_is_told_the_true_mask_and_error_beats_no_refinement(monke
     assert found.best_loss < 0.9 * unrefined
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "reports").glob("train_fusion_*.csv")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("file", sorted((ROOT / "reports").glob("*/train_fusion_*.csv")), ids=lambda path: path.stem)
 def test_each_trained_arm_ends_no_worse_than_the_unrefined_mask_on_held_out_images(file: Path) -> None:
     """Of the committed run: the best weights, which are the ones that are used."""
     for fold, curve in pd.read_csv(file).groupby("fold"):
